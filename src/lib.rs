@@ -1,0 +1,5 @@
+//! efface: an on-premise DICOM pseudonymization appliance.
+#![forbid(unsafe_code)]
+
+pub mod id;
+pub mod phi;

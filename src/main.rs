@@ -1,0 +1,2 @@
+//! The `efface` program.
+fn main() {}
