@@ -1,0 +1,5 @@
+//! What efface takes from dicom-rs, wrapped: errors that keep kind and tag, never a value.
+
+pub mod canonical;
+pub mod charset;
+pub mod dataset;
