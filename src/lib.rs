@@ -4,3 +4,4 @@
 pub mod dicom;
 pub mod id;
 pub mod phi;
+pub mod standard;
