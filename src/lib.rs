@@ -1,7 +1,10 @@
 //! efface: an on-premise DICOM pseudonymization appliance.
 #![forbid(unsafe_code)]
 
+pub mod custody;
+pub mod deid;
 pub mod dicom;
 pub mod id;
 pub mod phi;
+pub mod profile;
 pub mod standard;

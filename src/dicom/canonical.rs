@@ -172,12 +172,7 @@ struct Element {
 }
 
 impl<R: Read + Seek> Walk<R> {
-    fn new(
-        mut source: R,
-        end: u64,
-        encoding: ElementEncoding,
-        limits: Limits,
-    ) -> io::Result<Self> {
+    fn new(mut source: R, end: u64, encoding: ElementEncoding, limits: Limits) -> io::Result<Self> {
         let pos = source.stream_position()?;
         let scope = Scope { last: None, charset: Charset::DEFAULT, signed: false };
         let root = Level { kind: Kind::Elements(scope), end: End::At(end), encoding };
@@ -267,7 +262,11 @@ impl<R: Read + Seek> Walk<R> {
         }
         let element = self.element_header(tag, scope)?;
         self.update(|scope| scope.last = Some(tag));
-        if root && matches!(tag, tags::FLOAT_PIXEL_DATA | tags::DOUBLE_FLOAT_PIXEL_DATA | tags::PIXEL_DATA)
+        if root
+            && matches!(
+                tag,
+                tags::FLOAT_PIXEL_DATA | tags::DOUBLE_FLOAT_PIXEL_DATA | tags::PIXEL_DATA
+            )
         {
             self.pixels = Some(self.pixel_span(&element)?);
             return Ok(false);
@@ -371,7 +370,13 @@ impl<R: Read + Seek> Walk<R> {
             }
             (VR::OB | VR::OW, None) if tag == tags::PIXEL_DATA => {
                 self.skip_fragments(tag)?;
-                Ok(PixelSpan { tag, vr: VR::OB, offset, length: self.pos - offset, encapsulated: true })
+                Ok(PixelSpan {
+                    tag,
+                    vr: VR::OB,
+                    offset,
+                    length: self.pos - offset,
+                    encapsulated: true,
+                })
             }
             _ => Err(Malformed::Structure { tag }),
         }
@@ -698,11 +703,9 @@ mod tests {
 
     #[test]
     fn depth_bombs_are_refused() {
-        let level = [
-            implicit(tags::PROCEDURE_CODE_SEQUENCE, u32::MAX, b""),
-            implicit(ITEM, u32::MAX, b""),
-        ]
-        .concat();
+        let level =
+            [implicit(tags::PROCEDURE_CODE_SEQUENCE, u32::MAX, b""), implicit(ITEM, u32::MAX, b"")]
+                .concat();
         let bomb = level.repeat(100_000);
         let refused = read_all(&bomb, ElementEncoding::ImplicitLittle);
         assert!(matches!(refused, Err(Malformed::Depth(32))));

@@ -1,6 +1,6 @@
 //! The data set in memory: dicom-object's, with the few questions that efface asks of it.
 
-use dicom_core::{DataElement, PrimitiveValue, Tag, VR, header::Header, value::Value};
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR, value::Value};
 use dicom_dictionary_std::StandardDataDictionary;
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;

@@ -96,6 +96,11 @@ pub fn listed_tags() -> Vec<Tag> {
     keys.into_iter().map(|k| Tag((k >> 16) as u16, k as u16)).collect()
 }
 
+/// The keywords of those elements.
+pub fn listed_keywords() -> impl Iterator<Item = &'static str> {
+    rows(include_str!("confidentiality.tsv")).map(|row| row[2])
+}
+
 /// Curves (50xx) and overlays (60xx): the groups are removed whole.
 ///
 /// Table E.1-1 lists only curves, Overlay Data and Overlay Comments; what would be left of a 60xx
