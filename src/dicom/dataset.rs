@@ -86,6 +86,11 @@ impl Dataset {
         self.0.put_element(element);
     }
 
+    /// Removes an element if it is there.
+    pub fn remove(&mut self, tag: Tag) {
+        self.0.remove_element(tag);
+    }
+
     /// The object underneath, for those who rewrite every element.
     pub fn object(&self) -> &InMemDicomObject {
         &self.0

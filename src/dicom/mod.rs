@@ -3,3 +3,4 @@
 pub mod canonical;
 pub mod charset;
 pub mod dataset;
+pub mod part10;

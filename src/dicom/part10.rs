@@ -1,0 +1,159 @@
+//! DICOM files (PS3.10): the preamble and File Meta Information that efface writes itself and
+//! never copies, and those that it reads from files given to it.
+
+use super::canonical::{ElementEncoding, PixelSpan};
+use dicom_core::VR;
+use dicom_dictionary_std::{tags, uids};
+use dicom_object::{FileMetaTable, FileMetaTableBuilder};
+use std::io::{self, Read, Write};
+
+/// Implementation Class UID (0002,0012) of what efface writes.
+pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.208637129482736410957823654190238471655";
+
+/// Why a file is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No preamble and `DICM` prefix, or a broken File Meta Information.
+    #[error("not a DICOM file (PS3.10 7.1): no DICM prefix or a damaged File Meta Information")]
+    NotDicom,
+    /// A transfer syntax in which efface cannot read data sets safely.
+    #[error("transfer syntax {0} is not supported; have the sender use Explicit VR Little Endian")]
+    TransferSyntax(&'static str),
+    /// The file cannot be read.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Transfer syntaxes that efface takes, in the order of PS3.6 Annex A. Big endian and deflated data
+/// sets are absent on purpose: dicom-rs 0.10.1 reads the first differently from others, and the
+/// second is a decompression bomb waiting. Video is absent because nobody looks into it yet.
+pub const TRANSFER_SYNTAXES: [&str; 13] = [
+    uids::IMPLICIT_VR_LITTLE_ENDIAN,
+    uids::EXPLICIT_VR_LITTLE_ENDIAN,
+    uids::JPEG_BASELINE8_BIT,
+    uids::JPEG_EXTENDED12_BIT,
+    uids::JPEG_LOSSLESS,
+    uids::JPEG_LOSSLESS_SV1,
+    uids::JPEGLS_LOSSLESS,
+    uids::JPEGLS_NEAR_LOSSLESS,
+    uids::JPEG2000_LOSSLESS,
+    uids::JPEG2000,
+    uids::HTJ2K_LOSSLESS,
+    uids::HTJ2K,
+    uids::RLE_LOSSLESS,
+];
+
+/// How data sets of a transfer syntax are encoded; `None` when efface doesn't take it.
+pub fn element_encoding(transfer_syntax: &str) -> Option<ElementEncoding> {
+    if !TRANSFER_SYNTAXES.contains(&transfer_syntax) {
+        return None;
+    }
+    Some(match transfer_syntax {
+        uids::IMPLICIT_VR_LITTLE_ENDIAN => ElementEncoding::ImplicitLittle,
+        _ => ElementEncoding::ExplicitLittle,
+    })
+}
+
+/// The transfer syntax in which an object leaves whose pixels are passed through: all that is
+/// uncompressed leaves in Explicit VR Little Endian.
+pub fn outgoing_syntax(transfer_syntax: &str) -> &str {
+    match transfer_syntax {
+        uids::IMPLICIT_VR_LITTLE_ENDIAN => uids::EXPLICIT_VR_LITTLE_ENDIAN,
+        other => other,
+    }
+}
+
+/// The start of a file.
+pub struct FileMeta {
+    /// Transfer Syntax UID (0002,0010).
+    pub transfer_syntax: String,
+    /// Bytes before the data set.
+    pub length: u64,
+}
+
+/// Reads preamble and File Meta Information. The reader then stands at the data set.
+///
+/// # Errors
+/// [`Error`]: this isn't a file that efface takes.
+pub fn read_meta(source: &mut (impl Read + io::Seek)) -> Result<FileMeta, Error> {
+    let mut preamble = [0; 128];
+    source.read_exact(&mut preamble).map_err(|_| Error::NotDicom)?;
+    let meta = FileMetaTable::from_reader(&mut *source).map_err(|_| Error::NotDicom)?;
+    let transfer_syntax = meta.transfer_syntax.trim_end_matches(['\0', ' ']).to_owned();
+    Ok(FileMeta { transfer_syntax, length: source.stream_position()? })
+}
+
+/// Writes preamble (zeros) and File Meta Information, all of efface's own making.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_meta(
+    out: &mut impl Write,
+    sop_class: &str,
+    sop_instance: &str,
+    transfer_syntax: &str,
+) -> io::Result<()> {
+    out.write_all(&[0; 128])?;
+    out.write_all(b"DICM")?;
+    let meta = FileMetaTableBuilder::new()
+        .media_storage_sop_class_uid(sop_class)
+        .media_storage_sop_instance_uid(sop_instance)
+        .transfer_syntax(transfer_syntax)
+        .implementation_class_uid(IMPLEMENTATION_CLASS_UID)
+        .implementation_version_name(concat!("EFFACE_", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(io::Error::other)?;
+    meta.write(out).map_err(|_| io::Error::other("the File Meta Information cannot be written"))
+}
+
+/// Writes the element header of top-level pixels in Explicit VR Little Endian.
+///
+/// # Errors
+/// When the writer fails or `span` is longer than a defined length can say.
+pub fn write_pixel_header(out: &mut impl Write, span: &PixelSpan) -> io::Result<()> {
+    let length = if span.encapsulated {
+        u32::MAX
+    } else {
+        u32::try_from(span.length).map_err(io::Error::other)?
+    };
+    out.write_all(&span.tag.group().to_le_bytes())?;
+    out.write_all(&span.tag.element().to_le_bytes())?;
+    out.write_all(span.vr.to_string().as_bytes())?;
+    out.write_all(&[0, 0])?;
+    out.write_all(&length.to_le_bytes())
+}
+
+/// The span of native pixels that were made here.
+pub fn native_span(bits_allocated: u16, length: u64) -> PixelSpan {
+    let vr = if bits_allocated > 8 { VR::OW } else { VR::OB };
+    PixelSpan { tag: tags::PIXEL_DATA, vr, offset: 0, length, encapsulated: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Cursor, Seek, SeekFrom};
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut file = Cursor::new(Vec::new());
+        write_meta(&mut file, uids::CT_IMAGE_STORAGE, "2.25.7", uids::RLE_LOSSLESS).unwrap();
+        let written = file.position();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        let meta = read_meta(&mut file).unwrap();
+        assert_eq!((meta.transfer_syntax.as_str(), meta.length), (uids::RLE_LOSSLESS, written));
+        assert_eq!(&file.get_ref()[..132], [vec![0; 128], b"DICM".to_vec()].concat());
+    }
+
+    #[test]
+    fn what_is_no_dicom_file_is_said_so() {
+        for bytes in [&b""[..], &[0; 140], b"PK\x03\x04"] {
+            assert!(matches!(read_meta(&mut Cursor::new(bytes)), Err(Error::NotDicom)));
+        }
+    }
+
+    #[test]
+    fn our_own_uid_is_legal() {
+        assert!(IMPLEMENTATION_CLASS_UID.parse::<crate::id::Uid>().is_ok());
+    }
+}
