@@ -3,4 +3,5 @@
 pub mod canonical;
 pub mod charset;
 pub mod dataset;
+pub mod frame;
 pub mod part10;
