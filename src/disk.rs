@@ -1,0 +1,164 @@
+//! The only file that touches the file system of the state directory.
+//!
+//! Nine operations, each with the durability that its name says and no more. Whoever needs a file to
+//! survive a power cut calls [`sync_file`] on it and [`sync_dir`] on its directory; a rename alone
+//! survives a crash of the process, not of the machine.
+#![allow(clippy::disallowed_methods)] // the bans of clippy.toml lead here
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Creates a file that must not exist yet, mode 0600.
+///
+/// # Errors
+/// `AlreadyExists`, or what the system says.
+pub fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Opens a file for appending, made if it isn't there, mode 0600.
+///
+/// # Errors
+/// What the system says.
+pub fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+/// Opens a file for reading.
+///
+/// # Errors
+/// What the system says.
+pub fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Makes what was written to a file survive a power cut. An error here is final: the kernel forgets
+/// the pages that it could not write, and a second attempt would succeed without them.
+///
+/// # Errors
+/// What the system says. Never retry.
+pub fn sync_file(file: &File) -> io::Result<()> {
+    file.sync_data()
+}
+
+/// Makes names created, renamed or removed in a directory survive a power cut.
+///
+/// # Errors
+/// What the system says. Never retry.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Moves a file or directory within the state directory. Atomic.
+///
+/// # Errors
+/// What the system says.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+/// Gives a file a second name, so that two places hold it and neither can lose it for the other.
+///
+/// # Errors
+/// What the system says; `AlreadyExists` counts as done.
+pub fn link(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        done => done,
+    }
+}
+
+/// Makes a directory and those above it, mode 0700.
+///
+/// # Errors
+/// What the system says.
+pub fn make_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Names in a directory, sorted. A directory that isn't there has none.
+///
+/// # Errors
+/// What the system says.
+pub fn list(path: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        // Names are efface's own; one that isn't text was put there by somebody else.
+        if let Ok(name) = entry?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Removes a file or a directory with all that is in it. What isn't there counts as removed.
+///
+/// # Errors
+/// What the system says.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// Bytes that a process without privileges may still write to the volume.
+///
+/// # Errors
+/// What the system says.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let volume = rustix::fs::statvfs(path)?;
+    Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
+}
+
+/// Writes a small file so that it is there whole after a power cut, or not at all.
+///
+/// # Errors
+/// What the system says.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    let parent = path.parent().unwrap_or(Path::new("."));
+    let draft = path.with_extension("part");
+    remove(&draft)?;
+    let mut file = create(&draft)?;
+    file.write_all(bytes)?;
+    sync_file(&file)?;
+    rename(&draft, path)?;
+    sync_dir(parent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_created_once_and_removed_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        create(&path).unwrap();
+        assert_eq!(create(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        link(&path, &folder.path().join("b")).unwrap();
+        link(&path, &folder.path().join("b")).unwrap();
+        assert_eq!(list(folder.path()).unwrap(), ["a", "b"]);
+        remove(&path).unwrap();
+        remove(&path).unwrap();
+        assert_eq!(list(folder.path()).unwrap(), ["b"]);
+        assert!(list(&folder.path().join("none")).unwrap().is_empty());
+        write_whole(&folder.path().join("c"), b"x").unwrap();
+        write_whole(&folder.path().join("c"), b"y").unwrap();
+        assert_eq!(fs::read(folder.path().join("c")).unwrap(), b"y");
+        assert!(free_bytes(folder.path()).unwrap() > 0);
+    }
+}

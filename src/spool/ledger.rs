@@ -1,0 +1,98 @@
+//! What was released before, so that an instance that comes again does not go out as another.
+//!
+//! One file per study, lines of keyed instance tag and SHA-256 of the source data set. It names
+//! nobody. It is written after a release; losing its last line costs a harmless second delivery of
+//! the same bytes under the same UIDs.
+
+use super::{Place, Spool};
+use crate::custody::key::Key;
+use crate::disk;
+use data_encoding::HEXLOWER;
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+
+/// How an instance relates to what was released before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Never seen.
+    New,
+    /// The same bytes were released.
+    Repeated,
+    /// Other bytes were released under the same SOP Instance UID.
+    Conflicting,
+}
+
+/// The released instances of one study.
+pub struct Ledger {
+    released: HashMap<[u8; 32], [u8; 32]>,
+}
+
+impl Ledger {
+    /// Reads the ledger of a study. Lines that cannot be read are passed over: they can only make
+    /// efface deliver something again.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn read(spool: &Spool, study: &str) -> io::Result<Self> {
+        let mut text = String::new();
+        match disk::open(&spool.dir(Place::Ledger).join(study)) {
+            Ok(mut file) => {
+                file.read_to_string(&mut text)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Ledger { released: text.lines().filter_map(parse).collect() })
+    }
+
+    /// Where an instance stands.
+    pub fn standing(&self, instance: &[u8; 32], digest: &[u8; 32]) -> Standing {
+        match self.released.get(instance) {
+            None => Standing::New,
+            Some(known) if known == digest => Standing::Repeated,
+            Some(_) => Standing::Conflicting,
+        }
+    }
+
+    /// Adds instances that were released, durably.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn add(spool: &Spool, study: &str, released: &[([u8; 32], [u8; 32])]) -> io::Result<()> {
+        let mut file = disk::append(&spool.dir(Place::Ledger).join(study))?;
+        let lines = released.iter().map(|(instance, digest)| {
+            format!("{} {}\n", HEXLOWER.encode(instance), HEXLOWER.encode(digest))
+        });
+        file.write_all(lines.collect::<String>().as_bytes())?;
+        disk::sync_file(&file)
+    }
+}
+
+/// The keyed tag of a source instance.
+pub fn instance_tag(key: &Key, sop_instance_uid: &str) -> [u8; 32] {
+    key.tag(&[b"instance", sop_instance_uid.as_bytes()])
+}
+
+fn parse(line: &str) -> Option<([u8; 32], [u8; 32])> {
+    let (instance, digest) = line.split_once(' ')?;
+    let decode = |text: &str| HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok();
+    Some((decode(instance)?, decode(digest)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_and_conflicting_instances_are_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 0).unwrap();
+        Ledger::add(&spool, "s", &[([1; 32], [2; 32])]).unwrap();
+        Ledger::add(&spool, "s", &[([3; 32], [4; 32])]).unwrap();
+        let ledger = Ledger::read(&spool, "s").unwrap();
+        assert_eq!(ledger.standing(&[1; 32], &[2; 32]), Standing::Repeated);
+        assert_eq!(ledger.standing(&[3; 32], &[2; 32]), Standing::Conflicting);
+        assert_eq!(ledger.standing(&[5; 32], &[2; 32]), Standing::New);
+        assert_eq!(Ledger::read(&spool, "t").unwrap().released.len(), 0);
+    }
+}

@@ -1,0 +1,216 @@
+//! The spool: states are directories, records are files, and `ls` is enough to see where a study is.
+//!
+//! ```text
+//! state/
+//!   inbox/tmp/ID            being received; not acknowledged, removed at start
+//!   inbox/new/ID            acknowledged, not yet gathered
+//!   studies/HANDLE/ID       gathered, until the study is quiet
+//!   work/BATCH/ID           closed; a worker has it, or will after a restart
+//!   outbox/DEST/tmp/BATCH/  drafts of a worker; removed at start
+//!   outbox/DEST/ready/BATCH/  sealed parcels and their manifest, waiting to be sent
+//!   held/BATCH/ID           identified originals until every destination has its parcels
+//!   delivered/BATCH/ID      identified originals until the retention time is over
+//!   quarantine/BATCH[.CODE]/  identified originals that a person must look at, and reason.json
+//!   ledger/HANDLE           which instances of a study were released, as keyed tags
+//!   audit/log               the log
+//! ```
+//!
+//! Every name is random or a keyed tag: nothing of a data set is in a path. A step from one
+//! directory to the next is one rename, and every step can be done again.
+
+pub mod entry;
+pub mod inbox;
+pub mod ledger;
+pub mod quarantine;
+
+use crate::custody::key::Key;
+use crate::disk;
+use data_encoding::BASE32HEX_NOPAD;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The state directory, laid out and locked: one process at a time.
+pub struct Spool {
+    root: PathBuf,
+    reserve_bytes: u64,
+    poisoned: AtomicBool,
+    _lock: Option<File>,
+}
+
+/// The places of the spool that aren't named by a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Being received.
+    Receiving,
+    /// Acknowledged.
+    Inbox,
+    /// Gathered by study.
+    Studies,
+    /// Closed.
+    Work,
+    /// Originals of what is on its way.
+    Held,
+    /// Originals of what has arrived.
+    Delivered,
+    /// A person must look.
+    Quarantine,
+    /// What was released before.
+    Ledger,
+    /// The log.
+    Audit,
+}
+
+/// All places with their directories.
+const PLACES: [(Place, &str); 9] = [
+    (Place::Receiving, "inbox/tmp"),
+    (Place::Inbox, "inbox/new"),
+    (Place::Studies, "studies"),
+    (Place::Work, "work"),
+    (Place::Held, "held"),
+    (Place::Delivered, "delivered"),
+    (Place::Quarantine, "quarantine"),
+    (Place::Ledger, "ledger"),
+    (Place::Audit, "audit"),
+];
+
+/// Why the spool cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another efface has this state directory.
+    #[error("{0} is in use by another efface. Stop it first, or give this one its own --state")]
+    Locked(PathBuf),
+    /// The system refused.
+    #[error("state directory {path}: {error}")]
+    Io {
+        /// The state directory.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl Spool {
+    /// Opens or lays out a state directory and takes its lock.
+    ///
+    /// # Errors
+    /// [`Error::Locked`], [`Error::Io`].
+    pub fn open(root: &Path, reserve_bytes: u64) -> Result<Self, Error> {
+        let io = |error| Error::Io { path: root.to_owned(), error };
+        for (_, directory) in PLACES {
+            disk::make_dir(&root.join(directory)).map_err(io)?;
+        }
+        disk::make_dir(&root.join("outbox")).map_err(io)?;
+        let lock = disk::append(&root.join("lock")).map_err(io)?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| Error::Locked(root.to_owned()))?;
+        Ok(Spool {
+            root: root.to_owned(),
+            reserve_bytes,
+            poisoned: AtomicBool::new(false),
+            _lock: Some(lock),
+        })
+    }
+
+    /// Looks into a state directory that a running efface may have: for listing, not for moving.
+    pub fn look(root: &Path) -> Self {
+        Spool {
+            root: root.to_owned(),
+            reserve_bytes: 0,
+            poisoned: AtomicBool::new(false),
+            _lock: None,
+        }
+    }
+
+    /// The directory of a place.
+    pub fn dir(&self, place: Place) -> PathBuf {
+        let directory = PLACES.iter().find(|(p, _)| *p == place).map_or("", |(_, d)| d);
+        self.root.join(directory)
+    }
+
+    /// The outbox of a destination.
+    pub fn outbox(&self, destination: &str) -> PathBuf {
+        self.root.join("outbox").join(destination)
+    }
+
+    /// The destinations that have an outbox.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn outboxes(&self) -> io::Result<Vec<String>> {
+        disk::list(&self.root.join("outbox"))
+    }
+
+    /// Whether an fsync has failed: nothing more is acknowledged until somebody has looked at the disk.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::SeqCst)
+    }
+
+    /// Remembers that an fsync has failed.
+    pub fn poison(&self) {
+        self.poisoned.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether `bytes` more may be written without touching the reserve.
+    pub fn has_room_for(&self, bytes: u64) -> bool {
+        let needed = self.reserve_bytes.saturating_add(bytes);
+        disk::free_bytes(&self.root).is_ok_and(|free| free >= needed)
+    }
+
+    /// Moves a batch from one place to another, durably. Already moved counts as done.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn move_batch(&self, batch: &str, from: Place, to: Place) -> io::Result<()> {
+        let (source, target) = (self.dir(from).join(batch), self.dir(to).join(batch));
+        if !source.exists() && target.exists() {
+            return Ok(());
+        }
+        disk::rename(&source, &target)?;
+        disk::sync_dir(&self.dir(to))?;
+        disk::sync_dir(&self.dir(from))
+    }
+}
+
+/// A fresh random name, 26 lower-case letters and digits (128 bits).
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn random_name() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(io::Error::from)?;
+    Ok(BASE32HEX_NOPAD.encode(&bytes).to_lowercase())
+}
+
+/// The name under which a study is known in the spool: 80 keyed bits of its UID.
+pub fn study_handle(key: &Key, study_instance_uid: &str) -> String {
+    let tag = key.tag(&[b"study", study_instance_uid.as_bytes()]);
+    BASE32HEX_NOPAD.encode(&tag[..10]).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Spool::open(folder.path(), 0).unwrap();
+        assert!(matches!(Spool::open(folder.path(), 0), Err(Error::Locked(_))));
+        drop(first);
+        let spool = Spool::open(folder.path(), u64::MAX).unwrap();
+        assert!(!spool.has_room_for(1) && Spool::look(folder.path()).has_room_for(1));
+    }
+
+    #[test]
+    fn batches_move_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 0).unwrap();
+        disk::make_dir(&spool.dir(Place::Work).join("b")).unwrap();
+        spool.move_batch("b", Place::Work, Place::Held).unwrap();
+        spool.move_batch("b", Place::Work, Place::Held).unwrap();
+        assert_eq!(disk::list(&spool.dir(Place::Held)).unwrap(), ["b"]);
+        assert!(spool.move_batch("c", Place::Work, Place::Held).is_err());
+    }
+}

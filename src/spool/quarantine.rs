@@ -1,0 +1,186 @@
+//! What stays inside until a person has looked, and why.
+
+use super::{Place, Spool};
+use crate::disk;
+use serde::{Deserialize, Serialize};
+use std::io::{self, Read};
+
+/// Why something is in quarantine. The code is part of the directory's name and of the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// The spool entry changed on disk.
+    Damaged,
+    /// The data set is not well formed.
+    Malformed,
+    /// No legal SOP Class, SOP Instance, Study or Series Instance UID.
+    NoIdentity,
+    /// Two different objects under one SOP Instance UID.
+    Conflict,
+    /// This kind of object never leaves by itself.
+    ClassPolicy,
+    /// No defacer for this kind of volume.
+    NoDefacer,
+    /// The defacer could not prove that no face leaves.
+    FaceNotCleared,
+    /// A localizer: a projection that may show a profile.
+    Localizer,
+    /// Contours or segments that may trace a face.
+    RoiMayTraceFace,
+    /// Text may be burned into the pixels.
+    BurnedInText,
+    /// Overlay graphics in the unused bits of the pixels.
+    OverlayInPixels,
+    /// The verifier found something that identifies.
+    Residue,
+    /// The pipeline failed.
+    Failed,
+    /// The destination refused it for good.
+    RefusedByDestination,
+}
+
+/// Every code: its name, what it means and what a person can do.
+const CODES: [(Code, &str, &str); 14] = [
+    (
+        Code::Damaged,
+        "damaged",
+        "the bytes on disk are not those received: check the disk, have the sender send again",
+    ),
+    (Code::Malformed, "malformed", "not a well-formed data set: have the sender export it again"),
+    (Code::NoIdentity, "no-identity", "a UID is missing or illegal: have the sender correct it"),
+    (
+        Code::Conflict,
+        "conflict",
+        "other content was received under the same SOP Instance UID: ask the sender which is right",
+    ),
+    (
+        Code::ClassPolicy,
+        "class-policy",
+        "objects of this SOP class leave only after a person has looked",
+    ),
+    (Code::NoDefacer, "no-defacer", "no defacer for this kind of image: it may show a face"),
+    (Code::FaceNotCleared, "face-not-cleared", "it could not be proven that no face leaves"),
+    (Code::Localizer, "localizer", "a localizer may show the profile of the face"),
+    (
+        Code::RoiMayTraceFace,
+        "roi-may-trace-face",
+        "contours or segments may trace the skin of the face",
+    ),
+    (Code::BurnedInText, "burned-in-text", "identifying text may be burned into the pixels"),
+    (
+        Code::OverlayInPixels,
+        "overlay-in-pixels",
+        "an overlay is stored in the unused bits of the pixels",
+    ),
+    (
+        Code::Residue,
+        "residue",
+        "the verifier found something identifying in the output: the profile has a hole",
+    ),
+    (Code::Failed, "failed", "the pipeline failed: see the log, then: efface spool retry"),
+    (
+        Code::RefusedByDestination,
+        "refused-by-destination",
+        "the destination refused it for good: see the log, then: efface spool retry",
+    ),
+];
+
+impl Code {
+    /// The code as it stands in names and metrics.
+    pub fn name(self) -> &'static str {
+        CODES.iter().find(|(code, ..)| *code == self).map_or("unknown", |(_, name, _)| name)
+    }
+
+    /// What it means, and what a person can do.
+    pub fn advice(self) -> &'static str {
+        CODES.iter().find(|(code, ..)| *code == self).map_or("", |(.., advice)| advice)
+    }
+}
+
+/// Why a group of instances was put aside. Holds nothing of a data set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reason {
+    /// The code.
+    pub code: Code,
+    /// What exactly, without any value.
+    pub detail: String,
+    /// For which destination; empty when for all.
+    pub destination: String,
+    /// When, RFC 3339.
+    pub time: String,
+}
+
+/// Puts instances of a batch aside, as second names of the same files, and says why.
+///
+/// # Errors
+/// What the system says.
+pub fn put_aside(spool: &Spool, batch: &str, ids: &[String], reason: &Reason) -> io::Result<()> {
+    let name = format!("{batch}.{}", reason.code.name());
+    let target = spool.dir(Place::Quarantine).join(name);
+    disk::make_dir(&target)?;
+    for id in ids {
+        disk::link(&spool.dir(Place::Work).join(batch).join(id), &target.join(id))?;
+    }
+    explain(&target, reason)?;
+    disk::sync_dir(&spool.dir(Place::Quarantine))
+}
+
+/// Moves a whole batch to quarantine.
+///
+/// # Errors
+/// What the system says.
+pub fn put_batch(spool: &Spool, batch: &str, reason: &Reason) -> io::Result<()> {
+    explain(&spool.dir(Place::Work).join(batch), reason)?;
+    spool.move_batch(batch, Place::Work, Place::Quarantine)
+}
+
+/// Reads why a directory of the quarantine is there.
+///
+/// # Errors
+/// What the system says; a reason that cannot be read is an error too.
+pub fn reason(spool: &Spool, name: &str) -> io::Result<Reason> {
+    let path = spool.dir(Place::Quarantine).join(name).join(REASON);
+    let mut text = String::new();
+    disk::open(&path)?.take(1 << 16).read_to_string(&mut text)?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// The file that says why. Not a spool entry.
+pub const REASON: &str = "reason.json";
+
+fn explain(directory: &std::path::Path, reason: &Reason) -> io::Result<()> {
+    disk::write_whole(&directory.join(REASON), &serde_json::to_vec_pretty(reason)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_aside_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 0).unwrap();
+        let work = spool.dir(Place::Work).join("b");
+        disk::make_dir(&work).unwrap();
+        disk::create(&work.join("1")).unwrap();
+        let why = Reason {
+            code: Code::NoDefacer,
+            detail: "MR".into(),
+            destination: "lab".into(),
+            time: String::new(),
+        };
+        put_aside(&spool, "b", &["1".to_owned()], &why).unwrap();
+        put_aside(&spool, "b", &["1".to_owned()], &why).unwrap();
+        assert_eq!(reason(&spool, "b.no-defacer").unwrap().detail, "MR");
+        put_batch(&spool, "b", &why).unwrap();
+        assert!(!work.exists() && reason(&spool, "b").is_ok());
+    }
+
+    #[test]
+    fn every_code_has_a_name_and_advice() {
+        for (code, name, advice) in CODES {
+            assert_eq!((code.name(), code.advice()), (name, advice));
+            assert_eq!(serde_json::to_string(&code).unwrap(), format!("\"{name}\""));
+        }
+    }
+}
