@@ -1,6 +1,7 @@
 //! efface: an on-premise DICOM pseudonymization appliance.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod custody;
 pub mod deid;
 pub mod dicom;
