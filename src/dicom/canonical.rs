@@ -41,7 +41,9 @@ pub struct PixelSpan {
     pub tag: Tag,
     /// OB, OW, OF or OD.
     pub vr: VR,
-    /// Offset of the value in the source, in bytes.
+    /// Offset of the element in the source, in bytes.
+    pub element_offset: u64,
+    /// Offset of its value.
     pub offset: u64,
     /// Bytes of the value; of encapsulated pixels from the first item tag to the end of the
     /// sequence delimitation item.
@@ -103,6 +105,9 @@ pub enum Malformed {
     /// More header than efface is ready to hold.
     #[error("more than {0} bytes outside Pixel Data")]
     Size(usize),
+    /// A transfer syntax that is never negotiated.
+    #[error("the transfer syntax is not supported; have the sender use Explicit VR Little Endian")]
+    TransferSyntax,
     /// The source could not be read.
     #[error("the source could not be read: {0}")]
     Io(#[from] io::Error),
@@ -240,6 +245,7 @@ impl<R: Read + Seek> Walk<R> {
     }
 
     fn element(&mut self, scope: Scope) -> Result<bool, Malformed> {
+        let start = self.pos;
         let tag = self.tag()?;
         let root = self.levels.len() == 1;
         if tag == ITEM_DELIMITATION_ITEM {
@@ -268,7 +274,7 @@ impl<R: Read + Seek> Walk<R> {
                 tags::FLOAT_PIXEL_DATA | tags::DOUBLE_FLOAT_PIXEL_DATA | tags::PIXEL_DATA
             )
         {
-            self.pixels = Some(self.pixel_span(&element)?);
+            self.pixels = Some(self.pixel_span(&element, start)?);
             return Ok(false);
         }
         if root && !self.charset_written && tag > tags::SPECIFIC_CHARACTER_SET {
@@ -361,18 +367,19 @@ impl<R: Read + Seek> Walk<R> {
         }
     }
 
-    fn pixel_span(&mut self, element: &Element) -> Result<PixelSpan, Malformed> {
+    fn pixel_span(&mut self, element: &Element, start: u64) -> Result<PixelSpan, Malformed> {
         let &Element { tag, vr, length } = element;
-        let offset = self.pos;
+        let (element_offset, offset) = (start, self.pos);
         match (vr, length) {
             (VR::OB | VR::OW | VR::OF | VR::OD, Some(length)) => {
-                Ok(PixelSpan { tag, vr, offset, length, encapsulated: false })
+                Ok(PixelSpan { tag, vr, element_offset, offset, length, encapsulated: false })
             }
             (VR::OB | VR::OW, None) if tag == tags::PIXEL_DATA => {
                 self.skip_fragments(tag)?;
                 Ok(PixelSpan {
                     tag,
                     vr: VR::OB,
+                    element_offset,
                     offset,
                     length: self.pos - offset,
                     encapsulated: true,

@@ -5,3 +5,4 @@ pub mod charset;
 pub mod dataset;
 pub mod frame;
 pub mod part10;
+pub mod source;

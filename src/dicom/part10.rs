@@ -17,8 +17,8 @@ pub enum Error {
     #[error("not a DICOM file (PS3.10 7.1): no DICM prefix or a damaged File Meta Information")]
     NotDicom,
     /// A transfer syntax in which efface cannot read data sets safely.
-    #[error("transfer syntax {0} is not supported; have the sender use Explicit VR Little Endian")]
-    TransferSyntax(&'static str),
+    #[error("the transfer syntax is not supported; export in Explicit VR Little Endian")]
+    TransferSyntax,
     /// The file cannot be read.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -126,7 +126,14 @@ pub fn write_pixel_header(out: &mut impl Write, span: &PixelSpan) -> io::Result<
 /// The span of native pixels that were made here.
 pub fn native_span(bits_allocated: u16, length: u64) -> PixelSpan {
     let vr = if bits_allocated > 8 { VR::OW } else { VR::OB };
-    PixelSpan { tag: tags::PIXEL_DATA, vr, offset: 0, length, encapsulated: false }
+    PixelSpan {
+        tag: tags::PIXEL_DATA,
+        vr,
+        element_offset: 0,
+        offset: 0,
+        length,
+        encapsulated: false,
+    }
 }
 
 #[cfg(test)]

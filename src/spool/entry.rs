@@ -6,11 +6,12 @@
 //! ```
 //! Integers are little endian. The trailer is last so that a torn file can never look complete.
 
+use crate::dicom::source::Source;
 use crate::disk;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 15] = b"EFFACE SPOOL 1\n";
@@ -143,7 +144,7 @@ impl Entry {
     /// [`Damage`].
     pub fn check(&self) -> Result<(), Damage> {
         let mut digest = Sha256::new();
-        let mut source = self.dataset()?;
+        let mut source = self.source().reader()?;
         let mut chunk = vec![0; 1 << 16];
         loop {
             match source.read(&mut chunk)? {
@@ -159,54 +160,9 @@ impl Entry {
     }
 
     /// The data set as it came.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn dataset(&self) -> io::Result<DatasetReader> {
-        let mut file = disk::open(&self.path)?;
-        file.seek(SeekFrom::Start(self.start))?;
-        Ok(DatasetReader {
-            file: BufReader::new(file),
-            start: self.start,
-            length: self.length,
-            pos: 0,
-        })
-    }
-
-    /// Bytes of the data set.
-    pub fn length(&self) -> u64 {
-        self.length
-    }
-}
-
-/// Reads the data set of an entry; positions count from its first byte.
-pub struct DatasetReader {
-    file: BufReader<File>,
-    start: u64,
-    length: u64,
-    pos: u64,
-}
-
-impl Read for DatasetReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.length.saturating_sub(self.pos).min(buffer.len() as u64) as usize;
-        let n = self.file.read(&mut buffer[..left])?;
-        self.pos += n as u64;
-        Ok(n)
-    }
-}
-
-impl Seek for DatasetReader {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let target = match to {
-            SeekFrom::Start(pos) => i128::from(pos),
-            SeekFrom::Current(by) => i128::from(self.pos) + i128::from(by),
-            SeekFrom::End(by) => i128::from(self.length) + i128::from(by),
-        };
-        let target = u64::try_from(target).map_err(|_| io::ErrorKind::InvalidInput)?;
-        self.file.seek(SeekFrom::Start(self.start + target))?;
-        self.pos = target;
-        Ok(target)
+    pub fn source(&self) -> Source {
+        let syntax = self.head.transfer_syntax.clone();
+        Source::new(&self.path, self.start, self.length, syntax)
     }
 }
 
@@ -238,10 +194,10 @@ mod tests {
         let entry = Entry::open(&path).unwrap();
         entry.check().unwrap();
         let mut text = String::new();
-        let mut reader = entry.dataset().unwrap();
+        let mut reader = entry.source().reader().unwrap();
         reader.seek(SeekFrom::Start(2)).unwrap();
         reader.read_to_string(&mut text).unwrap();
-        assert_eq!((text.as_str(), entry.length()), ("data set of some length", 25));
+        assert_eq!((text.as_str(), entry.source().length()), ("data set of some length", 25));
     }
 
     /// Any flipped bit and any cut is seen.
