@@ -3,6 +3,7 @@
 //! Pure: no disk, clock, network or log. Every element at every depth meets [`Profile::decide`];
 //! then the attributes by which an object says that it was de-identified are written from what was
 //! really done (PS3.15 E.1.1).
+#![allow(clippy::disallowed_methods)] // here identifying values become pseudonyms
 
 mod dummy;
 pub mod pseudonym;
@@ -11,6 +12,7 @@ mod report;
 pub use report::Report;
 
 use crate::dicom::dataset::{Dataset, Element, is_well_known, text_of};
+use crate::phi::Phi;
 use crate::profile::Profile;
 use crate::standard::{self, Action};
 use dicom_core::header::Header;
@@ -41,17 +43,13 @@ pub enum FaceStatement {
 
 /// What identifies an instance inside, read before anything is changed.
 pub struct Subject {
-    /// SOP Class UID (0008,0016).
-    pub sop_class: String,
-    /// SOP Instance UID (0008,0018) of the source.
-    pub instance: String,
-    /// Study Instance UID (0020,000D) of the source.
-    pub study: String,
-    /// Series Instance UID (0020,000E) of the source.
-    pub series: String,
-    issuer: String,
-    patient_id: Option<String>,
-    accession: Option<String>,
+    sop_class: String,
+    instance: Phi<String>,
+    study: Phi<String>,
+    series: Phi<String>,
+    issuer: Phi<String>,
+    patient_id: Option<Phi<String>>,
+    accession: Option<Phi<String>>,
 }
 
 impl Subject {
@@ -66,26 +64,67 @@ impl Subject {
         };
         Ok(Subject {
             sop_class: uid(tags::SOP_CLASS_UID, "SOP Class UID (0008,0016)")?,
-            instance: uid(tags::SOP_INSTANCE_UID, "SOP Instance UID (0008,0018)")?,
-            study: uid(tags::STUDY_INSTANCE_UID, "Study Instance UID (0020,000D)")?,
-            series: uid(tags::SERIES_INSTANCE_UID, "Series Instance UID (0020,000E)")?,
-            issuer: source.text(tags::ISSUER_OF_PATIENT_ID).unwrap_or_default(),
-            patient_id: source.text(tags::PATIENT_ID),
-            accession: source.text(tags::ACCESSION_NUMBER),
+            instance: Phi::new(uid(tags::SOP_INSTANCE_UID, "SOP Instance UID (0008,0018)")?),
+            study: Phi::new(uid(tags::STUDY_INSTANCE_UID, "Study Instance UID (0020,000D)")?),
+            series: Phi::new(uid(tags::SERIES_INSTANCE_UID, "Series Instance UID (0020,000E)")?),
+            issuer: Phi::new(source.text(tags::ISSUER_OF_PATIENT_ID).unwrap_or_default()),
+            patient_id: source.text(tags::PATIENT_ID).map(Phi::new),
+            accession: source.text(tags::ACCESSION_NUMBER).map(Phi::new),
         })
     }
 
+    /// SOP Class UID (0008,0016).
+    pub fn sop_class(&self) -> &str {
+        &self.sop_class
+    }
+
+    /// Whether the data set is of the SOP class that an association spoke of.
+    pub fn is_of_class(&self, sop_class: &str) -> bool {
+        self.sop_class == sop_class
+    }
+
+    /// Whether two instances are about one person.
+    pub fn is_same_patient(&self, other: &Subject) -> bool {
+        let id = |s: &Subject| s.patient_id.as_ref().map(|id| id.expose().clone());
+        self.issuer.expose() == other.issuer.expose() && id(self) == id(other)
+    }
+
+    /// Hands the SOP Instance UID of the source to whoever tags it with a key.
+    pub fn with_instance<T>(&self, tag: impl FnOnce(&str) -> T) -> T {
+        tag(self.instance.expose())
+    }
+
+    /// Hands the Series Instance UID of the source to whoever tags it with a key.
+    pub fn with_series<T>(&self, tag: impl FnOnce(&str) -> T) -> T {
+        tag(self.series.expose())
+    }
+
+    /// Hands the Study Instance UID of the source to whoever tags it with a key.
+    pub fn with_study<T>(&self, tag: impl FnOnce(&str) -> T) -> T {
+        tag(self.study.expose())
+    }
+
     /// The pseudonym of the patient.
-    pub fn patient(&self, pseudonyms: &Pseudonyms) -> String {
+    pub fn pseudonymous_patient(&self, pseudonyms: &Pseudonyms) -> String {
         match &self.patient_id {
-            Some(id) => pseudonyms.patient(&self.issuer, id),
-            None => pseudonyms.patient_of_study(&self.study),
+            Some(id) => pseudonyms.patient(self.issuer.expose(), id.expose()),
+            None => pseudonyms.patient_of_study(self.study.expose()),
         }
     }
 
-    fn accession(&self, pseudonyms: &Pseudonyms) -> String {
-        let number = self.accession.as_deref();
-        number.map(|n| pseudonyms.accession(&self.issuer, n)).unwrap_or_default()
+    /// The Study Instance UID as it leaves.
+    pub fn pseudonymous_study(&self, pseudonyms: &Pseudonyms) -> String {
+        pseudonyms.uid(self.study.expose())
+    }
+
+    /// The Series Instance UID as it leaves.
+    pub fn pseudonymous_series(&self, pseudonyms: &Pseudonyms) -> String {
+        pseudonyms.uid(self.series.expose())
+    }
+
+    fn pseudonymous_accession(&self, pseudonyms: &Pseudonyms) -> String {
+        let number = self.accession.as_ref();
+        number.map(|n| pseudonyms.accession(self.issuer.expose(), n.expose())).unwrap_or_default()
     }
 }
 
@@ -123,10 +162,10 @@ impl<'a> Engine<'a> {
     }
 
     fn pseudonymize(&self, dataset: &mut Dataset, subject: &Subject) {
-        let patient = subject.patient(self.pseudonyms);
+        let patient = subject.pseudonymous_patient(self.pseudonyms);
         dataset.put_text(tags::PATIENT_NAME, VR::PN, patient.clone());
         dataset.put_text(tags::PATIENT_ID, VR::LO, patient);
-        dataset.put_text(tags::ACCESSION_NUMBER, VR::SH, subject.accession(self.pseudonyms));
+        dataset.put_text(tags::ACCESSION_NUMBER, VR::SH, subject.pseudonymous_accession(self.pseudonyms));
     }
 
     /// PS3.15 E.1.1: the attributes that claim de-identification claim what was done, no more.

@@ -1,0 +1,182 @@
+//! A parcel: verified bytes for one destination, with the receipt of the audit log.
+//!
+//! A type dies at the disk. What waits to be sent is therefore sealed: an HMAC binds the digest of
+//! the file to its destination, its plan and its receipt. A parcel is opened again only when the
+//! seal holds and the bytes are those that were sealed.
+
+use super::gate::Grant;
+use super::key::Key;
+use super::object::{Deidentified, Object, open_dataset};
+use crate::audit::Receipt;
+use crate::disk;
+use crate::net::scu::{Cargo, Outside, Zone};
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The list of parcels of one batch for one destination, as it stands on disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Destination by its name in the configuration.
+    pub destination: String,
+    /// Digest of the profile's plan.
+    pub plan: String,
+    /// Position of the release in the audit log.
+    pub receipt: u64,
+    /// Hash of that record.
+    pub receipt_hash: String,
+    /// The parcels.
+    pub rows: Vec<Row>,
+}
+
+/// One parcel of a manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Name of the file beside the manifest.
+    pub file: String,
+    /// SOP Class UID.
+    pub sop_class: String,
+    /// SOP Instance UID, as it leaves.
+    pub sop_instance: String,
+    /// Transfer syntax of the file.
+    pub transfer_syntax: String,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// HMAC over all of this and the head of the manifest.
+    pub seal: String,
+}
+
+/// Why a parcel does not open. Its batch is made again from the originals.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The file cannot be read.
+    #[error("a parcel cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// The seal isn't this installation's for these bytes.
+    #[error("the seal of a parcel does not hold")]
+    Seal,
+}
+
+impl Manifest {
+    /// Seals objects that the verifier passed and the log has a receipt for. It consumes both.
+    pub fn seal(
+        objects: Vec<Object<Deidentified>>,
+        grant: &Grant,
+        receipt: Receipt,
+        key: &Key,
+    ) -> Self {
+        let mut manifest = Manifest {
+            destination: grant.destination().to_owned(),
+            plan: HEXLOWER.encode(grant.plan()),
+            receipt: receipt.seq(),
+            receipt_hash: HEXLOWER.encode(receipt.hash()),
+            rows: Vec::new(),
+        };
+        for object in objects {
+            let state = object.into_state();
+            let name = state.file.file_name().unwrap_or_default();
+            let mut row = Row {
+                file: name.to_string_lossy().into_owned(),
+                sop_class: state.sop_class,
+                sop_instance: state.sop_instance,
+                transfer_syntax: state.transfer_syntax,
+                bytes: state.bytes,
+                sha256: HEXLOWER.encode(&state.sha256),
+                seal: String::new(),
+            };
+            row.seal = HEXLOWER.encode(&key.tag(&manifest.sealed(&row)));
+            manifest.rows.push(row);
+        }
+        manifest
+    }
+
+    /// Opens one parcel: reads the whole file and holds it against the seal.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn open(&self, directory: &Path, row: &Row, key: &Key) -> Result<Parcel, Broken> {
+        let seal = HEXLOWER.decode(row.seal.as_bytes()).map_err(|_| Broken::Seal)?;
+        let is_plain_name = !row.file.contains('/') && !row.file.starts_with('.');
+        if !is_plain_name || !key.check(&self.sealed(row), &seal) {
+            return Err(Broken::Seal);
+        }
+        let path = directory.join(&row.file);
+        if digest(&path)? != row.sha256 {
+            return Err(Broken::Seal);
+        }
+        Ok(Parcel {
+            path,
+            destination: self.destination.clone(),
+            sop_class: row.sop_class.clone(),
+            sop_instance: row.sop_instance.clone(),
+            transfer_syntax: row.transfer_syntax.clone(),
+        })
+    }
+
+    fn sealed<'a>(&'a self, row: &'a Row) -> [&'a [u8]; 8] {
+        [
+            self.destination.as_bytes(),
+            self.plan.as_bytes(),
+            self.receipt_hash.as_bytes(),
+            row.file.as_bytes(),
+            row.sop_class.as_bytes(),
+            row.sop_instance.as_bytes(),
+            row.transfer_syntax.as_bytes(),
+            row.sha256.as_bytes(),
+        ]
+    }
+}
+
+/// What may leave, for one destination. Not Clone; only [`Manifest::open`] makes one.
+pub struct Parcel {
+    path: PathBuf,
+    destination: String,
+    sop_class: String,
+    sop_instance: String,
+    transfer_syntax: String,
+}
+
+impl Parcel {
+    /// The only destination that it may be sent to.
+    pub fn destination(&self) -> &str {
+        &self.destination
+    }
+}
+
+impl Zone for Outside {
+    type Cargo = Parcel;
+}
+
+impl Cargo for Parcel {
+    fn sop_class(&self) -> &str {
+        &self.sop_class
+    }
+
+    fn sop_instance(&self) -> &str {
+        &self.sop_instance
+    }
+
+    fn transfer_syntax(&self) -> &str {
+        &self.transfer_syntax
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(open_dataset(&self.path)?))
+    }
+}
+
+fn digest(path: &Path) -> io::Result<String> {
+    let mut file = disk::open(path)?;
+    let mut digest = Sha256::new();
+    let mut chunk = vec![0; 1 << 17];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(HEXLOWER.encode(&digest.finalize())),
+            n => digest.update(&chunk[..n]),
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! From a surveyed study to verified files, for one destination: gate, scrub, face, verify.
+//!
+//! The same code serves the gateway and `efface deid`. It writes drafts into a directory that it is
+//! given, and nothing else.
+
+pub mod survey;
+
+use crate::audit::SeriesFace;
+use crate::custody::gate::{self, FaceDuty, Grant, Verdict};
+use crate::custody::key::{Key, Purpose, RootKey};
+use crate::custody::object::{Deidentified, Object};
+use crate::custody::verify::Residue;
+use crate::deid::pseudonym::Pseudonyms;
+use crate::deid::{Engine, FaceStatement, Report};
+use crate::face::{self, Removal, Series};
+use crate::profile::Profile;
+use crate::spool::quarantine::Code;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use survey::{Instance, Study};
+
+/// How studies are de-identified for one destination.
+pub struct Route {
+    /// The destination's name in the configuration.
+    pub destination: String,
+    /// The domain of the pseudonyms.
+    pub project: String,
+    /// What leaves.
+    pub profile: Profile,
+    /// The project's mapping.
+    pub pseudonyms: Pseudonyms,
+    /// Seals parcels for this project.
+    pub seal: Key,
+}
+
+impl Route {
+    /// A route with keys derived for its project.
+    pub fn new(destination: &str, project: &str, profile: Profile, root: &RootKey) -> Self {
+        Route {
+            destination: destination.to_owned(),
+            project: project.to_owned(),
+            profile,
+            pseudonyms: Pseudonyms::new(root, project),
+            seal: root.derive(project, Purpose::Seal),
+        }
+    }
+}
+
+/// What came of a study for one destination.
+pub struct Output {
+    /// The gate's word that it rests on.
+    pub grant: Grant,
+    /// What may leave.
+    pub clean: Vec<Object<Deidentified>>,
+    /// Spool ids of what may leave, in the same order.
+    pub released: Vec<String>,
+    /// What stays inside, and why.
+    pub withheld: Vec<Withheld>,
+    /// What was done about faces.
+    pub faces: Vec<SeriesFace>,
+    /// What the engine did, over all that may leave.
+    pub report: Report,
+}
+
+/// Instances that stay inside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Withheld {
+    /// Why.
+    pub code: Code,
+    /// Why exactly, without any value.
+    pub detail: String,
+    /// Their spool ids.
+    pub ids: Vec<String>,
+}
+
+/// Why nothing of the study leaves.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The verifier found something.
+    #[error("{0}")]
+    Residue(Residue),
+    /// An object that could be read a moment ago could not be read or written now.
+    #[error("a draft could not be made: {0}")]
+    Io(#[from] io::Error),
+    /// An object does not read the second time.
+    #[error("an object could not be read again: {0}")]
+    Reopen(#[from] crate::custody::object::OpenError),
+}
+
+impl Failure {
+    /// The code under which the study goes to quarantine.
+    pub fn code(&self) -> Code {
+        match self {
+            Failure::Residue(_) => Code::Residue,
+            Failure::Io(_) | Failure::Reopen(_) => Code::Failed,
+        }
+    }
+}
+
+/// De-identifies a study for a route. Drafts are made in `drafts`, named by spool id.
+///
+/// `done` is called once for every instance that has been dealt with.
+///
+/// # Errors
+/// [`Failure`]: nothing of the study may leave.
+pub fn run(
+    route: &Route,
+    study: &Study,
+    drafts: &Path,
+    done: &(dyn Fn() + Sync),
+) -> Result<Output, Failure> {
+    let grant = gate::grant(&route.destination, &route.profile);
+    let mut stage = Stage { route, study, drafts, grant: &grant, done };
+    let (pass, mut withheld) = stage.gate();
+    let (mut clean, mut faces) = (Vec::new(), Vec::new());
+    for series in pass {
+        match stage.series(&series)? {
+            Ok(finished) => {
+                faces.extend(finished.face);
+                clean.extend(finished.clean);
+            }
+            Err(stays) => withheld.push(stays),
+        }
+    }
+    let mut report = Report::default();
+    clean.iter().for_each(|(_, object)| report.merge(object.report()));
+    let (released, clean) = clean.into_iter().unzip();
+    Ok(Output { grant, clean, released, withheld, faces, report })
+}
+
+/// The instances of one series that owe the same to the face stage.
+struct Group<'s> {
+    duty: FaceDuty,
+    members: Vec<&'s Instance>,
+}
+
+/// A series whose instances the verifier passed.
+struct Finished {
+    clean: Vec<(String, Object<Deidentified>)>,
+    face: Option<SeriesFace>,
+}
+
+struct Stage<'a> {
+    route: &'a Route,
+    study: &'a Study,
+    drafts: &'a Path,
+    grant: &'a Grant,
+    done: &'a (dyn Fn() + Sync),
+}
+
+impl<'a> Stage<'a> {
+    /// Splits the study into series that may go on and instances that stay.
+    fn gate(&mut self) -> (Vec<Group<'a>>, Vec<Withheld>) {
+        let mut pass: BTreeMap<([u8; 32], u8), Group<'a>> = BTreeMap::new();
+        let mut stay: BTreeMap<(Code, &'static str), Vec<String>> = BTreeMap::new();
+        for instance in &self.study.instances {
+            match instance.facts.decide(&self.route.profile) {
+                Verdict::Pass(duty) => {
+                    let key = (instance.series_tag, duty as u8);
+                    let group = pass.entry(key).or_insert(Group { duty, members: Vec::new() });
+                    group.members.push(instance);
+                }
+                Verdict::Withhold(code, detail) => {
+                    stay.entry((code, detail)).or_default().push(instance.id.clone());
+                    (self.done)();
+                }
+            }
+        }
+        let stay = stay.into_iter().map(|((code, detail), ids)| Withheld {
+            code,
+            detail: detail.to_owned(),
+            ids,
+        });
+        (pass.into_values().collect(), stay.collect())
+    }
+
+    /// One series. The inner error is a decision, the outer one a failure.
+    fn series(&self, group: &Group<'_>) -> Result<Result<Finished, Withheld>, Failure> {
+        let finished = match group.duty {
+            FaceDuty::None => self.plain(group, FaceStatement::Silent),
+            FaceDuty::Left => self.plain(group, FaceStatement::Left),
+            FaceDuty::Clear => return self.clear_face(group),
+        };
+        finished.map(Ok)
+    }
+
+    /// A series whose pixels leave as they are.
+    fn plain(&self, group: &Group<'_>, face: FaceStatement) -> Result<Finished, Failure> {
+        let engine = self.engine();
+        let clean = group.members.par_iter().map(|instance| {
+            let object = Object::open(instance.source.clone())?;
+            let scrubbed = object.scrub(self.grant, &engine, face, None);
+            let draft = scrubbed.draft(&self.draft_path(instance))?;
+            self.verified(instance, draft)
+        });
+        let clean = clean.collect::<Result<Vec<_>, Failure>>()?;
+        let says = face == FaceStatement::Left || group.duty == FaceDuty::Clear;
+        let line = says.then(|| face::series_face(self.pseudonym(group), clean.len(), face, None));
+        Ok(Finished { clean, face: line })
+    }
+
+    /// A series that may show a face: proven to show none, or defaced and checked, or kept inside.
+    fn clear_face(&self, group: &Group<'_>) -> Result<Result<Finished, Withheld>, Failure> {
+        match self.try_clear_face(group)? {
+            Ok(finished) => Ok(Ok(finished)),
+            Err(reason) => {
+                for instance in &group.members {
+                    crate::disk::remove(&self.draft_path(instance))?;
+                    (self.done)();
+                }
+                let ids = group.members.iter().map(|i| i.id.clone()).collect();
+                let detail = reason.to_string();
+                Ok(Err(Withheld { code: Code::FaceNotCleared, detail, ids }))
+            }
+        }
+    }
+
+    fn try_clear_face(&self, group: &Group<'_>) -> Result<Result<Finished, face::Error>, Failure> {
+        let members = &group.members;
+        let facts: Result<Vec<_>, _> = members.iter().map(|i| i.slice_facts()).collect();
+        let hint = survey::body_part(members);
+        let located = facts.and_then(|facts| {
+            face::locate(facts, hint, |n| {
+                Object::open(members[n].source.clone()).map_err(|_| crate::dicom::frame::Error::Decode)
+            })
+        });
+        let defacing = match located {
+            Err(reason) => return Ok(Err(reason)),
+            Ok(Series::Clear) => return self.plain(group, FaceStatement::Silent).map(Ok),
+            Ok(Series::Head(defacing)) => defacing,
+        };
+        let removal = match Removal::new(&defacing) {
+            Err(reason) => return Ok(Err(reason)),
+            Ok(removal) => removal,
+        };
+        let engine = self.engine();
+        let drafts = members.par_iter().enumerate().map(|(n, instance)| {
+            let object = Object::open(instance.source.clone())?;
+            let treated = match removal.treat(n, &object) {
+                Err(reason) => return Ok(Err(reason)),
+                Ok(treated) => treated,
+            };
+            let (pixels, confirmation) = treated.split();
+            let scrubbed =
+                object.scrub(self.grant, &engine, FaceStatement::Removed, Some(pixels));
+            let draft = scrubbed.draft(&self.draft_path(instance))?;
+            Ok(removal.confirm(&confirmation, &draft).map(|()| draft))
+        });
+        let drafts: Result<Vec<Result<_, face::Error>>, Failure> = drafts.collect();
+        let drafts: Vec<_> = match drafts?.into_iter().collect() {
+            Err(reason) => return Ok(Err(reason)),
+            Ok(drafts) => drafts,
+        };
+        let evidence = match removal.finish() {
+            Err(reason) => return Ok(Err(reason)),
+            Ok(evidence) => evidence,
+        };
+        let verified = members.par_iter().zip(drafts);
+        let clean = verified.map(|(instance, draft)| self.verified(instance, draft));
+        let clean = clean.collect::<Result<Vec<_>, Failure>>()?;
+        let line = face::series_face(
+            self.pseudonym(group),
+            clean.len(),
+            FaceStatement::Removed,
+            Some(&evidence),
+        );
+        Ok(Ok(Finished { clean, face: Some(line) }))
+    }
+
+    fn verified(
+        &self,
+        instance: &Instance,
+        draft: Object<crate::custody::object::Drafted>,
+    ) -> Result<(String, Object<Deidentified>), Failure> {
+        let passed = draft.verify(&self.study.watch);
+        (self.done)();
+        match passed {
+            Ok(object) => Ok((instance.id.clone(), object)),
+            Err((_draft, residue)) => Err(Failure::Residue(residue)),
+        }
+    }
+
+    fn engine(&self) -> Engine<'a> {
+        Engine::new(&self.route.profile, &self.route.pseudonyms)
+    }
+
+    fn draft_path(&self, instance: &Instance) -> PathBuf {
+        self.drafts.join(format!("{}.dcm", instance.id))
+    }
+
+    fn pseudonym(&self, group: &Group<'_>) -> String {
+        let first = group.members.first();
+        first.map(|i| i.subject.pseudonymous_series(&self.route.pseudonyms)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,214 @@
+//! The first look at a study: every instance is read once, up to its pixels, before any is changed.
+//!
+//! What identifies the study is gathered here for the verifier, from the bytes as they came.
+
+use crate::custody::gate::Facts;
+use crate::custody::key::Key;
+use crate::custody::object::{Identified, Object, OpenError};
+use crate::custody::verify::{Kind, Watch, Witness, WitnessError};
+use crate::deface::BodyPartHint;
+use crate::deid::Subject;
+use crate::dicom::source::Source;
+use crate::face::{self, SliceFacts};
+use crate::pipeline::Withheld;
+use crate::spool::ledger::{Ledger, Standing, instance_tag};
+use crate::spool::quarantine::Code;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+/// An instance as it was handed over: where it is, and what its association said.
+pub struct Arrival {
+    /// Spool id, or a name made for the run.
+    pub id: String,
+    /// Its data set.
+    pub source: Source,
+    /// SHA-256 of the data set.
+    pub digest: [u8; 32],
+    /// SOP Class UID of the C-STORE-RQ; `None` for a file.
+    pub said_class: Option<String>,
+    /// AE title of the sender; `None` for a file.
+    pub sender: Option<String>,
+}
+
+/// An instance that was read once.
+pub struct Instance {
+    /// Spool id.
+    pub id: String,
+    /// Its data set.
+    pub source: Source,
+    /// What the gate has to know.
+    pub facts: Facts,
+    /// Whom and what it is about.
+    pub subject: Subject,
+    /// Keyed tag of the instance, for the ledger.
+    pub tag: [u8; 32],
+    /// SHA-256 of the data set.
+    pub digest: [u8; 32],
+    /// Keyed tag of its series.
+    pub series_tag: [u8; 32],
+    slice: Result<SliceFacts, &'static str>,
+    body_part: BodyPartHint,
+}
+
+impl Instance {
+    /// Its place in a volume.
+    ///
+    /// # Errors
+    /// [`face::Error::Attribute`].
+    pub fn slice_facts(&self) -> Result<SliceFacts, face::Error> {
+        self.slice.clone().map_err(face::Error::Attribute)
+    }
+}
+
+/// A study whose instances were all read once.
+pub struct Study {
+    /// What may go on.
+    pub instances: Vec<Instance>,
+    /// Knows what identifies, without telling.
+    pub watch: Watch,
+    /// What cannot go on, for any destination.
+    pub withheld: Vec<Withheld>,
+    /// Spool ids of instances that came again, byte for byte.
+    pub repeated: Vec<String>,
+}
+
+/// Why a study cannot be surveyed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Instances of different patients carry one Study Instance UID.
+    #[error("instances of different patients under one Study Instance UID")]
+    MixedPatients,
+    /// The verifier cannot take the sources as witnesses.
+    #[error("{0}")]
+    Witness(#[from] WitnessError),
+    /// The system refused.
+    #[error("a source could not be read: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Error {
+    /// The code under which the study goes to quarantine.
+    pub fn code(&self) -> Code {
+        match self {
+            Error::MixedPatients => Code::Conflict,
+            Error::Witness(_) => Code::Malformed,
+            Error::Io(_) => Code::Failed,
+        }
+    }
+}
+
+/// Surveys a study. `ledger` knows what was released before.
+///
+/// # Errors
+/// [`Error`]: nothing of the study may go on.
+pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<Study, Error> {
+    let looked: Vec<_> = arrivals.into_par_iter().map(|a| look(a, handles)).collect();
+    let mut witness = Witness::new();
+    let (mut instances, mut withheld) = (Vec::new(), Vec::new());
+    for seen in looked {
+        match seen {
+            Seen::Instance(instance, raw, sender) => {
+                witness.observe(instance.source.transfer_syntax(), &raw)?;
+                if let Some(sender) = sender {
+                    witness.also(Kind::Device, &sender);
+                }
+                instances.push(*instance);
+            }
+            Seen::Not(stays) => withheld.push(stays),
+            Seen::Unreadable(error) => return Err(Error::Io(error)),
+        }
+    }
+    let (instances, repeated, conflicts) = sort_out_duplicates(instances, ledger);
+    withheld.extend(conflicts);
+    if !instances.windows(2).all(|pair| pair[0].subject.is_same_patient(&pair[1].subject)) {
+        return Err(Error::MixedPatients);
+    }
+    Ok(Study { instances, watch: witness.seal()?, withheld, repeated })
+}
+
+/// What the header of a series says about the body part: of all members, the most careful word.
+pub fn body_part(members: &[&Instance]) -> BodyPartHint {
+    let any = |hint| members.iter().any(|i| i.body_part == hint);
+    if any(BodyPartHint::Head) {
+        BodyPartHint::Head
+    } else if any(BodyPartHint::Unknown) {
+        BodyPartHint::Unknown
+    } else {
+        BodyPartHint::Other
+    }
+}
+
+enum Seen {
+    Instance(Box<Instance>, Vec<u8>, Option<String>),
+    Not(Withheld),
+    Unreadable(io::Error),
+}
+
+fn look(arrival: Arrival, handles: &Key) -> Seen {
+    let Arrival { id, source, digest, said_class, sender } = arrival;
+    let not = |code, detail: String| Seen::Not(Withheld { code, detail, ids: vec![id.clone()] });
+    let object = match Object::open(source.clone()) {
+        Ok(object) => object,
+        Err(OpenError::Identity(error)) => return not(Code::NoIdentity, error.to_string()),
+        Err(error) => return not(Code::Malformed, error.to_string()),
+    };
+    if said_class.is_some_and(|said| !object.subject().is_of_class(&said)) {
+        let detail = "SOP Class UID (0008,0016) is not that of the C-STORE request (PS3.4 B.2.3)";
+        return not(Code::Malformed, detail.to_owned());
+    }
+    let raw = match object.raw_header() {
+        Ok(raw) => raw,
+        Err(error) => return Seen::Unreadable(error),
+    };
+    Seen::Instance(Box::new(instance(id, source, digest, object, handles)), raw, sender)
+}
+
+fn instance(
+    id: String,
+    source: Source,
+    digest: [u8; 32],
+    object: Object<Identified>,
+    handles: &Key,
+) -> Instance {
+    let dataset = object.dataset();
+    let facts = Facts::of(dataset, object.subject().sop_class(), object.has_pixels());
+    let slice = SliceFacts::of(dataset).map_err(|error| match error {
+        face::Error::Attribute(name) => name,
+        _ => "the form of the pixels or their rescale",
+    });
+    let body_part = face::body_part(dataset);
+    let subject = object.into_subject();
+    let tag = subject.with_instance(|uid| instance_tag(handles, uid));
+    let series_tag = subject.with_series(|uid| handles.tag(&[b"series", uid.as_bytes()]));
+    Instance { id, source, facts, subject, tag, digest, series_tag, slice, body_part }
+}
+
+/// Same instance, same bytes: once. Same instance, other bytes: nobody knows which is right.
+fn sort_out_duplicates(
+    instances: Vec<Instance>,
+    ledger: &Ledger,
+) -> (Vec<Instance>, Vec<String>, Option<Withheld>) {
+    let mut versions: HashMap<[u8; 32], BTreeMap<[u8; 32], usize>> = HashMap::new();
+    for instance in &instances {
+        *versions.entry(instance.tag).or_default().entry(instance.digest).or_default() += 1;
+    }
+    let (mut unique, mut repeated, mut conflicting) = (Vec::new(), Vec::new(), Vec::new());
+    let mut taken = std::collections::HashSet::new();
+    for instance in instances {
+        let standing = ledger.standing(&instance.tag, &instance.digest);
+        if standing == Standing::Conflicting || versions[&instance.tag].len() > 1 {
+            conflicting.push(instance.id);
+        } else if standing == Standing::Repeated || !taken.insert(instance.tag) {
+            repeated.push(instance.id);
+        } else {
+            unique.push(instance);
+        }
+    }
+    let conflicts = (!conflicting.is_empty()).then(|| Withheld {
+        code: Code::Conflict,
+        detail: "different objects with one SOP Instance UID".to_owned(),
+        ids: conflicting,
+    });
+    (unique, repeated, conflicts)
+}
