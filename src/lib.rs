@@ -3,11 +3,17 @@
 
 pub mod audit;
 pub mod custody;
+pub mod deface;
 pub mod deid;
 pub mod dicom;
 pub mod disk;
+pub mod face;
+pub mod fate;
 pub mod id;
+pub mod net;
 pub mod phi;
+pub mod pipeline;
 pub mod profile;
+pub mod render;
 pub mod spool;
 pub mod standard;
