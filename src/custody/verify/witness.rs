@@ -1,0 +1,613 @@
+//! What the source says about people, gathered instance by instance, and the forms in which it
+//! could turn up again.
+//!
+//! What is not searched, because it says nothing about anybody: ordinary words (`ordinary.txt`:
+//! the vocabulary of the standard's dictionary and of the field), dummy values, values that the
+//! study also has in attributes that stay (modality, manufacturer, image type), numbers under 4
+//! digits, words under 3 letters. Such values are still compared attribute by attribute: the same
+//! element with the same value is residue, however short.
+//!
+//! A name part that is an ordinary word (a patient called Head or May) is searched within the
+//! whole name, in both orders, and alone only in elements that hold person names.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::LazyLock;
+
+use data_encoding::{BASE64, HEXLOWER};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroize;
+
+use super::charset::{Charset, fold, renderings, spelled_out, without_accents};
+use super::search::{Edge, Fingerprints, Form, Needles, Uids};
+use super::tags::kind_of;
+use super::walk::{Flaw, Header, Step, Tag, Tap, VALUE_MAX, Vr, Walker, is_implicit};
+use super::{Kind, Watch, WitnessError};
+
+/// Distinct values of private elements that are remembered per study; a raw data stream has more.
+const PRIVATE_MAX: usize = 4096;
+/// Characters of a value that are remembered.
+const VALUE_CHARS: usize = 200;
+
+static ORDINARY: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| include_str!("ordinary.txt").lines().collect());
+
+/// What others put where an identity was: nobody's.
+const DUMMY: &[&str] = &[
+    "anonymous",
+    "anonymized",
+    "anonymised",
+    "anon",
+    "unknown",
+    "none",
+    "null",
+    "removed",
+    "deidentified",
+    "redacted",
+    "dummy",
+    "patient",
+    "name",
+    "test",
+    "phantom",
+    "empty",
+    "default",
+    "n a",
+    "na",
+    "yes",
+    "no",
+    "other",
+    "unspecified",
+    "nobody",
+];
+
+/// Attributes besides CS ones that PS3.15 lets stay and that are shared by many patients.
+const KEPT: &[u32] = &[
+    0x0008_0070, // Manufacturer
+    0x0008_1090, // ManufacturerModelName
+    0x0018_0024, // SequenceName
+    0x0018_1016, // SecondaryCaptureDeviceManufacturer
+    0x0018_1020, // SoftwareVersions
+    0x0018_1210, // ConvolutionKernel
+];
+
+const ITEM: &[u8] = b"\xfe\xff\0\xe0";
+/// Around the items of a sequence that came as UN, they make it one that the walker opens.
+const UNKNOWN_SEQUENCE: &[u8] = b"\x09\0\x01\x10UN\0\0\xff\xff\xff\xff";
+const SEQUENCE_END: &[u8] = b"\xfe\xff\xdd\xe0\0\0\0\0";
+
+/// Whose single words are searched too, not only the whole value: names of places.
+const PLACES: &[u32] = &[0x0008_0080, 0x0008_0081];
+
+/// Gathers what identifies in a study. Feed it every SOURCE instance before anything is removed.
+///
+/// Holds PHI in the clear until [`Witness::seal`]; shows none of it and wipes it on drop.
+#[derive(Default)]
+pub struct Witness {
+    /// Values by kind, as decoded. The flag: search their words as well.
+    values: BTreeMap<Kind, HashSet<(String, bool)>>,
+    /// Bytes as they stood in the source, where they aren't ASCII.
+    raw: BTreeMap<Kind, HashSet<Vec<u8>>>,
+    /// YYYYMMDD.
+    dates: BTreeMap<String, Kind>,
+    uids: Uids,
+    same: Fingerprints,
+    kept: BTreeSet<String>,
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        for (_, values) in std::mem::take(&mut self.values) {
+            values.into_iter().for_each(|(mut value, _)| value.zeroize());
+        }
+        for (_, values) in std::mem::take(&mut self.raw) {
+            values.into_iter().for_each(|mut value| value.zeroize());
+        }
+        std::mem::take(&mut self.dates).into_keys().for_each(|mut date| date.zeroize());
+    }
+}
+
+impl Witness {
+    /// Has seen nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gathers from one source instance. `syntax`: its transfer syntax UID. `dataset`: the encoded
+    /// data set from group 0008 on; top-level Pixel Data may be left out or in, its pixels aren't
+    /// looked at.
+    ///
+    /// # Errors
+    /// When the bytes can't be walked to their end: then nobody knows what they say, and nothing
+    /// may be released on this witness.
+    pub fn observe(&mut self, syntax: &str, dataset: &[u8]) -> Result<(), WitnessError> {
+        self.walk(is_implicit(syntax)?, dataset)?;
+        Ok(())
+    }
+
+    /// Adds what the study's data sets don't say: the calling AE title, the sender's host name ...
+    pub fn also(&mut self, kind: Kind, value: &str) {
+        match kind {
+            Kind::Uid => self.uid(value),
+            Kind::Date | Kind::BirthDate => self.date(kind, value),
+            _ => self.value(kind, value, false),
+        }
+    }
+
+    /// Compiles what was gathered.
+    ///
+    /// # Errors
+    /// When there is more than an automaton can hold.
+    pub fn seal(self) -> Result<Watch, WitnessError> {
+        let mut forms = Forms::default();
+        let kept =
+            format!(" {} ", self.kept.iter().map(String::as_str).collect::<Vec<_>>().join(" | "));
+        let stays = |value: &str| kept.contains(&format!(" {} ", fold(value)));
+        for (kind, values) in &self.values {
+            for (value, words) in values {
+                match kind {
+                    Kind::Name | Kind::Staff => forms.name(*kind, value),
+                    Kind::Id | Kind::Contact => forms.id(*kind, value),
+                    _ if stays(value) => {}
+                    Kind::Device => forms.id(*kind, value),
+                    Kind::Institution => forms.phrase(*kind, value, 4),
+                    Kind::Private => forms.phrase(*kind, value, 5),
+                    _ => forms.phrase(*kind, value, 10),
+                }
+                if *words {
+                    let words = fold(value);
+                    let telling = |word: &&str| word.len() >= 5 && !stays(word) && !has_digit(word);
+                    words.split(' ').filter(telling).for_each(|word| forms.part(*kind, word));
+                }
+            }
+        }
+        for (kind, values) in &self.raw {
+            let telling = |bytes: &&Vec<u8>| bytes.len() >= 4;
+            for bytes in values.iter().filter(telling) {
+                forms.needles.add(*kind, Edge::Any, Form::Plain, bytes);
+            }
+        }
+        for (date, kind) in &self.dates {
+            forms.date(*kind, date);
+        }
+        let mut this = self;
+        Ok(Watch {
+            matcher: forms.needles.build().map_err(|_| WitnessError::TooMuch)?,
+            ordinary_names: forms.ordinary_names,
+            uids: std::mem::take(&mut this.uids),
+            dates: this.dates.iter().map(|(date, kind)| (date.clone(), *kind)).collect(),
+            same: std::mem::take(&mut this.same),
+        })
+    }
+
+    /// Walks a data set, and then the sequences found in UN values: they wait in a list, so that
+    /// nesting costs neither stack nor more than 8 passes.
+    fn walk(&mut self, implicit: bool, dataset: &[u8]) -> Result<(), Flaw> {
+        let mut waiting = Vec::new();
+        self.walk_one(implicit, dataset, &mut waiting)?;
+        for _ in 0..8 {
+            for sequence in std::mem::take(&mut waiting) {
+                // If it is no sequence after all, what was gathered up to there does no harm.
+                let _ = self.walk_one(false, &sequence, &mut waiting);
+            }
+        }
+        if waiting.is_empty() { Ok(()) } else { Err(Flaw::Depth) }
+    }
+
+    fn walk_one(
+        &mut self,
+        implicit: bool,
+        dataset: &[u8],
+        waiting: &mut Vec<Vec<u8>>,
+    ) -> Result<(), Flaw> {
+        let end = dataset.len() as u64;
+        let mut tap = Tap::new(dataset, end, ());
+        let mut walker = Walker::new(implicit, false, end);
+        loop {
+            match walker.next(&mut tap)? {
+                Step::End => return Ok(()),
+                Step::Element(h) if walker.is_top() && is_pixels(h.tag) => {}
+                Step::Element(header) => {
+                    let mut left = header.length as usize;
+                    while left > 0 {
+                        let value = tap.take(left.min(VALUE_MAX))?;
+                        left -= value.len();
+                        if header.tag == Tag(0x0008_0005) {
+                            walker.set_charset(Charset::parse(value).unwrap_or_default());
+                        }
+                        if header.vr == Vr::UN && value.starts_with(ITEM) {
+                            waiting.push([UNKNOWN_SEQUENCE, value, SEQUENCE_END].concat());
+                        }
+                        self.element(header, value, walker.charset());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn element(&mut self, header: Header, value: &[u8], charset: Charset) {
+        let Header { tag, vr, .. } = header;
+        // What UN would have been if the last forwarder had known the dictionary (PS3.5 6.2.2).
+        let vr = if vr == Vr::UN { tag.vr() } else { vr };
+        let Some(kind) = kind_of(tag, vr).or(vr.is_one_text().then_some(Kind::Text)) else {
+            if vr == Vr(*b"CS") || KEPT.contains(&tag.0) {
+                let text = charset.decode(value, false);
+                self.kept
+                    .extend(text.split('\\').map(fold).filter(|v| v.len() > 1 && v.len() < 65));
+            }
+            return;
+        };
+        for one in values(vr, value) {
+            if vr.is_text() || vr.is_formal() || kind == Kind::Characteristic {
+                self.remember(tag, one);
+            }
+            match kind {
+                Kind::Uid => self.uid(&String::from_utf8_lossy(one)),
+                Kind::Date | Kind::BirthDate => self.date(kind, &String::from_utf8_lossy(one)),
+                Kind::Time | Kind::Characteristic | Kind::Graphics => {}
+                Kind::Private => self.private(vr, one, charset),
+                _ => self.text(
+                    kind,
+                    vr,
+                    one,
+                    charset,
+                    kind == Kind::Contact || PLACES.contains(&tag.0),
+                ),
+            }
+        }
+    }
+
+    /// The same attribute must not have the same value again.
+    fn remember(&mut self, tag: Tag, value: &[u8]) {
+        if !is_dummy(&fold(&String::from_utf8_lossy(value))) {
+            self.same.insert(tag.0, value);
+        }
+    }
+
+    fn text(&mut self, kind: Kind, vr: Vr, bytes: &[u8], charset: Charset, words: bool) {
+        let text = charset.decode(bytes, vr == Vr(*b"PN"));
+        self.value(kind, &text, words);
+        if !bytes.is_ascii() || bytes.contains(&0x1B) {
+            // The declared character set may be wrong: the bytes themselves, and as UTF-8.
+            self.raw.entry(kind).or_default().insert(bytes.to_vec());
+            if let Ok(text) = std::str::from_utf8(bytes) {
+                self.value(kind, text, words);
+            }
+        }
+        if !matches!(kind, Kind::Name | Kind::Staff | Kind::Id) {
+            self.embedded(&text);
+        }
+    }
+
+    fn private(&mut self, vr: Vr, bytes: &[u8], charset: Charset) {
+        let printable = |b: &u8| matches!(b, b' '..=b'~' | 0xA0..);
+        match &vr.0 {
+            b"UI" => self.uid(&String::from_utf8_lossy(bytes)),
+            b"DA" | b"DT" => self.date(Kind::Date, &String::from_utf8_lossy(bytes)),
+            b"PN" => self.text(Kind::Staff, vr, bytes, charset, false),
+            b"DS" | b"IS" | b"TM" | b"AS" => {}
+            _ if vr.is_text() && bytes.len() <= VALUE_CHARS => {
+                self.text(Kind::Private, vr, bytes, charset, false);
+            }
+            _ if vr.is_text() || matches!(&vr.0, b"UN" | b"OB" | b"OW") => {
+                for run in bytes.split(|b| !printable(b)).filter(|run| run.len() >= 5) {
+                    let letters = run.iter().filter(|b| b.is_ascii_alphanumeric() || **b > 0xA0);
+                    if 5 * letters.count() >= 3 * run.len() && run.len() <= VALUE_CHARS {
+                        self.text(Kind::Private, vr, run.trim_ascii(), charset, false);
+                    } else {
+                        self.embedded(&String::from_utf8_lossy(run));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn value(&mut self, kind: Kind, text: &str, words: bool) {
+        let text = text.trim_matches([' ', '\0', '\t', '\r', '\n']);
+        let values = self.values.entry(kind).or_default();
+        if text.is_empty() || kind == Kind::Private && values.len() >= PRIVATE_MAX {
+            return;
+        }
+        let short: String = text.chars().take(VALUE_CHARS).collect();
+        values.insert((short, words));
+    }
+
+    fn uid(&mut self, uid: &str) {
+        let uid = uid.trim_matches([' ', '\0']);
+        let legal = uid.contains('.') && uid.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        if legal && !uid.starts_with("1.2.840.10008.") {
+            self.uids.insert(uid);
+        }
+    }
+
+    fn date(&mut self, kind: Kind, text: &str) {
+        let digits: String = text.chars().filter(char::is_ascii_digit).take(8).collect();
+        if is_date(&digits) {
+            let known = self.dates.entry(digits).or_insert(kind);
+            *known = kind.min(*known);
+        }
+    }
+
+    /// Dates and UIDs within other text.
+    fn embedded(&mut self, text: &str) {
+        for run in text.split(|c: char| !c.is_ascii_digit() && c != '.') {
+            match run.bytes().filter(|b| *b == b'.').count() {
+                5.. => self.uid(run.trim_matches('.')),
+                _ => run.split('.').filter(|r| r.len() == 8).for_each(|r| self.date(Kind::Date, r)),
+            }
+        }
+    }
+}
+
+pub(super) fn is_pixels(tag: Tag) -> bool {
+    (0x7FE0_0008..=0x7FE0_0010).contains(&tag.0)
+}
+
+/// The values of an element without their padding.
+pub(super) fn values(vr: Vr, value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let splits = (vr.is_text() || vr.is_formal()) && !vr.is_one_text() && !value.contains(&0x1B);
+    let pad = |b: &u8| matches!(b, b' ' | 0);
+    value.split(move |b| splits && *b == b'\\').filter_map(move |one| {
+        let from = one.iter().position(|b| !pad(b))?;
+        let to = one.iter().rposition(|b| !pad(b))?;
+        Some(&one[from..=to])
+    })
+}
+
+fn is_date(digits: &str) -> bool {
+    let number = |range: std::ops::Range<usize>| digits.get(range).and_then(|d| d.parse().ok());
+    digits.len() == 8
+        && matches!(
+            (number(0..4), number(4..6), number(6..8)),
+            (Some(1850..=2200), Some(1..=12), Some(1..=31))
+        )
+}
+
+fn is_dummy(folded: &str) -> bool {
+    let same = folded.bytes().all(|b| Some(b) == folded.bytes().next());
+    folded.is_empty()
+        || same && folded.len() >= 4
+        || folded.split(' ').all(|word| DUMMY.contains(&word))
+        || DUMMY.contains(&folded)
+}
+
+fn is_ordinary(word: &str) -> bool {
+    ORDINARY.contains(word)
+}
+
+fn has_digit(word: &str) -> bool {
+    word.bytes().any(|b| b.is_ascii_digit())
+}
+
+/// Characters of scripts that write no spaces, and whose single characters say much.
+fn is_dense(text: &str) -> bool {
+    text.chars().any(|c| c >= '\u{2E80}' || ('\u{1100}'..'\u{1200}').contains(&c))
+}
+
+/// Turns values into needles.
+#[derive(Default)]
+struct Forms {
+    needles: Needles,
+    /// Ordinary words that are somebody's name: compared in person names only.
+    ordinary_names: Fingerprints,
+}
+
+impl Forms {
+    /// A person name (PS3.5 6.2.1): each group whole, in both orders, and its parts.
+    fn name(&mut self, kind: Kind, value: &str) {
+        for group in value.split('=') {
+            let components: Vec<&str> = group.split('^').map(str::trim).collect();
+            let folded = fold(group);
+            if is_dummy(&folded) {
+                continue;
+            }
+            let words: Vec<&str> = group.split([' ', ',']).filter(|w| !w.is_empty()).collect();
+            let pair = match (&components[..], &words[..]) {
+                ([family, given, ..], _) if !family.is_empty() && !given.is_empty() => {
+                    Some((*family, *given))
+                }
+                ([_], [first, .., last]) => Some((*first, *last)),
+                _ => None,
+            };
+            if let Some((a, b)) = pair {
+                for separator in ["^", " ", ", ", ",", "_", "", ".", "-"] {
+                    self.whole(kind, &[a, separator, b].concat());
+                    self.whole(kind, &[b, separator, a].concat());
+                }
+                self.whole(kind, group.trim_matches(['^', ' ']));
+            }
+            for component in components.iter().take(3) {
+                self.part(kind, component);
+                component
+                    .split([' ', ',', '-', '\'', '.', '\u{2019}'])
+                    .for_each(|p| self.part(kind, p));
+            }
+        }
+    }
+
+    fn whole(&mut self, kind: Kind, name: &str) {
+        let length = fold(name).chars().filter(|c| *c != ' ').count();
+        let edge = if length >= 8 || is_dense(name) { Edge::Any } else { Edge::Word };
+        if length >= 4 || is_dense(name) {
+            self.text(kind, edge, name);
+            self.disguises(kind, name);
+        }
+    }
+
+    /// One word of a name. Under 3 letters it is nobody's; up to 5 it must be a word of its own.
+    fn part(&mut self, kind: Kind, part: &str) {
+        let folded = fold(part);
+        let length = folded.chars().filter(|c| *c != ' ').count();
+        if is_dense(part) {
+            let edge = if part.chars().count() < 2 { Edge::Word } else { Edge::Any };
+            return self.text(kind, edge, part);
+        }
+        if length < 3
+            || length < 5 && folded.bytes().all(|b| b.is_ascii_digit())
+            || is_dummy(&folded)
+        {
+            return;
+        }
+        if is_ordinary(&folded) {
+            return self.ordinary_names.insert(0, folded.as_bytes());
+        }
+        let edge = match length {
+            ..=5 => Edge::Word,
+            6..=7 => Edge::Letter,
+            _ => Edge::Any,
+        };
+        self.text(kind, edge, part);
+    }
+
+    /// An identifier of letters and digits: as it is, and its longer runs of digits.
+    fn id(&mut self, kind: Kind, value: &str) {
+        let folded = fold(value);
+        let squashed = folded.replace(' ', "");
+        let digits = squashed.bytes().filter(u8::is_ascii_digit).count();
+        let only_digits = digits == squashed.len();
+        let short = squashed.len() < if only_digits { 4 } else { 3 };
+        if short || is_dummy(&folded) || digits == 0 && folded.split(' ').all(is_ordinary) {
+            return;
+        }
+        let sure = if only_digits { 6 } else { 8 };
+        self.text(kind, if squashed.len() < sure { Edge::Word } else { Edge::Any }, value);
+        self.disguises(kind, value);
+        let all: String = squashed.chars().filter(char::is_ascii_digit).collect();
+        let runs = value.split(|c: char| !c.is_ascii_digit()).chain([all.as_str()]);
+        for run in runs.flat_map(|run| [run, run.trim_start_matches('0')]).filter(|r| r.len() >= 6)
+        {
+            self.text(kind, Edge::Any, run);
+        }
+        if kind == Kind::Contact {
+            let telling = |w: &&str| w.len() >= 5 && !has_digit(w);
+            folded.split(' ').filter(telling).for_each(|word| self.part(kind, word));
+        }
+    }
+
+    /// Descriptive text, if it has a word or number that isn't everybody's.
+    fn phrase(&mut self, kind: Kind, value: &str, least: usize) {
+        let folded = fold(value);
+        let squashed = folded.replace(' ', "");
+        let unusual =
+            |word: &str| word.chars().count() >= 4 && !has_digit(word) && !is_ordinary(word);
+        let digits = squashed.bytes().filter(u8::is_ascii_digit).count();
+        let longest = value.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0);
+        let number = digits == squashed.len();
+        let telling =
+            if number { longest >= 10 } else { longest >= 5 || folded.split(' ').any(unusual) };
+        if squashed.chars().count() < least || !telling || is_dummy(&folded) {
+            return;
+        }
+        let edge = if squashed.len() < 8 && !is_dense(value) { Edge::Word } else { Edge::Any };
+        self.text(kind, edge, value);
+    }
+
+    /// A date in the forms that DICOM and people write.
+    fn date(&mut self, kind: Kind, date: &str) {
+        let (y, m, d) = (&date[..4], &date[4..6], &date[6..8]);
+        let Some(month) = m.parse().ok().and_then(|m: usize| MONTHS.get(m.wrapping_sub(1))) else {
+            return;
+        };
+        let (m1, d1, abbreviated) =
+            (m.trim_start_matches('0'), d.trim_start_matches('0'), &month[..3]);
+        let mut forms = vec![[y, m, d].concat(), [d, m, y].concat(), [m, d, y].concat()];
+        for separator in ["-", ".", "/", "_", " "] {
+            for [a, b, c] in
+                [[y, m, d], [d, m, y], [m, d, y], [d1, m1, y], [m1, d1, y], [y, m1, d1]]
+            {
+                forms.push([a, separator, b, separator, c].concat());
+            }
+        }
+        for name in [month, abbreviated] {
+            for day in [d, d1] {
+                for separator in [" ", "-", ". "] {
+                    forms.push(
+                        [day, separator, name, separator.trim_start_matches('.'), y].concat(),
+                    );
+                }
+                forms.push([name, " ", day, ", ", y].concat());
+                forms.push([name, " ", day, " ", y].concat());
+                forms.push([y, "-", name, "-", day].concat());
+                forms.push([y, " ", name, " ", day].concat());
+                forms.push([day, name, y].concat());
+            }
+        }
+        for form in forms {
+            self.needles.add(kind, Edge::Any, Form::Plain, form.as_bytes());
+            self.needles.add(kind, Edge::Any, Form::Wide, &wide(&form));
+        }
+    }
+
+    /// A text in every character set and as folded words.
+    fn text(&mut self, kind: Kind, edge: Edge, text: &str) {
+        let folded = fold(text);
+        let spelled = fold(&spelled_out(text));
+        for folded in [&folded, &spelled] {
+            self.needles.add(kind, edge, Form::Plain, folded.as_bytes());
+            if folded.contains(' ') {
+                self.needles.add(kind, edge, Form::Plain, folded.replace(' ', "").as_bytes());
+            }
+            if folded.is_ascii() && folded.len() >= 4 {
+                self.needles.add(kind, edge, Form::Wide, &wide(folded));
+            }
+        }
+        if text.is_ascii() {
+            self.needles.add(kind, edge, Form::Plain, text.as_bytes());
+            if text.len() >= 4 {
+                self.needles.add(kind, edge, Form::Wide, &wide(text));
+            }
+            return;
+        }
+        let plain = without_accents(text);
+        let cases = [text, &plain].map(|t| [t.to_owned(), t.to_uppercase(), t.to_lowercase()]);
+        for cased in cases.as_flattened() {
+            for bytes in renderings(cased).iter().filter(|bytes| bytes.len() >= 4) {
+                self.needles.add(kind, edge, Form::Plain, bytes);
+            }
+        }
+    }
+
+    /// What a program rather than a person makes of a value: hex, base64, reversal, a plain hash.
+    fn disguises(&mut self, kind: Kind, value: &str) {
+        let bytes = value.as_bytes();
+        if bytes.len() < 5 {
+            return;
+        }
+        let mut add = |form, bytes: &[u8]| self.needles.add(kind, Edge::Any, form, bytes);
+        add(Form::Plain, HEXLOWER.encode(bytes).as_bytes());
+        add(Form::Plain, HEXLOWER.encode(&Sha256::digest(bytes)).as_bytes());
+        let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
+        add(Form::Plain, &reversed);
+        for shift in 0..3 {
+            let encoded = BASE64.encode(&[&[0; 2][..shift], bytes].concat());
+            let inner = encoded.trim_end_matches('=');
+            // The first and last character also depend on the neighbours.
+            let core = &inner[[0, 2, 3][shift]..inner.len() - 1];
+            if core.len() >= 6 {
+                add(Form::Exact, core.as_bytes());
+            }
+        }
+    }
+}
+
+const MONTHS: &[&str] = &[
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
+/// UTF-16 without the outer NUL, so that one needle is found in both byte orders.
+fn wide(ascii: &str) -> Vec<u8> {
+    let mut bytes: Vec<u8> = ascii.bytes().flat_map(|b| [b, 0]).collect();
+    bytes.pop();
+    bytes
+}
