@@ -1,5 +1,7 @@
 //! efface: an on-premise DICOM pseudonymization appliance.
 #![forbid(unsafe_code)]
 
+pub mod deface;
+pub mod dicom;
 pub mod id;
 pub mod phi;

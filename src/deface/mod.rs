@@ -1,0 +1,3 @@
+//! Removing the face.
+pub mod grid;
+pub mod morphology;

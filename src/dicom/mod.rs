@@ -1,0 +1,3 @@
+//! What efface takes from DICOM, wrapped.
+
+pub mod plane;
