@@ -217,10 +217,15 @@ pub struct Run {
 impl SampleRow {
     /// Row `row` of a plane, seen in a lattice.
     pub fn of(plane: &ImagePlane, row: usize, lattice: &Lattice) -> Self {
-        let start = lattice.coordinates(ras(plane.patient(0.0, row as f64)));
-        let along = ras(plane.row());
-        let step = plane.spacing().between_columns as f32 / lattice.spacing;
-        SampleRow { start, step: along.map(|c| c * step), count: plane.columns() }
+        SampleRow::repeated(plane, row as f64, 1, lattice)
+    }
+
+    /// A row at a fractional row index with each sample `repeat` times, spread over its voxel.
+    pub fn repeated(plane: &ImagePlane, row: f64, repeat: usize, lattice: &Lattice) -> Self {
+        let first = subdivision(0, repeat);
+        let start = lattice.coordinates(ras(plane.patient(first, row)));
+        let step = plane.spacing().between_columns as f32 / lattice.spacing / repeat as f32;
+        SampleRow { start, step: ras(plane.row()).map(|c| c * step), count: plane.columns() * repeat }
     }
 
     /// The same row moved by a vector in lattice coordinates.
@@ -264,6 +269,11 @@ impl SampleRow {
             Some(run)
         })
     }
+}
+
+/// Offset from a voxel's centre, in voxels, of part `part` of `parts` equal parts of it.
+pub fn subdivision(part: usize, parts: usize) -> f64 {
+    (part as f64 + 0.5) / parts as f64 - 0.5
 }
 
 #[cfg(test)]

@@ -208,6 +208,17 @@ pub fn fill_holes(mask: &Mask) -> Mask {
     filled
 }
 
+/// The axial section `z` of the set, its holes filled, as a grid of one layer.
+pub fn fill_section(mask: &Mask, z: usize) -> Mask {
+    let lattice = mask.lattice;
+    let layer = lattice.strides()[2];
+    let mut data = mask.data[z * layer..(z + 1) * layer].to_vec();
+    for hole in section_holes(mask, 2, z) {
+        data[hole - z * layer] = true;
+    }
+    Grid { lattice: Lattice { size: [lattice.size[0], lattice.size[1], 1], ..lattice }, data }
+}
+
 /// Nodes of section `at` across `axis` which no 4-connected path outside the set joins to its border.
 fn section_holes(mask: &Mask, axis: usize, at: usize) -> Vec<usize> {
     let Lattice { size, .. } = mask.lattice;
@@ -215,7 +226,6 @@ fn section_holes(mask: &Mask, axis: usize, at: usize) -> Vec<usize> {
     let (u, v) = ((axis + 1) % 3, (axis + 2) % 3);
     let (nu, nv) = (size[u], size[v]);
     let index = |i: usize, j: usize| at * strides[axis] + i * strides[u] + j * strides[v];
-    // 0: not reached or in the set, 1: outside and joined to the border.
     let mut outside = vec![false; nu * nv];
     let mut stack = Vec::new();
     let visit = |i: usize, j: usize, outside: &mut Vec<bool>, stack: &mut Vec<(usize, usize)>| {
