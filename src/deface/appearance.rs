@@ -11,6 +11,7 @@ use super::refusal::Refusal;
 use super::skin::{self, SKIN_HU};
 use super::survey::Volume;
 use super::template::TEMPLATE;
+use super::zones::BRAIN_MARGIN_MIN;
 use rayon::prelude::*;
 
 /// Bone, in HU.
@@ -112,14 +113,21 @@ impl Front {
         if face.len() < PIXELS_MIN {
             // No face in view is fine; a view that should show one and doesn't is not.
             let face_expected = seen > 4 * PIXELS_MIN;
-            return if face_expected { Err(Refusal::NoFront { pixels: face.len() }) } else { Ok(None) };
+            return if face_expected {
+                Err(Refusal::NoFront { pixels: face.len() })
+            } else {
+                Ok(None)
+            };
         }
-        let mut moved: Vec<f32> = face.iter().map(|&i| after_skin.depth(i) - before.depth(i)).collect();
-        let unmoved = moved.iter().filter(|m| m.abs() < UNMOVED_MM).count() as f32 / moved.len() as f32;
+        let mut moved: Vec<f32> =
+            face.iter().map(|&i| after_skin.depth(i) - before.depth(i)).collect();
+        let unmoved =
+            moved.iter().filter(|m| m.abs() < UNMOVED_MM).count() as f32 / moved.len() as f32;
         moved.sort_by(f32::total_cmp);
 
         let template = DepthMap::of_template();
-        let on_template: Vec<usize> = face.iter().copied().filter(|&i| template.hit[i].is_some()).collect();
+        let on_template: Vec<usize> =
+            face.iter().copied().filter(|&i| template.hit[i].is_some()).collect();
         let (bone_before, bone_after) = (view(&head.volume, BONE_HU), view(after, BONE_HU));
         let on_bone: Vec<usize> = (0..PIXELS).filter(|&i| bone_before.shows_face(i)).collect();
         Ok(Some(Front {
@@ -135,7 +143,10 @@ impl Front {
     fn require_faceless(&self) -> Result<(), Refusal> {
         let moved = self.unmoved <= UNMOVED_MAX && self.moved_p5_mm >= MOVED_P5_MIN_MM;
         if !moved {
-            return Err(Refusal::FrontSurvives { unmoved: self.unmoved, moved_p5_mm: self.moved_p5_mm });
+            return Err(Refusal::FrontSurvives {
+                unmoved: self.unmoved,
+                moved_p5_mm: self.moved_p5_mm,
+            });
         }
         let faceless = self.relief_to_original <= LIKE_ORIGINAL_MAX
             && self.relief_to_template <= LIKE_TEMPLATE_MAX
@@ -190,9 +201,16 @@ fn removed_fraction(head: &Head, after: &Mask) -> f32 {
     gone as f32 / head_cells.len().max(1) as f32
 }
 
+/// Cells of the brain whose mean changed, as deep inside as no removed voxel counts any more.
+///
+/// A voxel counts in the cell around it, and in thick slices linearly up to the neighbouring slice.
 fn brain_cells_changed(head: &Head, after: &Volume) -> usize {
-    let changed = |i: &usize| head.volume.hu.data[*i] != after.hu.data[*i];
-    (0..after.hu.data.len()).filter(|&i| head.brain.data[i] <= 0.0).filter(changed).count()
+    let cell_diagonal = after.hu.lattice.spacing * 3f32.sqrt() / 2.0;
+    let reach = cell_diagonal + head.stack.widest_gap_mm() as f32;
+    let deepest = (BRAIN_MARGIN_MIN - reach).min(0.0);
+    (0..after.hu.data.len())
+        .filter(|&i| head.brain.data[i] <= deepest && head.volume.hu.data[i] != after.hu.data[i])
+        .count()
 }
 
 /// The window in the head's frame, MNI mm: 2 mm pixels from 12 mm above the origin to the chin.
@@ -246,7 +264,8 @@ impl DepthMap {
                 let along: Vec<Option<bool>> = (0..RAY_STEPS)
                     .map(|step| solid([x, RAY_FRONT - RAY_STEP * step as f32, z]))
                     .collect();
-                let hit = along.iter().position(|s| *s == Some(true)).map(|step| RAY_STEP * step as f32);
+                let hit =
+                    along.iter().position(|s| *s == Some(true)).map(|step| RAY_STEP * step as f32);
                 let seen = along.iter().flatten().count() as f32;
                 (hit, seen > IN_VIEW_SHARE * RAY_STEPS as f32)
             })

@@ -51,10 +51,13 @@ impl Cavity {
         let hu = &volume.hu.data;
         let bone = bone(volume);
         let tissue = Grid::from_fn(lattice, |i| hu[i] > SKIN_HU);
-        let enclosure = Enclosure::of(&Scene { bone: &bone, tissue: &tissue, inside: &volume.inside });
+        let enclosure =
+            Enclosure::of(&Scene { bone: &bone, tissue: &tissue, inside: &volume.inside });
         let soft = |i: usize| hu[i] > SOFT_HU && volume.inside.data[i];
 
-        let core = Grid::from_fn(lattice, |i| enclosure.at_least(ENCLOSED_CORE, i) && soft(i) && !bone.data[i]);
+        let core = Grid::from_fn(lattice, |i| {
+            enclosure.at_least(ENCLOSED_CORE, i) && soft(i) && !bone.data[i]
+        });
         let core = largest_component(&open(&core, CORE_OPENING_MM));
         let core_ml = core.volume_ml();
         if core_ml < CORE_MIN_ML {
@@ -69,7 +72,8 @@ impl Cavity {
                 && !(bone.data[i] && d > INNER_BONE_MM)
         });
         let smooth = open(&close(&wide, SMOOTH_CLOSING_MM), SMOOTH_OPENING_MM);
-        let whole = Grid::from_fn(lattice, |i| (smooth.data[i] || core.data[i]) && volume.inside.data[i]);
+        let whole =
+            Grid::from_fn(lattice, |i| (smooth.data[i] || core.data[i]) && volume.inside.data[i]);
         Cavity::Endocranium(fill_holes(&largest_component(&whole)))
     }
 }
@@ -82,7 +86,8 @@ pub fn brain(cavity: &Mask, template: &Grid<f32>, volume: &Volume) -> Mask {
     const INSIDE_MM: f32 = -0.5;
     const CLOSING_MM: f32 = 4.0;
     let joined = Grid::from_fn(cavity.lattice, |i| {
-        let through_hole = template.data[i] <= INSIDE_MM && SOFT_TISSUE_HU.contains(&volume.hu.data[i]);
+        let through_hole =
+            template.data[i] <= INSIDE_MM && SOFT_TISSUE_HU.contains(&volume.hu.data[i]);
         volume.inside.data[i] && (cavity.data[i] || through_hole)
     });
     largest_component(&close(&joined, CLOSING_MM))
@@ -95,8 +100,10 @@ fn bone(volume: &Volume) -> Mask {
         dense.data[i] && {
             let node = lattice.node(i);
             let span = |k: usize| node[k].saturating_sub(1)..(node[k] + 2).min(lattice.size[k]);
-            let around = span(2).flat_map(|z| span(1).flat_map(move |y| span(0).map(move |x| [x, y, z])));
-            around.filter(|&n| dense.data[lattice.index(n)]).take(BONE_NEIGHBOURS).count() == BONE_NEIGHBOURS
+            let around =
+                span(2).flat_map(|z| span(1).flat_map(move |y| span(0).map(move |x| [x, y, z])));
+            around.filter(|&n| dense.data[lattice.index(n)]).take(BONE_NEIGHBOURS).count()
+                == BONE_NEIGHBOURS
         }
     })
 }
@@ -177,8 +184,8 @@ impl Enclosure {
         };
         for &z in &zs {
             for &y in &ys {
-                let row = neighbour(z, 2)
-                    .and_then(|z| neighbour(y, 1).map(|y| lattice.index([0, y, z])));
+                let row =
+                    neighbour(z, 2).and_then(|z| neighbour(y, 1).map(|y| lattice.index([0, y, z])));
                 for &x in &xs {
                     let index = lattice.index([x, y, z]);
                     let seen = match row.zip(neighbour(x, 0)) {

@@ -107,7 +107,9 @@ struct Residual {
 impl Fitter {
     /// Prepares the skin and the endocranium of a head; `None` if the cavity is empty.
     pub fn new(volume: &Volume, head: &Mask, cavity: &Mask) -> Option<Self> {
-        let heights = || (0..cavity.data.len()).filter(|&i| cavity.data[i]).map(|i| cavity.lattice.node(i)[2]);
+        let heights = || {
+            (0..cavity.data.len()).filter(|&i| cavity.data[i]).map(|i| cavity.lattice.node(i)[2])
+        };
         let (low, high) = (heights().min()?, heights().max()?);
         let depth_in_view = depth_in_view(&volume.inside);
         let endocranium = Match {
@@ -138,7 +140,8 @@ impl Fitter {
             self.starts(turn).into_par_iter().map(|pose| self.run(pose, &COARSE)).collect();
         fits.sort_by(|a, b| a.cost.total_cmp(&b.cost));
         fits.truncate(REFINED_STARTS);
-        let mut fits: Vec<Fit> = fits.into_par_iter().map(|fit| self.run(fit.pose, &FINE)).collect();
+        let mut fits: Vec<Fit> =
+            fits.into_par_iter().map(|fit| self.run(fit.pose, &FINE)).collect();
         fits.sort_by(|a, b| a.cost.total_cmp(&b.cost));
         fits[0]
     }
@@ -151,6 +154,11 @@ impl Fitter {
     /// How well the skin fits.
     pub fn skin(&self, pose: &Pose) -> Closeness {
         self.closeness(&self.matches[1], pose)
+    }
+
+    /// Signed distance to the head's skin, mm.
+    pub fn skin_distance(&self) -> &Grid<f32> {
+        &self.matches[1].distance
     }
 
     /// Distance to the edge of the field of view, mm.
@@ -170,7 +178,10 @@ impl Fitter {
         distances.sort_by(f32::total_cmp);
         let quantile = |q: f32| {
             let at = (q * distances.len() as f32) as usize;
-            distances.get(at.min(distances.len().saturating_sub(1))).copied().unwrap_or(f32::INFINITY)
+            distances
+                .get(at.min(distances.len().saturating_sub(1)))
+                .copied()
+                .unwrap_or(f32::INFINITY)
         };
         Closeness {
             median: quantile(0.5),
@@ -181,14 +192,20 @@ impl Fitter {
 
     fn starts(&self, turn: Turn) -> Vec<Pose> {
         let missing = (CAVITY_HEIGHT_MM - self.cavity_height).max(0.0);
-        let shifts = if missing < CAVITY_SHORT_MM { vec![0.0] } else { vec![-missing / 2.0, 0.0, missing / 2.0] };
+        let shifts = if missing < CAVITY_SHORT_MM {
+            vec![0.0]
+        } else {
+            vec![-missing / 2.0, 0.0, missing / 2.0]
+        };
         let [x, y, z] = self.cavity_centroid;
         let [sx, sy, sz] = [PRIOR_MEAN[3], PRIOR_MEAN[4], PRIOR_MEAN[5]];
         shifts
             .iter()
             .flat_map(|shift| {
-                START_PITCH
-                    .map(|pitch| Pose { parameters: [x, y, z + shift, pitch, 0.0, 0.0, sx, sy, sz], turn })
+                START_PITCH.map(|pitch| Pose {
+                    parameters: [x, y, z + shift, pitch, 0.0, 0.0, sx, sy, sz],
+                    turn,
+                })
             })
             .collect()
     }
@@ -234,14 +251,23 @@ impl Fitter {
         (pose, cost)
     }
 
-    fn normal_equations(&self, pose: &Pose, residuals: &[Residual], stage: &Stage) -> NormalEquations {
+    fn normal_equations(
+        &self,
+        pose: &Pose,
+        residuals: &[Residual],
+        stage: &Stage,
+    ) -> NormalEquations {
         let columns: Vec<Vec<f32>> = (0..stage.free)
             .into_par_iter()
             .map(|k| {
                 let mut moved = *pose;
                 moved.parameters[k] += STEP[k];
                 let there = self.residuals(&moved, stage.stride);
-                there.iter().zip(residuals).map(|(a, b)| (a.distance - b.distance) / STEP[k]).collect()
+                there
+                    .iter()
+                    .zip(residuals)
+                    .map(|(a, b)| (a.distance - b.distance) / STEP[k])
+                    .collect()
             })
             .collect();
         NormalEquations::new(pose, residuals, &columns, stage.kernel)
@@ -265,7 +291,10 @@ impl Match {
             let at = frame.to_patient(p.at);
             let depth = depth_in_view.sample_inside(at).unwrap_or(0.0);
             let in_view = ((depth - EDGE_MM) / EDGE_RAMP_MM).clamp(0.0, 1.0);
-            Residual { distance: self.distance.sample(at), weight: p.weight * in_view * of_template }
+            Residual {
+                distance: self.distance.sample(at),
+                weight: p.weight * in_view * of_template,
+            }
         });
         let scale = frame.mean_scale();
         let to_template = self.points.iter().step_by(stride).map(|&p| {
@@ -329,7 +358,8 @@ impl NormalEquations {
             gradient: [0.0; PARAMETERS],
         };
         for a in 0..free {
-            let weighted: Vec<f32> = columns[a].iter().zip(&influence).map(|(j, q)| j * q).collect();
+            let weighted: Vec<f32> =
+                columns[a].iter().zip(&influence).map(|(j, q)| j * q).collect();
             let total = |other: &mut dyn Iterator<Item = f32>| {
                 weighted.iter().zip(other).map(|(&w, o)| f64::from(w * o)).sum::<f64>() / weights
             };
@@ -363,7 +393,8 @@ fn depth_in_view(inside: &Mask) -> Grid<f32> {
     let to_outside = distance_to(&complement(inside));
     Grid::from_fn(lattice, |i| {
         let node = lattice.node(i);
-        let cells_to_border = (0..3).map(|k| (node[k] + 1).min(lattice.size[k] - node[k])).min().unwrap_or(0);
+        let cells_to_border =
+            (0..3).map(|k| (node[k] + 1).min(lattice.size[k] - node[k])).min().unwrap_or(0);
         to_outside.data[i].min(cells_to_border as f32 * lattice.spacing)
     })
 }

@@ -101,7 +101,10 @@ impl<T> Grid<T> {
     where
         T: Send,
     {
-        Grid { lattice, data: (0..lattice.nodes()).into_par_iter().with_min_len(4096).map(&value).collect() }
+        Grid {
+            lattice,
+            data: (0..lattice.nodes()).into_par_iter().with_min_len(4096).map(&value).collect(),
+        }
     }
 
     /// The same lattice with each value mapped.
@@ -173,8 +176,9 @@ impl Mask {
             }
         }
         let l = &self.lattice;
-        (count > 0)
-            .then(|| std::array::from_fn(|k| l.origin[k] + l.spacing * (sum[k] as f64 / count as f64) as f32))
+        (count > 0).then(|| {
+            std::array::from_fn(|k| l.origin[k] + l.spacing * (sum[k] as f64 / count as f64) as f32)
+        })
     }
 
     /// Nodes of the set with a neighbour (of 6) outside it; the lattice's border is no surface.
@@ -225,7 +229,11 @@ impl SampleRow {
         let first = subdivision(0, repeat);
         let start = lattice.coordinates(ras(plane.patient(first, row)));
         let step = plane.spacing().between_columns as f32 / lattice.spacing / repeat as f32;
-        SampleRow { start, step: ras(plane.row()).map(|c| c * step), count: plane.columns() * repeat }
+        SampleRow {
+            start,
+            step: ras(plane.row()).map(|c| c * step),
+            count: plane.columns() * repeat,
+        }
     }
 
     /// The same row moved by a vector in lattice coordinates.

@@ -9,8 +9,8 @@ use super::presence::{Absence, BodyPartHint};
 use super::refusal::Refusal;
 use super::region::Region;
 use super::skin;
-use super::survey::{Survey, Volume};
 use super::stack::Stack;
+use super::survey::{Survey, Volume};
 use super::template::TEMPLATE;
 use super::zones;
 use rayon::prelude::*;
@@ -45,6 +45,8 @@ pub struct Head {
     pub(super) solid: Mask,
     /// Signed distance to the brain, mm.
     pub(super) brain: Grid<f32>,
+    /// Signed distance to the skin, mm.
+    pub(super) skin: Grid<f32>,
     /// Distance to the edge of the field of view, mm.
     pub(super) depth_in_view: Grid<f32>,
     pub(super) frame: Frame,
@@ -83,9 +85,8 @@ impl Survey {
         volume.require_hounsfield()?;
         match Cavity::find(&volume) {
             Cavity::None { core_ml } => Absence::prove(&volume, core_ml, hint).map(Finding::NoHead),
-            Cavity::Endocranium(cavity) => {
-                Head::locate(self.stack().clone(), volume, &cavity).map(|head| Finding::Head(Box::new(head)))
-            }
+            Cavity::Endocranium(cavity) => Head::locate(self.stack().clone(), volume, &cavity)
+                .map(|head| Finding::Head(Box::new(head))),
         }
     }
 }
@@ -110,8 +111,9 @@ impl Head {
             union_gain_ml,
         };
         located.require_plausible()?;
-        let depth_in_view = fitter.depth_in_view().clone();
-        Ok(Head { stack, volume, solid, brain, depth_in_view, frame, located })
+        let (skin, depth_in_view) =
+            (fitter.skin_distance().clone(), fitter.depth_in_view().clone());
+        Ok(Head { stack, volume, solid, brain, skin, depth_in_view, frame, located })
     }
 
     /// The figures of the fit.
@@ -132,7 +134,9 @@ impl Located {
     /// Every condition is stated as what must hold, so that a NaN is refused.
     fn require_plausible(&self) -> Result<(), Refusal> {
         let Closeness { median, p90, .. } = self.endocranium;
-        let close = self.cost <= COST_MAX && median <= ENDOCRANIUM_MEDIAN_MAX_MM && p90 <= ENDOCRANIUM_P90_MAX_MM;
+        let close = self.cost <= COST_MAX
+            && median <= ENDOCRANIUM_MEDIAN_MAX_MM
+            && p90 <= ENDOCRANIUM_P90_MAX_MM;
         if !close {
             return Err(Refusal::PoorFit { cost: self.cost, median_mm: median, p90_mm: p90 });
         }
@@ -140,7 +144,8 @@ impl Located {
         if !upright {
             return Err(Refusal::OrientationUnproven { ratio: self.turned_ratio });
         }
-        let human = self.scale.iter().all(|s| SCALE.contains(s)) && self.rotation_deg <= ROTATION_MAX_DEG;
+        let human =
+            self.scale.iter().all(|s| SCALE.contains(s)) && self.rotation_deg <= ROTATION_MAX_DEG;
         if !human {
             let [a, b, c] = self.scale;
             return Err(Refusal::ImplausiblePose {

@@ -3,7 +3,11 @@
 /// Solves `matrix * x = right` for the first `n` unknowns by Cholesky decomposition.
 ///
 /// `None` unless that part of the symmetric matrix is positive definite.
-pub fn solve<const N: usize>(matrix: &[[f64; N]; N], right: &[f64; N], n: usize) -> Option<[f64; N]> {
+pub fn solve<const N: usize>(
+    matrix: &[[f64; N]; N],
+    right: &[f64; N],
+    n: usize,
+) -> Option<[f64; N]> {
     let mut l = [[0.0; N]; N];
     for i in 0..n {
         for j in 0..=i {
@@ -31,8 +35,13 @@ mod tests {
 
     #[test]
     fn solves_and_refuses() {
-        let x = solve(&[[4.0, 2.0, 0.0], [2.0, 5.0, 3.0], [0.0, 3.0, 6.0]], &[8.0, 21.0, 24.0], 3).unwrap();
-        assert!(x.iter().zip([1.0, 2.0, 3.0]).all(|(got, wanted): (&f64, f64)| (got - wanted).abs() < 1e-12));
+        let x = solve(&[[4.0, 2.0, 0.0], [2.0, 5.0, 3.0], [0.0, 3.0, 6.0]], &[8.0, 21.0, 24.0], 3)
+            .unwrap();
+        assert!(
+            x.iter()
+                .zip([1.0, 2.0, 3.0])
+                .all(|(got, wanted): (&f64, f64)| (got - wanted).abs() < 1e-12)
+        );
         assert_eq!(solve(&[[1.0, 2.0], [2.0, 1.0]], &[1.0, 1.0], 2), None, "indefinite");
         assert_eq!(solve(&[[f64::NAN, 0.0], [0.0, 1.0]], &[1.0, 1.0], 2), None);
     }

@@ -199,8 +199,10 @@ pub fn fill_holes(mask: &Mask) -> Mask {
     let lattice = mask.lattice;
     let mut filled = mask.clone();
     for axis in 0..3 {
-        let holes: Vec<Vec<usize>> =
-            (0..lattice.size[axis]).into_par_iter().map(|at| section_holes(mask, axis, at)).collect();
+        let holes: Vec<Vec<usize>> = (0..lattice.size[axis])
+            .into_par_iter()
+            .map(|at| section_holes(mask, axis, at))
+            .collect();
         for hole in holes.into_iter().flatten() {
             filled.data[hole] = true;
         }
@@ -314,7 +316,8 @@ mod tests {
         let bits: Vec<bool> = (0..512)
             .map(|i| {
                 let node = [i % 8, i / 8 % 8, i / 64];
-                let wall = node.iter().any(|&c| c == 1 || c == 6) && node.iter().all(|&c| (1..7).contains(&c));
+                let wall = node.iter().any(|&c| c == 1 || c == 6)
+                    && node.iter().all(|&c| (1..7).contains(&c));
                 wall && node != [3, 3, 6]
             })
             .collect();

@@ -124,7 +124,8 @@ mod tests {
     #[test]
     fn there_and_back() {
         for turn in [Turn::None, Turn::AboutX, Turn::AboutY, Turn::AboutZ] {
-            let pose = Pose { parameters: [10.0, -20.0, 30.0, 0.4, -0.2, 0.3, -0.1, 0.05, -0.2], turn };
+            let pose =
+                Pose { parameters: [10.0, -20.0, 30.0, 0.4, -0.2, 0.3, -0.1, 0.05, -0.2], turn };
             let frame = pose.frame();
             let point = [12.0, 80.0, -40.0];
             let back = frame.to_template(frame.to_patient(point));
@@ -134,7 +135,8 @@ mod tests {
 
     #[test]
     fn a_positive_first_rotation_raises_the_chin() {
-        let pose = Pose { parameters: [0.0, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0, 0.0, 0.0], turn: Turn::None };
+        let pose =
+            Pose { parameters: [0.0, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0, 0.0, 0.0], turn: Turn::None };
         assert!(pose.frame().to_patient([0.0, 80.0, 5.0])[2] > 20.0);
     }
 }

@@ -50,7 +50,11 @@ impl Absence {
     /// # Errors
     /// [`Refusal::AbsenceUnproven`] if sections could be a head's or neck's, or if the header
     /// doesn't name another part of the body.
-    pub(super) fn prove(volume: &Volume, cavity_ml: f32, hint: BodyPartHint) -> Result<Self, Refusal> {
+    pub(super) fn prove(
+        volume: &Volume,
+        cavity_ml: f32,
+        hint: BodyPartHint,
+    ) -> Result<Self, Refusal> {
         let head_like_mm = head_like_run(volume);
         if hint == BodyPartHint::Other && head_like_mm < RUN_MIN_MM {
             Ok(Absence { cavity_ml, head_like_mm })
@@ -64,7 +68,8 @@ impl Absence {
 fn head_like_run(volume: &Volume) -> f32 {
     let body = open(&denser_than_air(volume), OPENING_MM);
     let sections = body.lattice.size[2];
-    let like_head: Vec<bool> = (0..sections).into_par_iter().map(|z| is_head_like(&body, z)).collect();
+    let like_head: Vec<bool> =
+        (0..sections).into_par_iter().map(|z| is_head_like(&body, z)).collect();
     let longest = like_head.split(|&h| !h).map(<[bool]>::len).max().unwrap_or(0);
     longest as f32 * body.lattice.spacing
 }
@@ -75,7 +80,11 @@ fn is_head_like(body: &Mask, z: usize) -> bool {
     let spacing = section.lattice.spacing;
     let area = largest.count() as f32 * spacing * spacing / 100.0;
     let extent = |axis: usize| {
-        let at = || (0..largest.data.len()).filter(|&i| largest.data[i]).map(|i| largest.lattice.node(i)[axis]);
+        let at = || {
+            (0..largest.data.len())
+                .filter(|&i| largest.data[i])
+                .map(|i| largest.lattice.node(i)[axis])
+        };
         at().min().zip(at().max()).map_or(0.0, |(low, high)| (high - low) as f32 * spacing)
     };
     AREA_CM2.contains(&area)

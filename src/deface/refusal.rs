@@ -6,7 +6,9 @@
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// Too few slices to make out a head.
-    #[error("{slices} slices don't make a volume (at least {least}). Drop the series or deface it by hand")]
+    #[error(
+        "{slices} slices don't make a volume (at least {least}). Drop the series or deface it by hand"
+    )]
     TooFewSlices {
         /// Slices in the series.
         slices: usize,
@@ -17,7 +19,9 @@ pub enum Refusal {
     #[error("slices differ in orientation, matrix or voxel size. Split the series into volumes")]
     MixedGeometry,
     /// Two slices lie at the same place.
-    #[error("two slices lie at the same position. Split the series by phase, energy or reconstruction")]
+    #[error(
+        "two slices lie at the same position. Split the series by phase, energy or reconstruction"
+    )]
     DuplicatePosition,
     /// Slices are missing.
     #[error(
@@ -36,7 +40,9 @@ pub enum Refusal {
         limit_mm: f64,
     },
     /// A slice doesn't have the number of samples that its plane announces.
-    #[error("slice {slice} has {got} samples, its plane announces {expected}. Check the pixel data")]
+    #[error(
+        "slice {slice} has {got} samples, its plane announces {expected}. Check the pixel data"
+    )]
     SampleCount {
         /// Position of the slice in the caller's list.
         slice: usize,
@@ -46,13 +52,17 @@ pub enum Refusal {
         got: usize,
     },
     /// A slice came twice, not at all, or isn't one of the volume.
-    #[error("slice {slice} came twice, not at all, or is none of this volume. Process the series again")]
+    #[error(
+        "slice {slice} came twice, not at all, or is none of this volume. Process the series again"
+    )]
     SliceBookkeeping {
         /// Position of the slice in the caller's list.
         slice: usize,
     },
     /// Rescale Slope or Intercept can't be a CT's.
-    #[error("Rescale Slope or Intercept (0028,1053), (0028,1052) don't lead to HU. Check the series")]
+    #[error(
+        "Rescale Slope or Intercept (0028,1053), (0028,1052) don't lead to HU. Check the series"
+    )]
     Rescale,
     /// The values aren't in Hounsfield units.
     #[error(
@@ -124,7 +134,9 @@ pub enum Refusal {
         cells: usize,
     },
     /// Voxels in the removal region don't hold the fill value.
-    #[error("{voxels} voxels of the removal region in slice {slice} aren't filled. Process the series again")]
+    #[error(
+        "{voxels} voxels of the removal region in slice {slice} aren't filled. Process the series again"
+    )]
     RegionNotFilled {
         /// Position of the slice in the caller's list.
         slice: usize,
@@ -144,7 +156,9 @@ pub enum Refusal {
         fraction: f32,
     },
     /// The original shows nothing where the template has a face.
-    #[error("no face where it should be ({pixels} pixels of its front): already defaced, or cut. Look at it")]
+    #[error(
+        "no face where it should be ({pixels} pixels of its front): already defaced, or cut. Look at it"
+    )]
     NoFront {
         /// Frontal pixels that show a surface.
         pixels: usize,

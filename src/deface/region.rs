@@ -4,7 +4,7 @@ use super::check::Check;
 use super::grid::{Grid, Point, SampleRow};
 use super::head::Head;
 use super::refusal::Refusal;
-use super::zones::{self, BRAIN_MARGIN_MIN};
+use super::zones::{self, BRAIN_MARGIN_MIN, Depths};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -44,7 +44,7 @@ impl Region {
         let lattice = head.volume.hu.lattice;
         let field = Grid::from_fn(lattice, |i| {
             let mni = head.frame.to_template(lattice.point(lattice.node(i)));
-            zones::removal_depth(mni, head.brain.data[i])
+            zones::removal_depth(mni, Depths { brain: head.brain.data[i], skin: head.skin.data[i] })
         });
         let touching = (0..lattice.nodes())
             .filter(|&i| field.data[i] > 0.0 && head.brain.data[i] < BRAIN_MARGIN_MIN)
@@ -73,20 +73,26 @@ impl Region {
     ///
     /// # Errors
     /// [`Refusal::SliceBookkeeping`] or [`Refusal::SampleCount`] if it isn't a slice of this volume.
-    pub fn apply(&self, index: usize, samples: &mut [i32], fill: i32) -> Result<SliceChange, Refusal> {
+    pub fn apply(
+        &self,
+        index: usize,
+        samples: &mut [i32],
+        fill: i32,
+    ) -> Result<SliceChange, Refusal> {
         let columns = self.require_slice(index, samples.len())?;
-        let rows = samples.par_chunks_mut(columns).with_min_len(32).enumerate().map(|(row, samples)| {
-            let mut count = Tally::default();
-            self.divide(index, row, |range, removed| {
-                if removed {
-                    count.removed += range.len();
-                    samples[range].fill(fill);
-                } else {
-                    count.kept.add(row * columns + range.start, &samples[range]);
-                }
+        let rows =
+            samples.par_chunks_mut(columns).with_min_len(32).enumerate().map(|(row, samples)| {
+                let mut count = Tally::default();
+                self.divide(index, row, |range, removed| {
+                    if removed {
+                        count.removed += range.len();
+                        samples[range].fill(fill);
+                    } else {
+                        count.kept.add(row * columns + range.start, &samples[range]);
+                    }
+                });
+                count
             });
-            count
-        });
         let Tally { removed, kept } = rows.reduce(Tally::default, Tally::plus);
         Ok(SliceChange { slice: index, removed, fill, kept })
     }
@@ -100,17 +106,19 @@ impl Region {
     pub(super) fn verify(&self, change: &SliceChange, samples: &[i32]) -> Result<(), Refusal> {
         let slice = change.slice;
         let columns = self.require_slice(slice, samples.len())?;
-        let rows = samples.par_chunks(columns).with_min_len(32).enumerate().map(|(row, samples)| {
-            let mut count = Tally::default();
-            self.divide(slice, row, |range, removed| {
-                if removed {
-                    count.removed += samples[range].iter().filter(|&&s| s != change.fill).count();
-                } else {
-                    count.kept.add(row * columns + range.start, &samples[range]);
-                }
+        let rows =
+            samples.par_chunks(columns).with_min_len(32).enumerate().map(|(row, samples)| {
+                let mut count = Tally::default();
+                self.divide(slice, row, |range, removed| {
+                    if removed {
+                        count.removed +=
+                            samples[range].iter().filter(|&&s| s != change.fill).count();
+                    } else {
+                        count.kept.add(row * columns + range.start, &samples[range]);
+                    }
+                });
+                count
             });
-            count
-        });
         let Tally { removed: unfilled, kept } = rows.reduce(Tally::default, Tally::plus);
         if unfilled > 0 {
             return Err(Refusal::RegionNotFilled { slice, voxels: unfilled });

@@ -19,6 +19,7 @@ const GEOMETRY_TOLERANCE: f64 = 1e-3;
 pub struct Stack {
     planes: Vec<ImagePlane>,
     neighbours: Vec<Neighbours>,
+    widest_gap_mm: f64,
 }
 
 /// The slices before and behind a slice along the normal.
@@ -58,12 +59,17 @@ impl Stack {
             neighbours[pair[0]].behind = Some(pair[1]);
             neighbours[pair[1]].before = Some(pair[0]);
         }
-        Ok(Stack { planes: planes.to_vec(), neighbours })
+        Ok(Stack { planes: planes.to_vec(), neighbours, widest_gap_mm: widest })
     }
 
     /// The planes in the caller's order.
     pub fn planes(&self) -> &[ImagePlane] {
         &self.planes
+    }
+
+    /// The widest gap between neighbouring slices along the normal, mm.
+    pub fn widest_gap_mm(&self) -> f64 {
+        self.widest_gap_mm
     }
 
     /// Vectors in LPS mm from a slice's first voxel to its neighbours'; one at either end.

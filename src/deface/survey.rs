@@ -121,7 +121,8 @@ impl Survey {
     /// # Errors
     /// [`Refusal::SampleCount`], or [`Refusal::SliceBookkeeping`] for a slice that came before.
     pub fn add(&self, index: usize, slice: &CtSlice<'_>) -> Result<(), Refusal> {
-        let plane = self.stack.planes().get(index).ok_or(Refusal::SliceBookkeeping { slice: index })?;
+        let plane =
+            self.stack.planes().get(index).ok_or(Refusal::SliceBookkeeping { slice: index })?;
         let (expected, got) = (plane.len(), slice.samples.len());
         if got != expected {
             return Err(Refusal::SampleCount { slice: index, expected, got });
@@ -131,17 +132,20 @@ impl Survey {
         }
         let layers = self.layers(index);
         let repeat = Repeat::of(plane);
-        (0..plane.rows()).into_par_iter().with_min_len(32).for_each_init(Vec::new, |values, row| {
-            let samples = &slice.samples[row * plane.columns()..][..plane.columns()];
-            raised_hu(slice, samples, repeat.columns, values);
-            for part in 0..repeat.rows {
-                let height = row as f64 + subdivision(part, repeat.rows);
-                let place = SampleRow::repeated(plane, height, repeat.columns, &self.lattice);
-                for layer in &layers {
-                    self.accumulate(place.shifted(layer.shift), layer.weight, values);
+        (0..plane.rows()).into_par_iter().with_min_len(32).for_each_init(
+            Vec::new,
+            |values, row| {
+                let samples = &slice.samples[row * plane.columns()..][..plane.columns()];
+                raised_hu(slice, samples, repeat.columns, values);
+                for part in 0..repeat.rows {
+                    let height = row as f64 + subdivision(part, repeat.rows);
+                    let place = SampleRow::repeated(plane, height, repeat.columns, &self.lattice);
+                    for layer in &layers {
+                        self.accumulate(place.shifted(layer.shift), layer.weight, values);
+                    }
                 }
-            }
-        });
+            },
+        );
         Ok(())
     }
 
@@ -216,7 +220,10 @@ struct Repeat {
 impl Repeat {
     fn of(plane: &ImagePlane) -> Self {
         let times = |spacing: f64| (spacing / SAMPLE_STEP_MM).ceil() as usize;
-        Repeat { rows: times(plane.spacing().between_rows), columns: times(plane.spacing().between_columns) }
+        Repeat {
+            rows: times(plane.spacing().between_rows),
+            columns: times(plane.spacing().between_columns),
+        }
     }
 }
 

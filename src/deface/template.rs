@@ -8,7 +8,8 @@ use super::grid::{Grid, Lattice, Point};
 use std::sync::LazyLock;
 
 /// The embedded template, read once.
-pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| Template::read(include_bytes!("template.bin")));
+pub static TEMPLATE: LazyLock<Template> =
+    LazyLock::new(|| Template::read(include_bytes!("template.bin")));
 
 /// A point of a template's surface.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +58,8 @@ impl Template {
     fn read(file: &[u8]) -> Self {
         let mut bytes = Bytes(file);
         assert_eq!(bytes.take::<8>(), *b"EFHEAD01", "template.bin is not a template");
-        let half: [usize; 3] = std::array::from_fn(|_| usize::from(u16::from_le_bytes(bytes.take())));
+        let half: [usize; 3] =
+            std::array::from_fn(|_| usize::from(u16::from_le_bytes(bytes.take())));
         let first: [f32; 3] = std::array::from_fn(|_| f32::from(i16::from_le_bytes(bytes.take())));
         let spacing = f32::from(u16::from_le_bytes(bytes.take()));
         let steps_per_mm = f32::from(u16::from_le_bytes(bytes.take()));
@@ -78,7 +80,10 @@ impl Template {
             let count = u32::from_le_bytes(bytes.take());
             let mut hundredth = || f32::from(i16::from_le_bytes(bytes.take())) / 100.0;
             (0..count)
-                .map(|_| SurfacePoint { at: std::array::from_fn(|_| hundredth()), weight: hundredth() })
+                .map(|_| SurfacePoint {
+                    at: std::array::from_fn(|_| hundredth()),
+                    weight: hundredth(),
+                })
                 .collect()
         };
         let template = Template {

@@ -52,24 +52,35 @@ const CHIN_LOW: f32 = -200.0;
 const CHIN_SLOPE: f32 = 0.55;
 /// Distance kept from the brain in the face zone, mm of the patient, by z: wider at the hairline,
 /// where templates err most.
-const FACE_MARGIN: Curve<5> = Curve([(-18.0, 3.0), (-14.0, 4.0), (5.0, 4.0), (30.0, 6.0), (62.0, 8.5)]);
+const FACE_MARGIN: Curve<5> =
+    Curve([(-18.0, 3.0), (-14.0, 4.0), (5.0, 4.0), (30.0, 6.0), (62.0, 8.5)]);
 
 /// The ear zone, a slab beside the head: ear, preauricular skin and angle of the jaw.
 const EAR_X_MIN: f32 = 50.0;
-const EAR_Y: std::ops::Range<f32> = -66.0..40.0;
-const EAR_Z: std::ops::Range<f32> = -92.0..18.0;
+const EAR_Y: std::ops::Range<f32> = -60.0..40.0;
+const EAR_Z: std::ops::Range<f32> = -92.0..12.0;
 /// Distance kept from the brain in the ear zone: leaves mastoid and temporal bone.
 const EAR_MARGIN: f32 = 11.0;
 
-/// The least distance that any zone keeps from the brain, mm.
-pub const BRAIN_MARGIN_MIN: f32 = 3.0;
+/// Where the skin itself lies nearer to the brain than that (an open skull, a child's forehead), this
+/// much of it still goes, mm ...
+const SHELL: f32 = 6.0;
+/// ... but nothing this near to the brain, ever, mm.
+pub const BRAIN_MARGIN_MIN: f32 = 1.5;
 
-/// How deep a point lies in what is removed, in about mm: positive is removed, negative kept.
-///
-/// `mni` is the point in the template, `brain` its signed distance to the brain in mm.
-pub fn removal_depth(mni: Point, brain: f32) -> f32 {
+/// Signed distances of a point in mm of the patient, negative inside.
+#[derive(Debug, Clone, Copy)]
+pub struct Depths {
+    /// To the brain.
+    pub brain: f32,
+    /// To the skin.
+    pub skin: f32,
+}
+
+/// How deep a point (MNI mm) lies in what is removed, in about mm: positive is removed, negative kept.
+pub fn removal_depth(mni: Point, depths: Depths) -> f32 {
     let [x, y, z] = [mni[0].abs(), mni[1], mni[2]];
-    face_depth(x, y, z, brain).max(ear_depth(x, y, z, brain))
+    face_depth(x, y, z, depths).max(ear_depth(x, y, z, depths.brain))
 }
 
 /// Volumes to watch for skull defects: brain found here comes near the forehead.
@@ -77,10 +88,13 @@ pub fn is_forehead([_, y, z]: Point) -> bool {
     z > -14.0 && z < FACE_TOP && y > WALL.at(z)
 }
 
-fn face_depth(x: f32, y: f32, z: f32, brain: f32) -> f32 {
-    let wall = WALL.at(z) - smoothstep((x - LATERAL_FROM) / (LATERAL_FULL - LATERAL_FROM)) * WALL_LATERAL.at(z);
+fn face_depth(x: f32, y: f32, z: f32, Depths { brain, skin }: Depths) -> f32 {
+    let lateral = smoothstep((x - LATERAL_FROM) / (LATERAL_FULL - LATERAL_FROM));
+    let wall = WALL.at(z) - lateral * WALL_LATERAL.at(z);
     let chin = CHIN_LOW + CHIN_SLOPE * (CHIN_FRONT - y).max(0.0);
-    least([y - wall, FACE_TOP - z, z - chin, brain - FACE_MARGIN.at(z)])
+    let off_brain =
+        (brain - FACE_MARGIN.at(z)).max(least([skin + SHELL, brain - BRAIN_MARGIN_MIN]));
+    least([y - wall, FACE_TOP - z, z - chin, off_brain])
 }
 
 fn ear_depth(x: f32, y: f32, z: f32, brain: f32) -> f32 {
@@ -107,7 +121,7 @@ fn smoothstep(t: f32) -> f32 {
 mod tests {
     use super::*;
 
-    const FAR_FROM_BRAIN: f32 = 60.0;
+    const FAR_FROM_BRAIN: Depths = Depths { brain: 60.0, skin: -30.0 };
 
     #[test]
     fn landmarks() {
@@ -139,7 +153,10 @@ mod tests {
             for y in -15..=15 {
                 for z in -25..=10 {
                     let at = [x as f32 * 10.0, y as f32 * 10.0, z as f32 * 10.0];
-                    assert!(removal_depth(at, BRAIN_MARGIN_MIN) <= 0.0, "{at:?}");
+                    for skin in [-30.0, -1.0, 1.0] {
+                        let depths = Depths { brain: BRAIN_MARGIN_MIN, skin };
+                        assert!(removal_depth(at, depths) <= 0.0, "{at:?}");
+                    }
                 }
             }
         }

@@ -13,7 +13,9 @@ const POSITION_MAX_MM: f64 = 1e5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Image Position (Patient) is missing a finite number or lies absurdly far away.
-    #[error("Image Position (Patient) (0020,0032) is not a position in mm. Check the series' geometry")]
+    #[error(
+        "Image Position (Patient) (0020,0032) is not a position in mm. Check the series' geometry"
+    )]
     Position,
     /// Image Orientation (Patient) isn't a pair of orthogonal unit vectors.
     #[error(
@@ -22,7 +24,9 @@ pub enum Error {
     )]
     Orientation,
     /// Pixel Spacing isn't a pair of positive sizes that a scanner produces.
-    #[error("Pixel Spacing (0028,0030) is not a pair of voxel sizes in mm. Check the series' geometry")]
+    #[error(
+        "Pixel Spacing (0028,0030) is not a pair of voxel sizes in mm. Check the series' geometry"
+    )]
     Spacing,
     /// Rows or Columns is zero or larger than any matrix in use.
     #[error("Rows (0028,0010) or Columns (0028,0011) is zero or above 4096")]
@@ -73,10 +77,15 @@ impl ImagePlane {
         }
         // Written so that a NaN fails, too.
         let close = |value: f64, wanted: f64| (value - wanted).abs() <= COSINE_TOLERANCE;
-        if !(close(dot(row, row), 1.0) && close(dot(column, column), 1.0) && close(dot(row, column), 0.0)) {
+        if !(close(dot(row, row), 1.0)
+            && close(dot(column, column), 1.0)
+            && close(dot(row, column), 0.0))
+        {
             return Err(Error::Orientation);
         }
-        if !(SPACING_MM.contains(&spacing.between_rows) && SPACING_MM.contains(&spacing.between_columns)) {
+        if !(SPACING_MM.contains(&spacing.between_rows)
+            && SPACING_MM.contains(&spacing.between_columns))
+        {
             return Err(Error::Spacing);
         }
         if !((1..=SIDE_MAX).contains(&rows) && (1..=SIDE_MAX).contains(&columns)) {
