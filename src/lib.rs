@@ -14,6 +14,5 @@ pub mod net;
 pub mod phi;
 pub mod pipeline;
 pub mod profile;
-pub mod render;
 pub mod spool;
 pub mod standard;

@@ -5,4 +5,5 @@ pub mod charset;
 pub mod dataset;
 pub mod frame;
 pub mod part10;
+pub mod plane;
 pub mod source;

@@ -1,0 +1,325 @@
+//! What of a face can be seen in a defaced volume, measured against the original and the average.
+//!
+//! These measures don't know the removal region: they compare surfaces, as an onlooker would.
+
+use super::grid::{Grid, Mask, Point};
+use super::head::Head;
+use super::linear;
+use super::morphology::distance_to;
+use super::pose::Frame;
+use super::refusal::Refusal;
+use super::skin::{self, SKIN_HU};
+use super::survey::Volume;
+use super::template::TEMPLATE;
+use super::zones::BRAIN_MARGIN_MIN;
+use rayon::prelude::*;
+
+/// Bone, in HU.
+const BONE_HU: f32 = 250.0;
+/// Skin within this distance of a remaining surface survives, mm.
+const SURVIVES_MM: f32 = 3.5;
+/// More of the facial skin than this mustn't survive.
+const SURVIVING_MAX: f32 = 0.03;
+/// Frontal pixels moved by less than this are where they were, mm.
+const UNMOVED_MM: f32 = 4.0;
+const UNMOVED_MAX: f32 = 0.02;
+/// Nearly all of the front moves by at least this, mm.
+const MOVED_P5_MIN_MM: f32 = 5.0;
+/// Correlations of reliefs above these are a likeness.
+const LIKE_ORIGINAL_MAX: f32 = 0.45;
+const LIKE_TEMPLATE_MAX: f32 = 0.40;
+const LIKE_BONE_MAX: f32 = 0.30;
+/// Share of the head that is removed.
+const REMOVED: std::ops::RangeInclusive<f32> = 0.08..=0.45;
+/// Fewer frontal pixels than this have no relief to speak of.
+const PIXELS_MIN: usize = 60;
+/// Fewer cells of facial skin than this are no face in view.
+const SKIN_CELLS_MIN: usize = 30;
+
+/// What is left of the face: figures for the log.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Appearance {
+    /// Cells of facial skin in the original.
+    pub skin_cells: usize,
+    /// Share of them within 3.5 mm of a remaining surface.
+    pub skin_surviving: f32,
+    /// The head from the front; `None` if the face isn't in the field of view.
+    pub front: Option<Front>,
+    /// Share of the head that was removed.
+    pub removed_fraction: f32,
+    /// Cells of the brain whose mean HU changed.
+    pub brain_cells_changed: usize,
+}
+
+/// The head seen from the front, brow to chin.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Front {
+    /// Pixels (2 mm) which show the face in the original.
+    pub pixels: usize,
+    /// Share of them moved by less than 4 mm.
+    pub unmoved: f32,
+    /// 5th percentile of the displacement, mm.
+    pub moved_p5_mm: f32,
+    /// Relief of the skin after, correlated with before.
+    pub relief_to_original: f32,
+    /// Relief of the skin after, correlated with the average head's.
+    pub relief_to_template: f32,
+    /// Relief of the bone after, correlated with before; 0 if too little bone faces the front.
+    pub bone_relief: f32,
+}
+
+impl Appearance {
+    /// Compares the volume after defacing with the original.
+    pub(super) fn measure(head: &Head, after: &Volume) -> Result<Self, Refusal> {
+        let solid = skin::solid(after);
+        let facial_skin = facial_skin(head);
+        Ok(Appearance {
+            skin_cells: facial_skin.len(),
+            skin_surviving: surviving(&facial_skin, &solid),
+            front: Front::measure(head, after)?,
+            removed_fraction: removed_fraction(head, &solid),
+            brain_cells_changed: brain_cells_changed(head, after),
+        })
+    }
+
+    /// Refuses whatever shows a face, has lost brain, or lost too much or too little.
+    ///
+    /// Conditions are stated as what must hold, so that a NaN is refused.
+    pub(super) fn require_faceless(&self) -> Result<(), Refusal> {
+        if self.brain_cells_changed > 0 {
+            return Err(Refusal::BrainTouched { cells: self.brain_cells_changed });
+        }
+        let skinless = self.skin_surviving <= SURVIVING_MAX;
+        if !skinless {
+            return Err(Refusal::SkinSurvives { fraction: self.skin_surviving });
+        }
+        if let Some(front) = &self.front {
+            front.require_faceless()?;
+        }
+        let face_in_view = self.front.is_some() || self.skin_cells >= SKIN_CELLS_MIN;
+        if face_in_view && !REMOVED.contains(&self.removed_fraction) {
+            return Err(Refusal::RemovedFraction { fraction: self.removed_fraction });
+        }
+        Ok(())
+    }
+}
+
+impl Front {
+    fn measure(head: &Head, after: &Volume) -> Result<Option<Self>, Refusal> {
+        let view = |volume: &Volume, level| DepthMap::of(volume, &head.frame, level);
+        let (before, after_skin) = (view(&head.volume, SKIN_HU), view(after, SKIN_HU));
+        let seen = before.in_view.iter().filter(|&&v| v).count();
+        let face: Vec<usize> = (0..PIXELS).filter(|&i| before.shows_face(i)).collect();
+        if face.len() < PIXELS_MIN {
+            // No face in view is fine; a view that should show one and doesn't is not.
+            let face_expected = seen > 4 * PIXELS_MIN;
+            return if face_expected {
+                Err(Refusal::NoFront { pixels: face.len() })
+            } else {
+                Ok(None)
+            };
+        }
+        let mut moved: Vec<f32> =
+            face.iter().map(|&i| after_skin.depth(i) - before.depth(i)).collect();
+        let unmoved =
+            moved.iter().filter(|m| m.abs() < UNMOVED_MM).count() as f32 / moved.len() as f32;
+        moved.sort_by(f32::total_cmp);
+
+        let template = DepthMap::of_template();
+        let on_template: Vec<usize> =
+            face.iter().copied().filter(|&i| template.hit[i].is_some()).collect();
+        let (bone_before, bone_after) = (view(&head.volume, BONE_HU), view(after, BONE_HU));
+        let on_bone: Vec<usize> = (0..PIXELS).filter(|&i| bone_before.shows_face(i)).collect();
+        Ok(Some(Front {
+            pixels: face.len(),
+            unmoved,
+            moved_p5_mm: moved[moved.len() / 20],
+            relief_to_original: likeness(&before, &after_skin, &face),
+            relief_to_template: likeness(&template, &after_skin, &on_template),
+            bone_relief: likeness(&bone_before, &bone_after, &on_bone),
+        }))
+    }
+
+    fn require_faceless(&self) -> Result<(), Refusal> {
+        let moved = self.unmoved <= UNMOVED_MAX && self.moved_p5_mm >= MOVED_P5_MIN_MM;
+        if !moved {
+            return Err(Refusal::FrontSurvives {
+                unmoved: self.unmoved,
+                moved_p5_mm: self.moved_p5_mm,
+            });
+        }
+        let faceless = self.relief_to_original <= LIKE_ORIGINAL_MAX
+            && self.relief_to_template <= LIKE_TEMPLATE_MAX
+            && self.bone_relief <= LIKE_BONE_MAX;
+        if !faceless {
+            return Err(Refusal::ReliefSurvives {
+                to_original: self.relief_to_original,
+                to_template: self.relief_to_template,
+                bone: self.bone_relief,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Cells of the original's skin from brow to chin and ear to ear.
+fn facial_skin(head: &Head) -> Vec<usize> {
+    let lattice = head.solid.lattice;
+    let is_face = |[x, y, z]: Point| {
+        let submental = -185.0 + 0.55 * (88.0 - y).max(0.0);
+        let front = if x.abs() < 40.0 { 36.0 } else { 24.0 };
+        y > front && z < 6.0 && z > -130.0 && z > submental
+    };
+    head.solid
+        .surface()
+        .into_iter()
+        .filter(|&i| head.depth_in_view.data[i] > lattice.spacing)
+        .filter(|&i| is_face(head.frame.to_template(lattice.point(lattice.node(i)))))
+        .collect()
+}
+
+fn surviving(cells: &[usize], solid: &Mask) -> f32 {
+    let mut surface = Grid { lattice: solid.lattice, data: vec![false; solid.data.len()] };
+    for cell in solid.surface() {
+        surface.data[cell] = true;
+    }
+    let distance = distance_to(&surface);
+    let left = cells.iter().filter(|&&i| distance.data[i] <= SURVIVES_MM).count();
+    left as f32 / cells.len().max(1) as f32
+}
+
+/// Share of the head, chin and above, that is gone.
+fn removed_fraction(head: &Head, after: &Mask) -> f32 {
+    const LOWEST_MM: f32 = -130.0;
+    let lattice = after.lattice;
+    let head_cells: Vec<usize> = (0..lattice.nodes())
+        .into_par_iter()
+        .filter(|&i| head.solid.data[i])
+        .filter(|&i| head.frame.to_template(lattice.point(lattice.node(i)))[2] > LOWEST_MM)
+        .collect();
+    let gone = head_cells.iter().filter(|&&i| !after.data[i]).count();
+    gone as f32 / head_cells.len().max(1) as f32
+}
+
+/// Cells of the brain whose mean changed, as deep inside as no removed voxel counts any more.
+///
+/// A voxel counts in the cell around it, and in thick slices linearly up to the neighbouring slice.
+fn brain_cells_changed(head: &Head, after: &Volume) -> usize {
+    let cell_diagonal = after.hu.lattice.spacing * 3f32.sqrt() / 2.0;
+    let reach = cell_diagonal + head.stack.widest_gap_mm() as f32;
+    let deepest = (BRAIN_MARGIN_MIN - reach).min(0.0);
+    (0..after.hu.data.len())
+        .filter(|&i| head.brain.data[i] <= deepest && head.volume.hu.data[i] != after.hu.data[i])
+        .count()
+}
+
+/// The window in the head's frame, MNI mm: 2 mm pixels from 12 mm above the origin to the chin.
+const COLUMNS: usize = 63;
+const ROWS: usize = 66;
+const PIXELS: usize = COLUMNS * ROWS;
+const PIXEL_MM: f32 = 2.0;
+const LEFT: f32 = -62.0;
+const TOP: f32 = 12.0;
+/// Rays start this far in front and go this deep, mm.
+const RAY_FRONT: f32 = 125.0;
+const RAY_STEP: f32 = 1.5;
+const RAY_STEPS: usize = 100;
+const RAY_LENGTH: f32 = RAY_STEP * RAY_STEPS as f32;
+/// A surface nearer than this belongs to the face; deeper ones lie behind it.
+const FACE_DEPTH: f32 = 120.0;
+/// A pixel is in view if at least this share of its ray is.
+const IN_VIEW_SHARE: f32 = 0.25;
+
+/// Depth of the first surface along parallel rays from the front, mm.
+struct DepthMap {
+    hit: Vec<Option<f32>>,
+    in_view: Vec<bool>,
+}
+
+impl DepthMap {
+    fn of(volume: &Volume, frame: &Frame, level: f32) -> Self {
+        let inside = |at: Point| {
+            let c = volume.inside.lattice.coordinates(at).map(f32::round);
+            let size = volume.inside.lattice.size;
+            (0..3).all(|k| c[k] >= 0.0 && c[k] < size[k] as f32)
+                && volume.inside.data[volume.inside.lattice.index(c.map(|c| c as usize))]
+        };
+        DepthMap::cast(|at| {
+            let at = frame.to_patient(at);
+            inside(at).then(|| volume.hu.sample(at) > level)
+        })
+    }
+
+    fn of_template() -> Self {
+        DepthMap::cast(|at| Some(TEMPLATE.skin.distance.sample(at) < 0.0))
+    }
+
+    /// `solid` says of a point in MNI mm whether it is behind a surface, `None` out of view.
+    fn cast(solid: impl Fn(Point) -> Option<bool> + Sync) -> Self {
+        let pixels: Vec<(Option<f32>, bool)> = (0..PIXELS)
+            .into_par_iter()
+            .map(|pixel| {
+                let x = LEFT + PIXEL_MM * (pixel % COLUMNS) as f32;
+                let z = TOP - PIXEL_MM * (pixel / COLUMNS) as f32;
+                let along: Vec<Option<bool>> = (0..RAY_STEPS)
+                    .map(|step| solid([x, RAY_FRONT - RAY_STEP * step as f32, z]))
+                    .collect();
+                let hit =
+                    along.iter().position(|s| *s == Some(true)).map(|step| RAY_STEP * step as f32);
+                let seen = along.iter().flatten().count() as f32;
+                (hit, seen > IN_VIEW_SHARE * RAY_STEPS as f32)
+            })
+            .collect();
+        let (hit, in_view) = pixels.into_iter().unzip();
+        DepthMap { hit, in_view }
+    }
+
+    fn shows_face(&self, pixel: usize) -> bool {
+        self.in_view[pixel] && self.hit[pixel].is_some_and(|depth| depth < FACE_DEPTH)
+    }
+
+    /// Depth of a pixel; open air is as far as rays go.
+    fn depth(&self, pixel: usize) -> f32 {
+        self.hit[pixel].unwrap_or(RAY_LENGTH)
+    }
+}
+
+/// Correlation of two depth maps over some pixels, each less its best quadric.
+fn likeness(a: &DepthMap, b: &DepthMap, pixels: &[usize]) -> f32 {
+    if pixels.len() < PIXELS_MIN {
+        return 0.0;
+    }
+    let (a, b) = (relief(a, pixels), relief(b, pixels));
+    let product = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
+    let norm = (product(&a, &a) * product(&b, &b)).sqrt();
+    if norm > 0.0 { (product(&a, &b) / norm) as f32 } else { 0.0 }
+}
+
+/// Depths less the quadric that fits them best: what is left has mean 0.
+fn relief(map: &DepthMap, pixels: &[usize]) -> Vec<f64> {
+    let terms = |pixel: usize| {
+        let x = (pixel % COLUMNS) as f64 / COLUMNS as f64;
+        let z = (pixel / COLUMNS) as f64 / ROWS as f64;
+        [1.0, x, z, x * x, z * z, x * z]
+    };
+    let mut matrix = [[0.0; 6]; 6];
+    let mut right = [0.0; 6];
+    for &pixel in pixels {
+        let (t, depth) = (terms(pixel), f64::from(map.depth(pixel)));
+        for i in 0..6 {
+            right[i] += t[i] * depth;
+            for j in 0..6 {
+                matrix[i][j] += t[i] * t[j];
+            }
+        }
+    }
+    // Pixels all in one row or column have no quadric: then the depths count as they are.
+    let quadric = linear::solve(&matrix, &right, 6).unwrap_or_default();
+    pixels
+        .iter()
+        .map(|&pixel| {
+            let smooth: f64 = terms(pixel).iter().zip(&quadric).map(|(t, q)| t * q).sum();
+            f64::from(map.depth(pixel)) - smooth
+        })
+        .collect()
+}

@@ -1,0 +1,423 @@
+//! Fitting the template to a head: chamfer matching of skin and endocranium.
+//!
+//! Points of the template are pulled to the head's surfaces and points of the head to the template's,
+//! by robust least squares over [`Pose`]'s nine parameters. There is no random state and every sum
+//! has a fixed order, so the same volume always gives the same pose.
+
+use super::grid::{Grid, Mask, Point};
+use super::linear;
+use super::morphology::{complement, distance_to, signed_distance};
+use super::pose::{Frame, Pose, Turn};
+use super::survey::Volume;
+use super::template::{Surface, TEMPLATE};
+use rayon::prelude::*;
+
+const PARAMETERS: usize = 9;
+/// Rotation in rad, then logarithms of the scales: most likely value and spread.
+const PRIOR_MEAN: [f32; 6] = [0.0, 0.0, 0.0, -0.10, -0.10, -0.10];
+const PRIOR_SPREAD: [f32; 6] = [0.35, 0.15, 0.15, 0.08, 0.08, 0.08];
+/// Steps of the numerical derivatives: mm, rad, log scale.
+const STEP: [f32; PARAMETERS] = [1.0, 1.0, 1.0, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02];
+/// Pitches from which fits start, rad: chin down, level, chin up.
+const START_PITCH: [f32; 3] = [-0.35, 0.0, 0.35];
+/// Height of a whole endocranium, mm; if less is seen, fits also start higher and lower.
+const CAVITY_HEIGHT_MM: f32 = 125.0;
+const CAVITY_SHORT_MM: f32 = 20.0;
+/// How many of the head's surface points are used.
+const SKIN_POINTS: usize = 2500;
+const ENDOCRANIUM_POINTS: usize = 2000;
+/// Points this near to the edge of the field of view don't count; they do fully 3 mm further in.
+const EDGE_MM: f32 = 1.0;
+const EDGE_RAMP_MM: f32 = 3.0;
+/// Template points farther than this from the edge of the field of view are "visible", mm.
+const VISIBLE_MM: f32 = 2.0;
+/// Weight of the head's points that the template doesn't model: neck and ears.
+const UNMODELLED_WEIGHT: f32 = 0.15;
+
+/// One round of the optimisation.
+struct Stage {
+    /// Scale of the Geman-McClure loss, mm: residuals far beyond it don't count.
+    kernel: f32,
+    iterations: usize,
+    /// Every how many-th point is used.
+    stride: usize,
+    /// The first so many parameters are free.
+    free: usize,
+}
+
+/// From every start ...
+const COARSE: [Stage; 2] = [
+    Stage { kernel: 25.0, iterations: 6, stride: 8, free: 6 },
+    Stage { kernel: 15.0, iterations: 6, stride: 8, free: 9 },
+];
+/// ... and from the best few.
+const FINE: [Stage; 2] = [
+    Stage { kernel: 10.0, iterations: 8, stride: 3, free: 9 },
+    Stage { kernel: 6.0, iterations: 12, stride: 1, free: 9 },
+];
+const REFINED_STARTS: usize = 3;
+
+/// A fitted pose.
+#[derive(Debug, Clone, Copy)]
+pub struct Fit {
+    /// Where the head is.
+    pub pose: Pose,
+    /// Robust mean of the squared residuals plus the prior's cost, mm2.
+    pub cost: f32,
+}
+
+/// How well a surface fits: distances of its visible template points, mm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Closeness {
+    /// Half of the points are nearer.
+    pub median: f32,
+    /// Nine in ten points are nearer.
+    pub p90: f32,
+    /// Share of the template's points in the field of view.
+    pub visible: f32,
+}
+
+/// A head's surfaces, ready to be fitted.
+pub struct Fitter {
+    matches: [Match; 2],
+    /// Distance to the edge of the field of view, mm.
+    depth_in_view: Grid<f32>,
+    cavity_centroid: Point,
+    cavity_height: f32,
+}
+
+/// One surface of the head and of the template.
+struct Match {
+    template: &'static Surface,
+    /// Signed distance to the head's surface, mm.
+    distance: Grid<f32>,
+    /// Points on the head's surface, RAS mm.
+    points: Vec<Point>,
+    weight_of_template: f32,
+    weight_of_head: f32,
+}
+
+/// Distance of a point to the surface that it should lie on, mm.
+#[derive(Clone, Copy)]
+struct Residual {
+    distance: f32,
+    weight: f32,
+}
+
+impl Fitter {
+    /// Prepares the skin and the endocranium of a head; `None` if the cavity is empty.
+    pub fn new(volume: &Volume, head: &Mask, cavity: &Mask) -> Option<Self> {
+        let heights = || {
+            (0..cavity.data.len()).filter(|&i| cavity.data[i]).map(|i| cavity.lattice.node(i)[2])
+        };
+        let (low, high) = (heights().min()?, heights().max()?);
+        let depth_in_view = depth_in_view(&volume.inside);
+        let endocranium = Match {
+            template: &TEMPLATE.endocranium,
+            distance: signed_distance(cavity),
+            points: surface_points(cavity, &depth_in_view, ENDOCRANIUM_POINTS),
+            weight_of_template: 1.0,
+            weight_of_head: 1.0,
+        };
+        let skin = Match {
+            template: &TEMPLATE.skin,
+            distance: signed_distance(head),
+            points: surface_points(head, &depth_in_view, SKIN_POINTS),
+            weight_of_template: 0.45,
+            weight_of_head: 0.35,
+        };
+        Some(Fitter {
+            matches: [endocranium, skin],
+            depth_in_view,
+            cavity_centroid: cavity.centroid()?,
+            cavity_height: (high - low) as f32 * cavity.lattice.spacing,
+        })
+    }
+
+    /// The best pose with the template first turned by `turn`.
+    pub fn fit(&self, turn: Turn) -> Fit {
+        let mut fits: Vec<Fit> =
+            self.starts(turn).into_par_iter().map(|pose| self.run(pose, &COARSE)).collect();
+        fits.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+        fits.truncate(REFINED_STARTS);
+        let mut fits: Vec<Fit> =
+            fits.into_par_iter().map(|fit| self.run(fit.pose, &FINE)).collect();
+        fits.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+        fits[0]
+    }
+
+    /// How well the endocranium fits.
+    pub fn endocranium(&self, pose: &Pose) -> Closeness {
+        self.closeness(&self.matches[0], pose)
+    }
+
+    /// How well the skin fits.
+    pub fn skin(&self, pose: &Pose) -> Closeness {
+        self.closeness(&self.matches[1], pose)
+    }
+
+    /// Signed distance to the head's skin, mm.
+    pub fn skin_distance(&self) -> &Grid<f32> {
+        &self.matches[1].distance
+    }
+
+    /// Distance to the edge of the field of view, mm.
+    pub fn depth_in_view(&self) -> &Grid<f32> {
+        &self.depth_in_view
+    }
+
+    fn closeness(&self, surface: &Match, pose: &Pose) -> Closeness {
+        let frame = pose.frame();
+        let points = &surface.template.points;
+        let mut distances: Vec<f32> = points
+            .iter()
+            .map(|p| frame.to_patient(p.at))
+            .filter(|&p| self.depth_in_view.sample_inside(p).unwrap_or(0.0) > VISIBLE_MM)
+            .map(|p| surface.distance.sample(p).abs())
+            .collect();
+        distances.sort_by(f32::total_cmp);
+        let quantile = |q: f32| {
+            let at = (q * distances.len() as f32) as usize;
+            distances
+                .get(at.min(distances.len().saturating_sub(1)))
+                .copied()
+                .unwrap_or(f32::INFINITY)
+        };
+        Closeness {
+            median: quantile(0.5),
+            p90: quantile(0.9),
+            visible: distances.len() as f32 / points.len() as f32,
+        }
+    }
+
+    fn starts(&self, turn: Turn) -> Vec<Pose> {
+        let missing = (CAVITY_HEIGHT_MM - self.cavity_height).max(0.0);
+        let shifts = if missing < CAVITY_SHORT_MM {
+            vec![0.0]
+        } else {
+            vec![-missing / 2.0, 0.0, missing / 2.0]
+        };
+        let [x, y, z] = self.cavity_centroid;
+        let [sx, sy, sz] = [PRIOR_MEAN[3], PRIOR_MEAN[4], PRIOR_MEAN[5]];
+        shifts
+            .iter()
+            .flat_map(|shift| {
+                START_PITCH.map(|pitch| Pose {
+                    parameters: [x, y, z + shift, pitch, 0.0, 0.0, sx, sy, sz],
+                    turn,
+                })
+            })
+            .collect()
+    }
+
+    fn run(&self, mut pose: Pose, stages: &[Stage]) -> Fit {
+        let mut cost = f32::INFINITY;
+        for stage in stages {
+            (pose, cost) = self.descend(pose, stage);
+        }
+        Fit { pose, cost }
+    }
+
+    /// Levenberg-Marquardt with iteratively reweighted residuals.
+    fn descend(&self, mut pose: Pose, stage: &Stage) -> (Pose, f32) {
+        const TRIALS: usize = 4;
+        const CONVERGED: f32 = 1e-3;
+        let mut damping = 1e-2f64;
+        let mut residuals = self.residuals(&pose, stage.stride);
+        let mut cost = cost(&residuals, &pose, stage.kernel);
+        for _ in 0..stage.iterations {
+            let normal = self.normal_equations(&pose, &residuals, stage);
+            let mut improvement = None;
+            for _ in 0..TRIALS {
+                let Some(step) = normal.solve(damping) else { break };
+                let mut trial = pose;
+                for (parameter, by) in trial.parameters.iter_mut().zip(&step) {
+                    *parameter += *by as f32;
+                }
+                let trial_residuals = self.residuals(&trial, stage.stride);
+                let trial_cost = self::cost(&trial_residuals, &trial, stage.kernel);
+                if trial_cost < cost {
+                    improvement = Some(cost - trial_cost);
+                    (pose, residuals, cost) = (trial, trial_residuals, trial_cost);
+                    damping = (damping / 5.0).max(1e-4);
+                    break;
+                }
+                damping *= 5.0;
+            }
+            if improvement.is_none_or(|gain| gain < CONVERGED * cost) {
+                break;
+            }
+        }
+        (pose, cost)
+    }
+
+    fn normal_equations(
+        &self,
+        pose: &Pose,
+        residuals: &[Residual],
+        stage: &Stage,
+    ) -> NormalEquations {
+        let columns: Vec<Vec<f32>> = (0..stage.free)
+            .into_par_iter()
+            .map(|k| {
+                let mut moved = *pose;
+                moved.parameters[k] += STEP[k];
+                let there = self.residuals(&moved, stage.stride);
+                there
+                    .iter()
+                    .zip(residuals)
+                    .map(|(a, b)| (a.distance - b.distance) / STEP[k])
+                    .collect()
+            })
+            .collect();
+        NormalEquations::new(pose, residuals, &columns, stage.kernel)
+    }
+
+    /// All residuals at a pose, always in the same order.
+    fn residuals(&self, pose: &Pose, stride: usize) -> Vec<Residual> {
+        let frame = pose.frame();
+        self.matches.iter().flat_map(|m| m.residuals(&frame, &self.depth_in_view, stride)).collect()
+    }
+}
+
+impl Match {
+    fn residuals(&self, frame: &Frame, depth_in_view: &Grid<f32>, stride: usize) -> Vec<Residual> {
+        // Both directions weigh the same however many points they have.
+        let share = |points: usize| (1000.0 / points.div_ceil(stride).max(1) as f32).sqrt();
+        let of_template = self.weight_of_template * share(self.template.points.len());
+        let of_head = self.weight_of_head * share(self.points.len());
+
+        let to_head = self.template.points.iter().step_by(stride).map(|p| {
+            let at = frame.to_patient(p.at);
+            let depth = depth_in_view.sample_inside(at).unwrap_or(0.0);
+            let in_view = ((depth - EDGE_MM) / EDGE_RAMP_MM).clamp(0.0, 1.0);
+            Residual {
+                distance: self.distance.sample(at),
+                weight: p.weight * in_view * of_template,
+            }
+        });
+        let scale = frame.mean_scale();
+        let to_template = self.points.iter().step_by(stride).map(|&p| {
+            let at = frame.to_template(p);
+            let modelled = if is_unmodelled(at) { UNMODELLED_WEIGHT } else { 1.0 };
+            let distance = self.template.distance.sample(at).clamp(-40.0, 60.0) * scale;
+            Residual { distance, weight: modelled * of_head }
+        });
+        to_head.chain(to_template).collect()
+    }
+}
+
+/// Neck, what lies below the template, and ears.
+fn is_unmodelled([x, y, z]: Point) -> bool {
+    (z < -60.0 && y < 20.0) || z < -120.0 || (x.abs() > 66.0 && z < 5.0 && y > -60.0 && y < 20.0)
+}
+
+/// Geman-McClure mean of the residuals, plus half the prior's chi square.
+fn cost(residuals: &[Residual], pose: &Pose, kernel: f32) -> f32 {
+    let c2 = kernel * kernel;
+    let (mut sum, mut weights) = (0.0f64, 0.0f64);
+    for r in residuals {
+        let (w2, r2) = (r.weight * r.weight, r.distance * r.distance);
+        sum += f64::from(w2 * r2 / (r2 + c2) * c2);
+        weights += f64::from(w2);
+    }
+    let chi2: f32 = prior(pose).map(|(off, _)| off * off).iter().sum();
+    (sum / weights.max(f64::MIN_POSITIVE)) as f32 + 0.5 * chi2
+}
+
+/// Deviation of rotation and scales from the prior in spreads, and the deviation's derivative.
+fn prior(pose: &Pose) -> [(f32, f32); 6] {
+    std::array::from_fn(|k| {
+        let off = (pose.parameters[3 + k] - PRIOR_MEAN[k]) / PRIOR_SPREAD[k];
+        (off, 1.0 / PRIOR_SPREAD[k])
+    })
+}
+
+/// The linear system of one Gauss-Newton step.
+struct NormalEquations {
+    free: usize,
+    hessian: [[f64; PARAMETERS]; PARAMETERS],
+    gradient: [f64; PARAMETERS],
+}
+
+impl NormalEquations {
+    fn new(pose: &Pose, residuals: &[Residual], columns: &[Vec<f32>], kernel: f32) -> Self {
+        let free = columns.len();
+        let c2 = kernel * kernel;
+        let weights: f64 = residuals.iter().map(|r| f64::from(r.weight * r.weight)).sum();
+        let influence: Vec<f32> = residuals
+            .iter()
+            .map(|r| {
+                let s = c2 / (r.distance * r.distance + c2);
+                r.weight * r.weight * s * s
+            })
+            .collect();
+        let mut system = NormalEquations {
+            free,
+            hessian: [[0.0; PARAMETERS]; PARAMETERS],
+            gradient: [0.0; PARAMETERS],
+        };
+        for a in 0..free {
+            let weighted: Vec<f32> =
+                columns[a].iter().zip(&influence).map(|(j, q)| j * q).collect();
+            let total = |other: &mut dyn Iterator<Item = f32>| {
+                weighted.iter().zip(other).map(|(&w, o)| f64::from(w * o)).sum::<f64>() / weights
+            };
+            system.gradient[a] = total(&mut residuals.iter().map(|r| r.distance));
+            for (b, column) in columns.iter().enumerate().skip(a) {
+                let product = total(&mut column.iter().copied());
+                system.hessian[a][b] = product;
+                system.hessian[b][a] = product;
+            }
+        }
+        for (k, (off, slope)) in prior(pose).into_iter().enumerate().filter(|(k, _)| k + 3 < free) {
+            system.hessian[k + 3][k + 3] += 0.5 * f64::from(slope * slope);
+            system.gradient[k + 3] += 0.5 * f64::from(off * slope);
+        }
+        system
+    }
+
+    /// The step for a damping; `None` if the system is degenerate.
+    fn solve(&self, damping: f64) -> Option<[f64; PARAMETERS]> {
+        let mut damped = self.hessian;
+        for (k, row) in damped.iter_mut().enumerate() {
+            row[k] += damping * (row[k] + 1e-9);
+        }
+        linear::solve(&damped, &self.gradient.map(|g| -g), self.free)
+    }
+}
+
+/// Distance in mm from each cell in the field of view to the nearest one outside, or to the border.
+fn depth_in_view(inside: &Mask) -> Grid<f32> {
+    let lattice = inside.lattice;
+    let to_outside = distance_to(&complement(inside));
+    Grid::from_fn(lattice, |i| {
+        let node = lattice.node(i);
+        let cells_to_border =
+            (0..3).map(|k| (node[k] + 1).min(lattice.size[k] - node[k])).min().unwrap_or(0);
+        to_outside.data[i].min(cells_to_border as f32 * lattice.spacing)
+    })
+}
+
+/// At most `count` cells of a mask's surface, away from the edge of the field of view, RAS mm.
+///
+/// A fixed shuffle makes every n-th point a fair sample.
+fn surface_points(mask: &Mask, depth_in_view: &Grid<f32>, count: usize) -> Vec<Point> {
+    let lattice = mask.lattice;
+    let mut cells: Vec<usize> = mask
+        .surface()
+        .into_iter()
+        .filter(|&i| depth_in_view.data[i] > 1.5 * lattice.spacing)
+        .collect();
+    cells.sort_by_key(|&i| (shuffled(i as u64), i));
+    cells.truncate(count);
+    cells.into_iter().map(|i| lattice.point(lattice.node(i))).collect()
+}
+
+/// Finaliser of SplitMix64: a fixed, well mixed permutation of whole numbers.
+fn shuffled(index: u64) -> u64 {
+    let z = index.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

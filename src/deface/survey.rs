@@ -1,0 +1,287 @@
+//! First pass over a series: the volume's mean HU on a coarse grid in the patient.
+//!
+//! One slice is held at a time, and slices may come in any order and from several threads: cells
+//! are sums of whole numbers, so the result is the same to the bit.
+
+use super::grid::{Grid, Lattice, Mask, SampleRow, ras, subdivision};
+use super::refusal::Refusal;
+use super::stack::Stack;
+use crate::dicom::plane::ImagePlane;
+use rayon::prelude::*;
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Cell size of the grid on which heads are found, in mm.
+pub const CELL_MM: f32 = 3.0;
+/// Samples farther apart than this are interpolated, so that no cell of 3 mm stays empty.
+const SAMPLE_STEP_MM: f64 = 1.5;
+/// The largest volume taken, per axis: a whole body on a table.
+const EXTENT_MAX_MM: f64 = 2500.0;
+/// Values are clamped to this range before averaging: metal must not outshine its cell.
+const HU: RangeInclusive<f32> = -1024.0..=3071.0;
+/// Below this it is air, in HU.
+const AIR_BELOW_HU: f32 = -800.0;
+/// A CT of a patient has at least this share of air.
+const AIR_FRACTION_MIN: f32 = 0.003;
+/// Weight of a sample at its own place; interpolated layers get a part of it.
+const FULL_WEIGHT: u64 = 16;
+/// Marks a sample outside the field of view.
+const PADDED: u32 = u32::MAX;
+
+/// Stored values to Hounsfield units (PS3.3 C.11.1); may differ between slices of a series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rescale {
+    slope: f32,
+    intercept: f32,
+}
+
+impl Rescale {
+    /// From Rescale Slope (0028,1053) and Rescale Intercept (0028,1052).
+    ///
+    /// # Errors
+    /// [`Refusal::Rescale`] unless both are finite and the slope is positive.
+    pub fn new(slope: f64, intercept: f64) -> Result<Self, Refusal> {
+        if slope.is_finite() && slope > 0.0 && intercept.is_finite() && intercept.abs() < 1e6 {
+            Ok(Rescale { slope: slope as f32, intercept: intercept as f32 })
+        } else {
+            Err(Refusal::Rescale)
+        }
+    }
+
+    /// The stored value of air, -1000 HU, as near as `storable` (Bits Stored, signed or not) allows.
+    pub fn stored_air(&self, storable: RangeInclusive<i32>) -> i32 {
+        let exact = ((-1000.0 - self.intercept) / self.slope).round() as i32;
+        exact.clamp(*storable.start(), *storable.end())
+    }
+}
+
+/// One slice of a CT as it is stored.
+#[derive(Debug, Clone)]
+pub struct CtSlice<'a> {
+    /// Row by row, sign-extended and masked to Bits Stored.
+    pub samples: &'a [i32],
+    /// To HU.
+    pub rescale: Rescale,
+    /// Pixel Padding Value (0028,0120) to Pixel Padding Range Limit (0028,0121): stored values
+    /// outside the field of view (PS3.3 C.7.5.1.1.2).
+    pub padding: Option<RangeInclusive<i32>>,
+}
+
+/// The volume of a series on a coarse grid.
+#[derive(Debug, Clone)]
+pub struct Volume {
+    /// Mean HU of each cell; -1024 where nothing was measured.
+    pub hu: Grid<f32>,
+    /// Cells in the field of view.
+    pub inside: Mask,
+}
+
+/// Collects the slices of one series.
+#[derive(Debug)]
+pub struct Survey {
+    stack: Stack,
+    lattice: Lattice,
+    /// Sum of weight x (HU + 1024) in the lower 40 bits, sum of weights in the upper 24.
+    cells: Vec<AtomicU64>,
+    seen: Vec<AtomicBool>,
+}
+
+impl Survey {
+    /// A survey of the volume that `planes` sample, on the grid of [`CELL_MM`].
+    ///
+    /// # Errors
+    /// A [`Refusal`] if the planes aren't one volume: see [`Stack::new`].
+    pub fn new(planes: &[ImagePlane]) -> Result<Self, Refusal> {
+        Survey::with_cell(planes, CELL_MM)
+    }
+
+    /// The same with another cell size in mm, for rendering. Finding heads needs [`CELL_MM`].
+    ///
+    /// # Errors
+    /// As [`Survey::new`].
+    pub fn with_cell(planes: &[ImagePlane], cell_mm: f32) -> Result<Self, Refusal> {
+        let stack = Stack::new(planes)?;
+        let lattice = Lattice::enclosing(planes.iter().flat_map(corners).map(ras), cell_mm);
+        let extent = lattice.size.iter().max().map_or(0.0, |&n| n as f64 * f64::from(cell_mm));
+        if extent > EXTENT_MAX_MM {
+            return Err(Refusal::TooLarge { limit_mm: EXTENT_MAX_MM });
+        }
+        let cells = (0..lattice.nodes()).map(|_| AtomicU64::new(0)).collect();
+        let seen = planes.iter().map(|_| AtomicBool::new(false)).collect();
+        Ok(Survey { stack, lattice, cells, seen })
+    }
+
+    /// The planes, in the order in which they were given.
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// Adds slice `index` of the planes given to [`Survey::new`]. In any order, from any thread.
+    ///
+    /// # Errors
+    /// [`Refusal::SampleCount`], or [`Refusal::SliceBookkeeping`] for a slice that came before.
+    pub fn add(&self, index: usize, slice: &CtSlice<'_>) -> Result<(), Refusal> {
+        let plane =
+            self.stack.planes().get(index).ok_or(Refusal::SliceBookkeeping { slice: index })?;
+        let (expected, got) = (plane.len(), slice.samples.len());
+        if got != expected {
+            return Err(Refusal::SampleCount { slice: index, expected, got });
+        }
+        if self.seen[index].swap(true, Ordering::Relaxed) {
+            return Err(Refusal::SliceBookkeeping { slice: index });
+        }
+        let layers = self.layers(index);
+        let repeat = Repeat::of(plane);
+        (0..plane.rows()).into_par_iter().with_min_len(32).for_each_init(
+            Vec::new,
+            |values, row| {
+                let samples = &slice.samples[row * plane.columns()..][..plane.columns()];
+                raised_hu(slice, samples, repeat.columns, values);
+                for part in 0..repeat.rows {
+                    let height = row as f64 + subdivision(part, repeat.rows);
+                    let place = SampleRow::repeated(plane, height, repeat.columns, &self.lattice);
+                    for layer in &layers {
+                        self.accumulate(place.shifted(layer.shift), layer.weight, values);
+                    }
+                }
+            },
+        );
+        Ok(())
+    }
+
+    /// The means of all cells.
+    ///
+    /// # Errors
+    /// [`Refusal::SliceBookkeeping`] if a slice is missing.
+    pub fn volume(&self) -> Result<Volume, Refusal> {
+        if let Some(slice) = self.seen.iter().position(|s| !s.load(Ordering::Relaxed)) {
+            return Err(Refusal::SliceBookkeeping { slice });
+        }
+        let cell = |i: usize| Cell::unpack(self.cells[i].load(Ordering::Relaxed));
+        let hu = Grid::from_fn(self.lattice, |i| cell(i).mean_hu().unwrap_or(*HU.start()));
+        let inside = Grid::from_fn(self.lattice, |i| cell(i).mean_hu().is_some());
+        Ok(Volume { hu, inside })
+    }
+
+    /// Where else a slice counts: thick slices are interpolated linearly towards their neighbours.
+    fn layers(&self, index: usize) -> Vec<Layer> {
+        let mut layers = vec![Layer { shift: [0.0; 3], weight: FULL_WEIGHT }];
+        for step in self.stack.steps(index) {
+            let length = step.iter().map(|c| c * c).sum::<f64>().sqrt();
+            let parts = (length / SAMPLE_STEP_MM).ceil() as u64;
+            for part in 1..parts {
+                let share = part as f64 / parts as f64;
+                layers.push(Layer {
+                    shift: ras(step.map(|c| c * share)).map(|c| c / self.lattice.spacing),
+                    weight: FULL_WEIGHT * (parts - part) / parts,
+                });
+            }
+        }
+        layers
+    }
+
+    fn accumulate(&self, row: SampleRow, weight: u64, values: &[u32]) {
+        // A sample belongs to the nearest node: half a cell further, that is the cell's corner.
+        for run in row.shifted([0.5; 3]).runs(self.lattice.size) {
+            let cell = Cell::of(&values[run.first..run.end], weight);
+            self.cells[self.lattice.index(run.cell)].fetch_add(cell.pack(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Volume {
+    /// Refuses what can't be a CT of a patient in HU.
+    pub(super) fn require_hounsfield(&self) -> Result<(), Refusal> {
+        let inside = self.inside.count();
+        let air = (0..self.hu.data.len())
+            .filter(|&i| self.inside.data[i] && self.hu.data[i] < AIR_BELOW_HU)
+            .count();
+        let air_fraction = air as f32 / inside.max(1) as f32;
+        if air_fraction < AIR_FRACTION_MIN {
+            return Err(Refusal::NotHounsfield { air_fraction });
+        }
+        Ok(())
+    }
+}
+
+/// A place where a slice's samples count, in lattice coordinates from their own.
+struct Layer {
+    shift: [f32; 3],
+    weight: u64,
+}
+
+/// How often a sample is repeated within its voxel, so that large voxels reach all their cells.
+#[derive(Debug, Clone, Copy)]
+struct Repeat {
+    rows: usize,
+    columns: usize,
+}
+
+impl Repeat {
+    fn of(plane: &ImagePlane) -> Self {
+        let times = |spacing: f64| (spacing / SAMPLE_STEP_MM).ceil() as usize;
+        Repeat {
+            rows: times(plane.spacing().between_rows),
+            columns: times(plane.spacing().between_columns),
+        }
+    }
+}
+
+/// Weighted sum of HU + 1024 and sum of the weights.
+///
+/// Cells of 3 mm hold at most 60^3 voxels of 0.05 mm: 216000 x 16 weights fit 24 bits,
+/// and times 4095 40 bits.
+#[derive(Clone, Copy)]
+struct Cell {
+    sum: u64,
+    weight: u64,
+}
+
+impl Cell {
+    fn of(values: &[u32], weight: u64) -> Self {
+        let (mut sum, mut count) = (0u32, 0u32);
+        for &value in values {
+            let counts = value != PADDED;
+            sum += if counts { value } else { 0 };
+            count += u32::from(counts);
+        }
+        Cell { sum: u64::from(sum) * weight, weight: u64::from(count) * weight }
+    }
+
+    fn pack(self) -> u64 {
+        self.sum | self.weight << 40
+    }
+
+    fn unpack(packed: u64) -> Self {
+        Cell { sum: packed & ((1 << 40) - 1), weight: packed >> 40 }
+    }
+
+    fn mean_hu(self) -> Option<f32> {
+        (self.weight > 0).then(|| self.sum as f32 / self.weight as f32 + *HU.start())
+    }
+}
+
+/// HU + 1024 as whole numbers, each sample `repeat` times; [`PADDED`] outside the field of view.
+fn raised_hu(slice: &CtSlice<'_>, samples: &[i32], repeat: usize, out: &mut Vec<u32>) {
+    let Rescale { slope, intercept } = slice.rescale;
+    let raise = |stored: i32| {
+        let hu = (stored as f32 * slope + intercept).clamp(*HU.start(), *HU.end());
+        (hu - *HU.start() + 0.5) as u32
+    };
+    out.clear();
+    match &slice.padding {
+        None => out.extend(samples.iter().map(|&s| raise(s))),
+        Some(padding) => {
+            out.extend(samples.iter().map(|s| if padding.contains(s) { PADDED } else { raise(*s) }))
+        }
+    }
+    if repeat > 1 {
+        *out = out.iter().flat_map(|&value| std::iter::repeat_n(value, repeat)).collect();
+    }
+}
+
+/// Corners of a slice at the outer edges of its voxels, LPS mm.
+fn corners(plane: &ImagePlane) -> [[f64; 3]; 4] {
+    let (right, bottom) = (plane.columns() as f64 - 0.5, plane.rows() as f64 - 0.5);
+    [(-0.5, -0.5), (right, -0.5), (-0.5, bottom), (right, bottom)].map(|(c, r)| plane.patient(c, r))
+}
