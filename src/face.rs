@@ -80,7 +80,7 @@ fn plane(source: &Dataset) -> Result<ImagePlane, Error> {
     };
     let format = FrameFormat::of(source)?;
     let spacing = crate::dicom::plane::PixelSpacing { between_rows, between_columns };
-    let (rows, columns) = (usize::from(format.rows), usize::from(format.columns));
+    let (rows, columns) = (u32::from(format.rows), u32::from(format.columns));
     ImagePlane::new(origin, [a, b, c], [d, e, f], spacing, rows, columns)
         .map_err(|_| Error::Attribute("the image plane (PS3.3 C.7.6.2)"))
 }
@@ -213,7 +213,8 @@ impl<'a> Removal<'a> {
         let after = draft.samples()?;
         let facts = &self.defacing.facts[treated.change.slice];
         self.check.add(&treated.change, &facts.slice(&after))?;
-        let claim = InstanceClaim { removed: treated.change.removed as u64, fill: treated.change.fill };
+        let claim =
+            InstanceClaim { removed: treated.change.removed as u64, fill: treated.change.fill };
         let mut audit = self.audit.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(audit.add(&treated.change.slice.to_string(), &treated.before, &after, Some(claim))?)
     }
@@ -246,7 +247,12 @@ impl Treated {
 }
 
 /// A line for the log.
-pub fn series_face(series: String, slices: usize, face: FaceStatement, evidence: Option<&Evidence>) -> SeriesFace {
+pub fn series_face(
+    series: String,
+    slices: usize,
+    face: FaceStatement,
+    evidence: Option<&Evidence>,
+) -> SeriesFace {
     let finding = match face {
         FaceStatement::Removed => "removed",
         FaceStatement::Left => "left",
@@ -259,4 +265,33 @@ pub fn series_face(series: String, slices: usize, face: FaceStatement, evidence:
         removed_voxels: evidence.map_or(0, |e| e.removed_voxels.iter().map(|&n| n as u64).sum()),
         figures: evidence.map(figures).unwrap_or_default(),
     }
+}
+
+/// The evidence in numbers, named.
+fn figures(evidence: &Evidence) -> Vec<(String, f64)> {
+    let (located, seen) = (&evidence.located, &evidence.appearance);
+    let mut figures = vec![
+        ("fit_cost_mm2", located.cost),
+        ("fit_turned_ratio", located.turned_ratio),
+        ("endocranium_median_mm", located.endocranium.median),
+        ("endocranium_p90_mm", located.endocranium.p90),
+        ("skin_median_mm", located.skin.median),
+        ("rotation_deg", located.rotation_deg),
+        ("removed_fraction", seen.removed_fraction),
+        ("skin_surviving", seen.skin_surviving),
+        ("brain_cells_changed", seen.brain_cells_changed as f32),
+    ];
+    if let Some(front) = &seen.front {
+        figures.extend([
+            ("front_unmoved", front.unmoved),
+            ("front_moved_p5_mm", front.moved_p5_mm),
+            ("relief_to_original", front.relief_to_original),
+            ("relief_to_template", front.relief_to_template),
+            ("bone_relief", front.bone_relief),
+        ]);
+    }
+    // Three decimals: JSON has no NaN, and nobody reads more.
+    let round = |value: f32| (f64::from(value) * 1000.0).round() / 1000.0;
+    let finite = figures.into_iter().filter(|(_, value)| value.is_finite());
+    finite.map(|(name, value)| (name.to_owned(), round(value))).collect()
 }

@@ -107,9 +107,10 @@ impl Facts {
             ClassPolicy::PixelCheck => self.decide_burned_in(class, profile),
             ClassPolicy::RoiFilter => match profile.faces() {
                 Faces::Leave { .. } => Verdict::Pass(FaceDuty::Left),
-                Faces::Remove | Faces::Withhold => {
-                    Verdict::Withhold(Code::RoiMayTraceFace, "contours and segments are not clipped yet")
-                }
+                Faces::Remove | Faces::Withhold => Verdict::Withhold(
+                    Code::RoiMayTraceFace,
+                    "contours and segments are not clipped yet",
+                ),
             },
             ClassPolicy::Deface => self.decide_face(class, profile),
         }
@@ -119,9 +120,10 @@ impl Facts {
     fn decide_burned_in(&self, class: &SopClass, profile: &Profile) -> Verdict {
         match profile.burned_in() {
             BurnedIn::Leave { .. } => Verdict::Pass(FaceDuty::None),
-            BurnedIn::Withhold if is_ultrasound(class) => {
-                Verdict::Withhold(Code::BurnedInText, "ultrasound devices write names into the image")
-            }
+            BurnedIn::Withhold if is_ultrasound(class) => Verdict::Withhold(
+                Code::BurnedInText,
+                "ultrasound devices write names into the image",
+            ),
             BurnedIn::Withhold if self.burned_in == Some(false) && !self.secondary => {
                 Verdict::Pass(FaceDuty::None)
             }
@@ -135,9 +137,10 @@ impl Facts {
     fn decide_face(&self, class: &SopClass, profile: &Profile) -> Verdict {
         match profile.faces() {
             Faces::Leave { .. } => Verdict::Pass(FaceDuty::Left),
-            Faces::Withhold => {
-                Verdict::Withhold(Code::NoDefacer, "the profile does not say what to do about faces")
-            }
+            Faces::Withhold => Verdict::Withhold(
+                Code::NoDefacer,
+                "the profile does not say what to do about faces",
+            ),
             Faces::Remove if class.uid != uids::CT_IMAGE_STORAGE => {
                 Verdict::Withhold(Code::NoDefacer, "only single-frame CT is defaced so far")
             }
@@ -184,8 +187,7 @@ mod tests {
     }
 
     const CLEAN: &str = "options: [Clean Recognizable Visual Features]\n";
-    const LEAVE: &str =
-        "leave: { faces: { because: \"test data\" }, burned_in_text: { because: \"test data\" } }\n";
+    const LEAVE: &str = "leave: { faces: { because: \"test data\" }, burned_in_text: { because: \"test data\" } }\n";
 
     fn code(verdict: Verdict) -> Option<Code> {
         match verdict {

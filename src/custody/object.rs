@@ -1,7 +1,7 @@
 //! An object and the only ways in which it may change.
 
 use super::gate::Grant;
-use super::verify::{Expected, Residue, Watch};
+use super::verify::{Expected, Flaw, Found, Place, Residue, Watch};
 use crate::deid::{self, Engine, FaceStatement, Report, Subject};
 use crate::dicom::canonical::{Limits, Malformed, PixelSpan};
 use crate::dicom::dataset::{Dataset, ParseError};
@@ -246,7 +246,10 @@ impl Object<Drafted> {
         };
         let examined = match disk::open(&self.0.file) {
             Ok(file) => watch.examine(file, &expected),
-            Err(_) => return Err((self, Residue::unreadable())),
+            Err(error) => {
+                let found = Found::Flaw(Flaw::Io(error.kind()));
+                return Err((self, Residue { found, place: Place::Preamble }));
+            }
         };
         match examined {
             Ok(examined) => {

@@ -165,7 +165,11 @@ impl<'a> Engine<'a> {
         let patient = subject.pseudonymous_patient(self.pseudonyms);
         dataset.put_text(tags::PATIENT_NAME, VR::PN, patient.clone());
         dataset.put_text(tags::PATIENT_ID, VR::LO, patient);
-        dataset.put_text(tags::ACCESSION_NUMBER, VR::SH, subject.pseudonymous_accession(self.pseudonyms));
+        dataset.put_text(
+            tags::ACCESSION_NUMBER,
+            VR::SH,
+            subject.pseudonymous_accession(self.pseudonyms),
+        );
     }
 
     /// PS3.15 E.1.1: the attributes that claim de-identification claim what was done, no more.

@@ -223,7 +223,8 @@ impl<'a> Stage<'a> {
         let hint = survey::body_part(members);
         let located = facts.and_then(|facts| {
             face::locate(facts, hint, |n| {
-                Object::open(members[n].source.clone()).map_err(|_| crate::dicom::frame::Error::Decode)
+                Object::open(members[n].source.clone())
+                    .map_err(|_| crate::dicom::frame::Error::Decode)
             })
         });
         let defacing = match located {
@@ -243,8 +244,7 @@ impl<'a> Stage<'a> {
                 Ok(treated) => treated,
             };
             let (pixels, confirmation) = treated.split();
-            let scrubbed =
-                object.scrub(self.grant, &engine, FaceStatement::Removed, Some(pixels));
+            let scrubbed = object.scrub(self.grant, &engine, FaceStatement::Removed, Some(pixels));
             let draft = scrubbed.draft(&self.draft_path(instance))?;
             Ok(removal.confirm(&confirmation, &draft).map(|()| draft))
         });

@@ -109,7 +109,12 @@ pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<
     for seen in looked {
         match seen {
             Seen::Instance(instance, raw, sender) => {
-                witness.observe(instance.source.transfer_syntax(), &raw)?;
+                if let Err(error) = witness.observe(instance.source.transfer_syntax(), &raw) {
+                    // Without a witness nobody could say that nothing of it is left.
+                    let (code, detail) = (Code::Malformed, error.to_string());
+                    withheld.push(Withheld { code, detail, ids: vec![instance.id] });
+                    continue;
+                }
                 if let Some(sender) = sender {
                     witness.also(Kind::Device, &sender);
                 }
