@@ -66,12 +66,12 @@ impl Inbox {
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn receive(&self, head: &Head) -> Result<Reception<'_>, Refused> {
+    pub fn receive(self: &Arc<Self>, head: &Head) -> Result<Reception, Refused> {
         self.ready()?;
         let id = random_name()?;
         let path = self.spool.dir(Place::Receiving).join(&id);
         let writer = Writer::create(&path, head)?;
-        Ok(Reception { inbox: self, id, path, writer: Some(writer) })
+        Ok(Reception { inbox: Arc::clone(self), id, path, writer: Some(writer) })
     }
 
     fn sync_failed(&self, error: io::Error) -> Refused {
@@ -82,14 +82,14 @@ impl Inbox {
 }
 
 /// An instance on its way in. Dropped without commit, it was never there.
-pub struct Reception<'a> {
-    inbox: &'a Inbox,
+pub struct Reception {
+    inbox: Arc<Inbox>,
     id: String,
     path: PathBuf,
     writer: Option<Writer>,
 }
 
-impl Reception<'_> {
+impl Reception {
     /// Adds bytes of the data set.
     ///
     /// # Errors
@@ -120,7 +120,7 @@ impl Reception<'_> {
     }
 }
 
-impl Drop for Reception<'_> {
+impl Drop for Reception {
     fn drop(&mut self) {
         // Gone already after a commit; if it cannot be removed now, the next start removes it.
         let _ = disk::remove(&self.path);
@@ -192,8 +192,9 @@ mod tests {
         }
     }
 
-    fn inbox(folder: &std::path::Path, reserve: u64) -> Inbox {
-        Inbox::open(Arc::new(Spool::open(folder, reserve).unwrap()), 1000).unwrap()
+    fn inbox(folder: &std::path::Path, reserve: u64) -> Arc<Inbox> {
+        let spool = Arc::new(Spool::open(folder, reserve).unwrap());
+        Arc::new(Inbox::open(spool, 1000).unwrap())
     }
 
     #[test]

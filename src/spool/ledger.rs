@@ -1,7 +1,7 @@
 //! What was released before, so that an instance that comes again does not go out as another.
 //!
-//! One file per study, lines of keyed instance tag and SHA-256 of the source data set. It names
-//! nobody. It is written after a release; losing its last line costs a harmless second delivery of
+//! One file per study, lines of keyed instance tag, SHA-256 of the source data set and the batch
+//! that released it. It names nobody. A batch does not count itself: it may be made again. It is written after a release; losing its last line costs a harmless second delivery of
 //! the same bytes under the same UIDs.
 
 use super::{Place, Spool};
@@ -33,7 +33,7 @@ impl Ledger {
     ///
     /// # Errors
     /// What the system says.
-    pub fn read(spool: &Spool, study: &str) -> io::Result<Self> {
+    pub fn read(spool: &Spool, study: &str, batch: &str) -> io::Result<Self> {
         let mut text = String::new();
         match disk::open(&spool.dir(Place::Ledger).join(study)) {
             Ok(mut file) => {
@@ -42,7 +42,13 @@ impl Ledger {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        Ok(Ledger { released: text.lines().filter_map(parse).collect() })
+        let others = text.lines().filter_map(parse).filter(|(.., by)| *by != batch);
+        Ok(Ledger { released: others.map(|(instance, digest, _)| (instance, digest)).collect() })
+    }
+
+    /// A ledger of nothing, for files that are de-identified without a spool.
+    pub fn empty() -> Self {
+        Ledger { released: HashMap::new() }
     }
 
     /// Where an instance stands.
@@ -58,10 +64,15 @@ impl Ledger {
     ///
     /// # Errors
     /// What the system says.
-    pub fn add(spool: &Spool, study: &str, released: &[([u8; 32], [u8; 32])]) -> io::Result<()> {
+    pub fn add(
+        spool: &Spool,
+        study: &str,
+        batch: &str,
+        released: &[([u8; 32], [u8; 32])],
+    ) -> io::Result<()> {
         let mut file = disk::append(&spool.dir(Place::Ledger).join(study))?;
         let lines = released.iter().map(|(instance, digest)| {
-            format!("{} {}\n", HEXLOWER.encode(instance), HEXLOWER.encode(digest))
+            format!("{} {} {batch}\n", HEXLOWER.encode(instance), HEXLOWER.encode(digest))
         });
         file.write_all(lines.collect::<String>().as_bytes())?;
         disk::sync_file(&file)
@@ -73,10 +84,11 @@ pub fn instance_tag(key: &Key, sop_instance_uid: &str) -> [u8; 32] {
     key.tag(&[b"instance", sop_instance_uid.as_bytes()])
 }
 
-fn parse(line: &str) -> Option<([u8; 32], [u8; 32])> {
-    let (instance, digest) = line.split_once(' ')?;
-    let decode = |text: &str| HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok();
-    Some((decode(instance)?, decode(digest)?))
+fn parse(line: &str) -> Option<([u8; 32], [u8; 32], &str)> {
+    let mut fields = line.split(' ');
+    let mut tag = || HEXLOWER.decode(fields.next()?.as_bytes()).ok()?.try_into().ok();
+    let (instance, digest) = (tag()?, tag()?);
+    Some((instance, digest, fields.next()?))
 }
 
 #[cfg(test)]
@@ -87,12 +99,14 @@ mod tests {
     fn repeated_and_conflicting_instances_are_known() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path(), 0).unwrap();
-        Ledger::add(&spool, "s", &[([1; 32], [2; 32])]).unwrap();
-        Ledger::add(&spool, "s", &[([3; 32], [4; 32])]).unwrap();
-        let ledger = Ledger::read(&spool, "s").unwrap();
+        Ledger::add(&spool, "s", "b1", &[([1; 32], [2; 32])]).unwrap();
+        Ledger::add(&spool, "s", "b2", &[([3; 32], [4; 32])]).unwrap();
+        let ledger = Ledger::read(&spool, "s", "b3").unwrap();
         assert_eq!(ledger.standing(&[1; 32], &[2; 32]), Standing::Repeated);
         assert_eq!(ledger.standing(&[3; 32], &[2; 32]), Standing::Conflicting);
         assert_eq!(ledger.standing(&[5; 32], &[2; 32]), Standing::New);
-        assert_eq!(Ledger::read(&spool, "t").unwrap().released.len(), 0);
+        let again = Ledger::read(&spool, "s", "b2").unwrap();
+        assert_eq!(again.standing(&[3; 32], &[4; 32]), Standing::New);
+        assert_eq!(Ledger::read(&spool, "t", "b").unwrap().released.len(), 0);
     }
 }

@@ -21,6 +21,7 @@
 pub mod entry;
 pub mod inbox;
 pub mod ledger;
+pub mod outbox;
 pub mod quarantine;
 
 use crate::custody::key::Key;
@@ -30,12 +31,14 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// The state directory, laid out and locked: one process at a time.
 pub struct Spool {
     root: PathBuf,
     reserve_bytes: u64,
     poisoned: AtomicBool,
+    settling: Mutex<()>,
     _lock: Option<File>,
 }
 
@@ -109,6 +112,7 @@ impl Spool {
             root: root.to_owned(),
             reserve_bytes,
             poisoned: AtomicBool::new(false),
+            settling: Mutex::new(()),
             _lock: Some(lock),
         })
     }
@@ -119,6 +123,7 @@ impl Spool {
             root: root.to_owned(),
             reserve_bytes: 0,
             poisoned: AtomicBool::new(false),
+            settling: Mutex::new(()),
             _lock: None,
         }
     }
@@ -158,6 +163,21 @@ impl Spool {
         disk::free_bytes(&self.root).is_ok_and(|free| free >= needed)
     }
 
+    /// Moves the originals of a batch on when no parcel of it is waiting any more. Called by the
+    /// worker when it has made all parcels, and by each forwarder when it has sent its own.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn settle(&self, batch: &str) -> io::Result<()> {
+        let _one_at_a_time = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.dir(Place::Held).join(batch).exists() || outbox::is_waiting(self, batch)? {
+            return Ok(());
+        }
+        self.move_batch(batch, Place::Held, Place::Delivered)?;
+        let since = self.dir(Place::Delivered).join(batch).join(DELIVERED);
+        disk::write_whole(&since, crate::audit::now().as_bytes())
+    }
+
     /// Moves a batch from one place to another, durably. Already moved counts as done.
     ///
     /// # Errors
@@ -171,6 +191,19 @@ impl Spool {
         disk::sync_dir(&self.dir(to))?;
         disk::sync_dir(&self.dir(from))
     }
+}
+
+/// The file that says since when a batch has been delivered. Not a spool entry.
+pub const DELIVERED: &str = "delivered.txt";
+
+/// Names of the entries in a directory of the spool, without efface's own notes.
+///
+/// # Errors
+/// What the system says.
+pub fn entry_ids(directory: &Path) -> io::Result<Vec<String>> {
+    let mut names = disk::list(directory)?;
+    names.retain(|name| !name.contains('.'));
+    Ok(names)
 }
 
 /// A fresh random name, 26 lower-case letters and digits (128 bits).

@@ -134,6 +134,34 @@ pub fn put_batch(spool: &Spool, batch: &str, reason: &Reason) -> io::Result<()> 
     spool.move_batch(batch, Place::Work, Place::Quarantine)
 }
 
+/// Puts one entry of the inbox aside.
+///
+/// # Errors
+/// What the system says.
+pub fn put_entry(spool: &Spool, id: &str, reason: &Reason) -> io::Result<()> {
+    let target = spool.dir(Place::Quarantine).join(format!("{id}.{}", reason.code.name()));
+    disk::make_dir(&target)?;
+    explain(&target, reason)?;
+    disk::rename(&spool.dir(Place::Inbox).join(id), &target.join(id))?;
+    disk::sync_dir(&target)?;
+    disk::sync_dir(&spool.dir(Place::Quarantine))
+}
+
+/// Puts what is in quarantine back into the inbox, where it is gathered again.
+///
+/// # Errors
+/// What the system says.
+pub fn put_back(spool: &Spool, name: &str) -> io::Result<u64> {
+    let source = spool.dir(Place::Quarantine).join(name);
+    let ids = super::entry_ids(&source)?;
+    for id in &ids {
+        disk::rename(&source.join(id), &spool.dir(Place::Inbox).join(id))?;
+    }
+    disk::sync_dir(&spool.dir(Place::Inbox))?;
+    disk::remove(&source)?;
+    Ok(ids.len() as u64)
+}
+
 /// Reads why a directory of the quarantine is there.
 ///
 /// # Errors

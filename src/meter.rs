@@ -1,0 +1,55 @@
+//! Counts of what happened since the start, for the metrics and for the log. No label says anything
+//! about a patient.
+
+use crate::spool::quarantine::Code;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// One counter.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// Adds.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Reads.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// All counters of the gateway besides the listener's own.
+#[derive(Debug, Default)]
+pub struct Meter {
+    /// Instances that were gathered by study.
+    pub gathered: Count,
+    /// Instances for which parcels were put up, once per destination.
+    pub released: Count,
+    /// Instances that a destination said it stored.
+    pub delivered: Count,
+    /// Instances that came again, byte for byte.
+    pub repeated: Count,
+    /// Attempts to send that will be repeated.
+    pub retries: Count,
+    /// Batches in work or waiting for a worker, ended.
+    pub batches: Count,
+    quarantined: Mutex<BTreeMap<Code, u64>>,
+}
+
+impl Meter {
+    /// Counts instances that went to quarantine.
+    pub fn quarantine(&self, code: Code, instances: u64) {
+        let mut counts = self.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(code).or_default() += instances;
+    }
+
+    /// Instances in quarantine since the start, by code.
+    pub fn quarantined(&self) -> Vec<(Code, u64)> {
+        let counts = self.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().map(|(code, n)| (*code, *n)).collect()
+    }
+}

@@ -1,0 +1,76 @@
+//! The inbox as the listener sees it.
+
+use crate::net::sink::{InstanceEntry, InstanceSink, NotReady, Refusal, StoreRequest};
+use crate::net::status::Status;
+use crate::spool::entry::Head;
+use crate::spool::inbox::{Inbox, Reception, Refused};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Writes what associations bring into the spool, and announces it.
+pub struct Receiver {
+    inbox: Arc<Inbox>,
+    arrivals: Sender<String>,
+}
+
+impl Receiver {
+    /// A receiver that announces the spool ids of what it has committed.
+    pub fn new(inbox: Arc<Inbox>, arrivals: Sender<String>) -> Self {
+        Receiver { inbox, arrivals }
+    }
+}
+
+/// One instance on its way in.
+pub struct Incoming {
+    reception: Reception,
+    arrivals: Sender<String>,
+}
+
+impl InstanceSink for Receiver {
+    type Entry = Incoming;
+
+    fn ready(&self) -> Result<(), NotReady> {
+        self.inbox.ready().map_err(|refused| {
+            tracing::warn!(%refused, "association refused");
+            NotReady::Full
+        })
+    }
+
+    fn begin(&self, request: &StoreRequest<'_>) -> Result<Incoming, Refusal> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let head = Head {
+            calling_ae_title: request.peer.ae_title.as_str().to_owned(),
+            sop_class: request.sop_class.as_str().to_owned(),
+            transfer_syntax: request.transfer_syntax.as_str().to_owned(),
+            received_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        };
+        let reception = self.inbox.receive(&head).map_err(|refused| refusal(&refused))?;
+        Ok(Incoming { reception, arrivals: self.arrivals.clone() })
+    }
+}
+
+impl InstanceEntry for Incoming {
+    fn write(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
+        self.reception.write(chunk).map_err(|refused| refusal(&refused))
+    }
+
+    fn commit(self) -> Result<(), Refusal> {
+        let id = self.reception.commit().map_err(|refused| refusal(&refused))?;
+        // The gatherer finds it by itself if it does not hear of it.
+        let _ = self.arrivals.send(id);
+        Ok(())
+    }
+}
+
+/// PS3.4 B.2.3: whatever keeps an instance from being stored durably is "out of resources".
+fn refusal(refused: &Refused) -> Refusal {
+    tracing::warn!(%refused, "instance refused");
+    let comment = match refused {
+        Refused::NoRoom => "disk below its reserve",
+        Refused::TooLarge => "instance too large",
+        Refused::Io(_) => "spool cannot be written",
+        Refused::Poisoned => "spool halted",
+    };
+    Refusal::because(Status::OUT_OF_RESOURCES, comment)
+}

@@ -1,0 +1,177 @@
+//! Parcels that wait for their destination.
+//!
+//! ```text
+//! outbox/DEST/tmp/BATCH/      a worker is drafting
+//! outbox/DEST/ready/BATCH/    manifest.json and the parcels that were not sent yet
+//! outbox/DEST/refused/BATCH/  what the destination refused for good, with the manifest
+//! ```
+//! A parcel's file is removed when the destination has said that it stored the instance.
+
+use super::Spool;
+use crate::custody::parcel::Manifest;
+use crate::disk;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+const MANIFEST: &str = "manifest.json";
+/// Bytes of the largest manifest that is read: about 200,000 parcels.
+const MANIFEST_MAX: u64 = 128 << 20;
+
+/// The outbox of one destination.
+pub struct Outbox<'a> {
+    spool: &'a Spool,
+    destination: &'a str,
+}
+
+impl<'a> Outbox<'a> {
+    /// The outbox of a destination; its directories are made if they aren't there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn of(spool: &'a Spool, destination: &'a str) -> io::Result<Self> {
+        let outbox = Outbox { spool, destination };
+        for state in ["tmp", "ready", "refused"] {
+            disk::make_dir(&outbox.dir(state))?;
+        }
+        Ok(outbox)
+    }
+
+    /// An empty directory for the drafts of a batch.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn begin(&self, batch: &str) -> io::Result<PathBuf> {
+        let drafts = self.dir("tmp").join(batch);
+        disk::remove(&drafts)?;
+        disk::make_dir(&drafts)?;
+        Ok(drafts)
+    }
+
+    /// Whether a batch has its parcels here already.
+    pub fn has(&self, batch: &str) -> bool {
+        self.dir("ready").join(batch).exists() || self.dir("refused").join(batch).exists()
+    }
+
+    /// Puts the drafts of a batch up for sending. Files that the manifest doesn't list are removed.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn put(&self, batch: &str, manifest: &Manifest) -> io::Result<()> {
+        let drafts = self.dir("tmp").join(batch);
+        for name in disk::list(&drafts)? {
+            if !manifest.rows.iter().any(|row| row.file == name) {
+                disk::remove(&drafts.join(name))?;
+            }
+        }
+        disk::write_whole(&drafts.join(MANIFEST), &serde_json::to_vec(manifest)?)?;
+        disk::rename(&drafts, &self.dir("ready").join(batch))?;
+        disk::sync_dir(&self.dir("ready"))
+    }
+
+    /// Gives up the drafts of a batch.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn discard(&self, batch: &str) -> io::Result<()> {
+        disk::remove(&self.dir("tmp").join(batch))
+    }
+
+    /// Batches that are ready, oldest release first, with their manifests. A manifest that cannot be
+    /// read is named in the second list: its batch must be made again.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn ready(&self) -> io::Result<(Vec<(String, Manifest)>, Vec<String>)> {
+        let (mut ready, mut broken) = (Vec::new(), Vec::new());
+        for batch in disk::list(&self.dir("ready"))? {
+            match self.manifest("ready", &batch) {
+                Ok(manifest) => ready.push((batch, manifest)),
+                Err(_) => broken.push(batch),
+            }
+        }
+        ready.sort_by_key(|(_, manifest)| manifest.receipt);
+        Ok((ready, broken))
+    }
+
+    /// The directory of a ready batch.
+    pub fn ready_dir(&self, batch: &str) -> PathBuf {
+        self.dir("ready").join(batch)
+    }
+
+    /// Notes that a parcel has arrived.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn sent(&self, batch: &str, file: &str) -> io::Result<()> {
+        disk::remove(&self.ready_dir(batch).join(file))
+    }
+
+    /// Puts a parcel aside that the destination refused for good.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn refuse(&self, batch: &str, file: &str, manifest: &Manifest) -> io::Result<()> {
+        let refused = self.dir("refused").join(batch);
+        disk::make_dir(&refused)?;
+        disk::write_whole(&refused.join(MANIFEST), &serde_json::to_vec(manifest)?)?;
+        disk::rename(&self.ready_dir(batch).join(file), &refused.join(file))?;
+        disk::sync_dir(&refused)
+    }
+
+    /// Removes a ready batch, with what is left in it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remove(&self, batch: &str) -> io::Result<()> {
+        disk::remove(&self.ready_dir(batch))?;
+        disk::sync_dir(&self.dir("ready"))
+    }
+
+    /// Batches of which the destination refused something.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn refused(&self) -> io::Result<Vec<String>> {
+        disk::list(&self.dir("refused"))
+    }
+
+    /// Puts up again what was refused.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn retry(&self, batch: &str) -> io::Result<()> {
+        disk::rename(&self.dir("refused").join(batch), &self.ready_dir(batch))?;
+        disk::sync_dir(&self.dir("ready"))
+    }
+
+    /// Removes the drafts of workers that ended in between.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn clear_drafts(&self) -> io::Result<()> {
+        for batch in disk::list(&self.dir("tmp"))? {
+            self.discard(&batch)?;
+        }
+        Ok(())
+    }
+
+    fn manifest(&self, state: &str, batch: &str) -> io::Result<Manifest> {
+        let mut text = Vec::new();
+        let file = disk::open(&self.dir(state).join(batch).join(MANIFEST))?;
+        file.take(MANIFEST_MAX).read_to_end(&mut text)?;
+        Ok(serde_json::from_slice(&text)?)
+    }
+
+    fn dir(&self, state: &str) -> PathBuf {
+        self.spool.outbox(self.destination).join(state)
+    }
+}
+
+/// Whether any destination still has, or refused, parcels of a batch.
+///
+/// # Errors
+/// What the system says.
+pub fn is_waiting(spool: &Spool, batch: &str) -> io::Result<bool> {
+    let waiting = |destination: &String| Outbox { spool, destination }.has(batch);
+    Ok(spool.outboxes()?.iter().any(waiting))
+}

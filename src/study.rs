@@ -1,0 +1,170 @@
+//! Gathers what was received by study, and closes a study when it has been quiet.
+//!
+//! One thread does all of this, so that nothing moves into a study while it closes. What comes later
+//! makes a new batch of the same study, under the same pseudonyms.
+
+use crate::audit;
+use crate::custody::key::Key;
+use crate::dicom::canonical::Limits;
+use crate::dicom::dataset::Dataset;
+use crate::disk;
+use crate::id::Uid;
+use crate::meter::Meter;
+use crate::spool::entry::Entry;
+use crate::spool::quarantine::{self, Code, Reason};
+use crate::spool::{Place, Spool, entry_ids, random_name, study_handle};
+use dicom_dictionary_std::tags;
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+/// How often the inbox is listed, for entries that nobody announced.
+const LOOK_AROUND: Duration = Duration::from_secs(2);
+
+/// Gathers studies.
+pub struct Gatherer {
+    spool: Arc<Spool>,
+    handles: Key,
+    meter: Arc<Meter>,
+    quiet: Duration,
+    open: HashMap<String, Instant>,
+}
+
+impl Gatherer {
+    /// A gatherer that takes up the studies it finds in the spool.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(
+        spool: Arc<Spool>,
+        handles: Key,
+        meter: Arc<Meter>,
+        quiet: Duration,
+    ) -> io::Result<Self> {
+        let studies = disk::list(&spool.dir(Place::Studies))?;
+        let open = studies.into_iter().map(|handle| (handle, Instant::now())).collect();
+        Ok(Gatherer { spool, handles, meter, quiet, open })
+    }
+
+    /// Works until told to stop. `arrivals` announces spool ids; `closed` gets the batches.
+    pub fn run(mut self, arrivals: &Receiver<String>, closed: &Sender<String>, stop: &AtomicBool) {
+        let mut looked = Instant::now() - LOOK_AROUND;
+        while !stop.load(Ordering::SeqCst) {
+            let nap = self.until_next_close().min(LOOK_AROUND).min(Duration::from_millis(100));
+            match arrivals.recv_timeout(nap) {
+                Ok(id) => {
+                    self.gather(&id);
+                    while let Ok(id) = arrivals.try_recv() {
+                        self.gather(&id);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(nap),
+            }
+            if looked.elapsed() >= LOOK_AROUND {
+                self.look_around();
+                looked = Instant::now();
+            }
+            self.close_quiet_studies(closed);
+        }
+    }
+
+    /// Entries that were there before the start, or that an operator put back.
+    fn look_around(&mut self) {
+        match entry_ids(&self.spool.dir(Place::Inbox)) {
+            Ok(ids) => ids.iter().for_each(|id| self.gather(id)),
+            Err(error) => tracing::error!(%error, "the inbox cannot be listed"),
+        }
+    }
+
+    fn gather(&mut self, id: &str) {
+        if let Err(error) = self.try_gather(id) {
+            // It stays where it is and is tried again when the inbox is next listed.
+            tracing::error!(entry = id, %error, "an instance could not be gathered");
+        }
+    }
+
+    fn try_gather(&mut self, id: &str) -> io::Result<()> {
+        let path = self.spool.dir(Place::Inbox).join(id);
+        if !path.exists() {
+            return Ok(());
+        }
+        let handle = match self.study_of(&path) {
+            Ok(handle) => handle,
+            Err((code, detail)) => return self.put_aside(id, code, detail),
+        };
+        let study = self.spool.dir(Place::Studies).join(&handle);
+        disk::make_dir(&study)?;
+        disk::rename(&path, &study.join(id))?;
+        self.meter.gathered.add(1);
+        self.open.insert(handle, Instant::now());
+        Ok(())
+    }
+
+    /// Reads no more of the data set than it takes to know the study.
+    fn study_of(&self, path: &std::path::Path) -> Result<String, (Code, String)> {
+        let entry = Entry::open(path).map_err(|e| (Code::Damaged, e.to_string()))?;
+        let limits = Limits { stop_after: tags::STUDY_INSTANCE_UID, ..Limits::default() };
+        let malformed = |error: &dyn std::error::Error| (Code::Malformed, error.to_string());
+        let header = entry.source().header(limits).map_err(|e| malformed(&e))?;
+        let dataset = Dataset::parse(&header.bytes).map_err(|e| malformed(&e))?;
+        let uid = dataset.text(tags::STUDY_INSTANCE_UID).and_then(|t| t.parse::<Uid>().ok());
+        let missing = "Study Instance UID (0020,000D) is missing or illegal";
+        let uid = uid.ok_or_else(|| (Code::NoIdentity, missing.to_owned()))?;
+        Ok(study_handle(&self.handles, uid.as_str()))
+    }
+
+    fn put_aside(&self, id: &str, code: Code, detail: String) -> io::Result<()> {
+        tracing::warn!(entry = id, code = code.name(), detail, "quarantined");
+        let reason = Reason { code, detail, destination: String::new(), time: audit::now() };
+        quarantine::put_entry(&self.spool, id, &reason)?;
+        self.meter.quarantine(code, 1);
+        Ok(())
+    }
+
+    fn until_next_close(&self) -> Duration {
+        let waits = self.open.values().map(|last| self.quiet.saturating_sub(last.elapsed()));
+        waits.min().unwrap_or(LOOK_AROUND)
+    }
+
+    fn close_quiet_studies(&mut self, closed: &Sender<String>) {
+        let quiet = self.quiet;
+        let due: Vec<String> = self
+            .open
+            .iter()
+            .filter(|(_, last)| last.elapsed() >= quiet)
+            .map(|(handle, _)| handle.clone())
+            .collect();
+        for handle in due {
+            match self.close(&handle) {
+                Ok(batch) => {
+                    self.open.remove(&handle);
+                    // Nobody listens any more only at the end of the process; it is found again.
+                    let _ = closed.send(batch);
+                }
+                Err(error) => {
+                    tracing::error!(study = handle, %error, "a study could not be closed");
+                    self.open.insert(handle, Instant::now());
+                }
+            }
+        }
+    }
+
+    fn close(&self, handle: &str) -> io::Result<String> {
+        let batch = format!("{handle}-{}", &random_name()?[..8]);
+        let (studies, work) = (self.spool.dir(Place::Studies), self.spool.dir(Place::Work));
+        disk::rename(&studies.join(handle), &work.join(&batch))?;
+        disk::sync_dir(&work)?;
+        disk::sync_dir(&studies)?;
+        tracing::info!(batch, "study closed");
+        Ok(batch)
+    }
+}
+
+/// The study that a batch belongs to.
+pub fn handle_of(batch: &str) -> &str {
+    batch.split('-').next().unwrap_or(batch)
+}

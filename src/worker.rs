@@ -1,0 +1,298 @@
+//! The pipeline of the gateway, on one page: a closed batch becomes parcels, or stays inside.
+//!
+//! survey -> (per destination: gate, scrub, face, verify -> audit -> outbox) -> ledger -> held
+//!
+//! Every step can be done again: after a crash the batch is still in `work/`, parcels that are ready
+//! are left alone, and the ones that are not are made again with the same bytes.
+
+use crate::audit::{self, Event, Log, Release};
+use crate::custody::key::Key;
+use crate::custody::parcel::Manifest;
+use crate::disk;
+use crate::meter::Meter;
+use crate::pipeline::survey::{self, Arrival, Study};
+use crate::pipeline::{self, Failure, Output, Route, Withheld};
+use crate::spool::entry::{Damage, Entry};
+use crate::spool::ledger::Ledger;
+use crate::spool::outbox::Outbox;
+use crate::spool::quarantine::{self, Code, Reason};
+use crate::spool::{Place, Spool, entry_ids};
+use crate::standard::Action;
+use crate::study::handle_of;
+use data_encoding::HEXLOWER;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Takes closed batches to the outboxes.
+pub struct Worker {
+    /// The state directory.
+    pub spool: Arc<Spool>,
+    /// The transform log.
+    pub log: Arc<Log>,
+    /// A route per destination.
+    pub routes: Vec<Arc<Route>>,
+    /// Tags instances and studies for spool and ledger.
+    pub handles: Key,
+    /// Counts.
+    pub meter: Arc<Meter>,
+}
+
+/// Why a batch was not taken to its end.
+enum Trouble {
+    /// It goes to quarantine, whole.
+    Quarantine(Code, String),
+    /// It stays in `work/` and is tried again: the disk is full, the log cannot be written.
+    Later(String),
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Its parcels are in the outboxes, or it is in quarantine.
+    Settled,
+    /// It must be tried again.
+    Later,
+}
+
+impl Worker {
+    /// Takes a batch from `work/` as far as it may go. Never panics, never loses.
+    pub fn process(&self, batch: &str) -> Fate {
+        let taken = catch_unwind(AssertUnwindSafe(|| self.take(batch)));
+        let trouble = match taken {
+            Ok(Ok(())) => return Fate::Settled,
+            Ok(Err(trouble)) => trouble,
+            Err(_) => Trouble::Quarantine(Code::Failed, "a stage panicked".to_owned()),
+        };
+        match trouble {
+            Trouble::Quarantine(code, detail) => self.quarantine_batch(batch, code, detail),
+            Trouble::Later(why) => {
+                tracing::error!(batch, why, "the batch waits in work/ and is tried again");
+                Fate::Later
+            }
+        }
+    }
+
+    fn take(&self, batch: &str) -> Result<(), Trouble> {
+        let study = self.survey(batch)?;
+        self.set_aside(batch, "", &study.withheld)?;
+        let drafted = self.routes.iter().map(|route| self.draft(batch, route, &study));
+        // Nothing leaves for anybody until it is ready for everybody.
+        let drafted = drafted.collect::<Result<Vec<_>, Trouble>>()?;
+        let mut released = HashSet::new();
+        for (route, output) in self.routes.iter().zip(drafted) {
+            released.extend(self.release(batch, route, &study, output)?);
+        }
+        self.finish(batch, &study, &released)
+    }
+
+    fn survey(&self, batch: &str) -> Result<Study, Trouble> {
+        let directory = self.spool.dir(Place::Work).join(batch);
+        let ids = entry_ids(&directory)?;
+        let arrivals = ids.into_par_iter().map(|id| arrival(&directory.join(&id), id));
+        let arrivals = arrivals.collect::<Result<Vec<_>, Damage>>()?;
+        let ledger = Ledger::read(&self.spool, handle_of(batch), batch)?;
+        let study = survey::survey(arrivals, &ledger, &self.handles);
+        study.map_err(|error| Trouble::Quarantine(error.code(), error.to_string()))
+    }
+
+    /// De-identifies for one destination; `None` when its parcels were made before a crash.
+    fn draft(&self, batch: &str, route: &Route, study: &Study) -> Result<Option<Output>, Trouble> {
+        let outbox = Outbox::of(&self.spool, &route.destination)?;
+        if outbox.has(batch) {
+            return Ok(None);
+        }
+        let drafts = outbox.begin(batch)?;
+        match pipeline::run(route, study, &drafts, &|| ()) {
+            Ok(output) => Ok(Some(output)),
+            Err(failure) => {
+                outbox.discard(batch)?;
+                Err(failure.into())
+            }
+        }
+    }
+
+    /// Audit, then outbox. Returns the spool ids of what may leave.
+    fn release(
+        &self,
+        batch: &str,
+        route: &Route,
+        study: &Study,
+        output: Option<Output>,
+    ) -> Result<Vec<String>, Trouble> {
+        let Some(output) = output else {
+            // The manifest of before the crash stands for all that could be released.
+            return Ok(study.instances.iter().map(|i| i.id.clone()).collect());
+        };
+        let outbox = Outbox::of(&self.spool, &route.destination)?;
+        self.set_aside(batch, &route.destination, &output.withheld)?;
+        if output.clean.is_empty() {
+            outbox.discard(batch)?;
+            return Ok(Vec::new());
+        }
+        let receipt = self.log.append(Event::Released(entry(batch, route, study, &output)))?;
+        let (instances, released) = (output.clean.len() as u64, output.released);
+        let manifest = Manifest::seal(output.clean, &output.grant, receipt, &route.seal);
+        outbox.put(batch, &manifest)?;
+        self.meter.released.add(instances);
+        tracing::info!(batch, destination = route.destination, instances, "released");
+        Ok(released)
+    }
+
+    /// Puts instances aside for a destination, or for all.
+    fn set_aside(
+        &self,
+        batch: &str,
+        destination: &str,
+        withheld: &[Withheld],
+    ) -> Result<(), Trouble> {
+        for Withheld { code, detail, ids } in withheld {
+            let instances = ids.len() as u64;
+            tracing::warn!(
+                batch,
+                destination,
+                code = code.name(),
+                instances,
+                detail,
+                "quarantined"
+            );
+            let reason = Reason {
+                code: *code,
+                detail: detail.clone(),
+                destination: destination.to_owned(),
+                time: audit::now(),
+            };
+            quarantine::put_aside(&self.spool, batch, ids, &reason)?;
+            self.meter.quarantine(*code, instances);
+            self.log.append(quarantined(batch, *code, destination, instances))?;
+        }
+        Ok(())
+    }
+
+    /// Ledger, then the originals move on: to `held/` what was released, nowhere what was put aside.
+    fn finish(
+        &self,
+        batch: &str,
+        study: &Study,
+        released: &HashSet<String>,
+    ) -> Result<(), Trouble> {
+        if !study.repeated.is_empty() {
+            let instances = study.repeated.len() as u64;
+            self.log.append(Event::Repeated { batch: batch.to_owned(), instances })?;
+            self.meter.repeated.add(instances);
+            tracing::info!(batch, instances, "repeated instances were not sent again");
+        }
+        let is_released = |id: &String| released.contains(id);
+        let lines =
+            study.instances.iter().filter(|i| is_released(&i.id)).map(|i| (i.tag, i.digest));
+        Ledger::add(&self.spool, handle_of(batch), batch, &lines.collect::<Vec<_>>())?;
+        let work = self.spool.dir(Place::Work).join(batch);
+        if released.is_empty() {
+            // All of it is in quarantine under its own names, or was there before.
+            disk::remove(&work)?;
+        } else {
+            for id in entry_ids(&work)?.iter().filter(|id| !is_released(id)) {
+                disk::remove(&work.join(id))?;
+            }
+            self.spool.move_batch(batch, Place::Work, Place::Held)?;
+            self.spool.settle(batch)?;
+        }
+        self.meter.batches.add(1);
+        Ok(())
+    }
+
+    fn quarantine_batch(&self, batch: &str, code: Code, detail: String) -> Fate {
+        let work = self.spool.dir(Place::Work).join(batch);
+        let instances = entry_ids(&work).map_or(0, |ids| ids.len() as u64);
+        tracing::error!(batch, code = code.name(), instances, detail, "the study is quarantined");
+        let reason = Reason { code, detail, destination: String::new(), time: audit::now() };
+        let done = quarantine::put_batch(&self.spool, batch, &reason)
+            .map_err(Trouble::from)
+            .and_then(|()| Ok(self.log.append(quarantined(batch, code, "", instances))?));
+        self.meter.quarantine(code, instances);
+        match done {
+            Ok(_) => Fate::Settled,
+            Err(_) => Fate::Later,
+        }
+    }
+}
+
+fn arrival(path: &std::path::Path, id: String) -> Result<Arrival, Damage> {
+    let entry = Entry::open(path)?;
+    entry.check()?;
+    Ok(Arrival {
+        id,
+        source: entry.source(),
+        digest: entry.digest,
+        said_class: Some(entry.head.sop_class),
+        sender: Some(entry.head.calling_ae_title),
+    })
+}
+
+fn quarantined(batch: &str, code: Code, destination: &str, instances: u64) -> Event {
+    Event::Quarantined {
+        batch: batch.to_owned(),
+        code: code.name().to_owned(),
+        destination: destination.to_owned(),
+        instances,
+    }
+}
+
+/// The record of a release. Nothing in it comes from a data set but pseudonyms.
+fn entry(batch: &str, route: &Route, study: &Study, output: &Output) -> Release {
+    let first = study.instances.first().map(|i| &i.subject);
+    let mut digest = Sha256::new();
+    output.clean.iter().for_each(|object| digest.update(object.sha256()));
+    Release {
+        destination: route.destination.clone(),
+        project: route.project.clone(),
+        batch: batch.to_owned(),
+        profile: route.profile.name().to_owned(),
+        plan: HEXLOWER.encode(output.grant.plan()),
+        because: route.profile.reasons(),
+        patient: first.map(|s| s.pseudonymous_patient(&route.pseudonyms)).unwrap_or_default(),
+        study: first.map(|s| s.pseudonymous_study(&route.pseudonyms)).unwrap_or_default(),
+        instances: output.clean.len() as u64,
+        bytes: output.clean.iter().map(|object| object.bytes()).sum(),
+        digest: HEXLOWER.encode(&digest.finalize()),
+        actions: ACTIONS.iter().map(|a| (a.letter(), output.report.total(*a))).collect(),
+        faces: output.faces.clone(),
+    }
+}
+
+const ACTIONS: [Action; 5] = [Action::X, Action::Z, Action::D, Action::U, Action::K];
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Trouble::Later("the disk is full".to_owned())
+            }
+            _ => Trouble::Quarantine(Code::Failed, error.to_string()),
+        }
+    }
+}
+
+impl From<Damage> for Trouble {
+    fn from(damage: Damage) -> Self {
+        Trouble::Quarantine(Code::Damaged, damage.to_string())
+    }
+}
+
+impl From<audit::Error> for Trouble {
+    fn from(error: audit::Error) -> Self {
+        Trouble::Later(error.to_string())
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Io(error) => error.into(),
+            other => Trouble::Quarantine(other.code(), other.to_string()),
+        }
+    }
+}
