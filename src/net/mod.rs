@@ -1,15 +1,40 @@
 //! The wire: DICOM associations (PS3.8) and the DIMSE messages of storage on them (PS3.7).
 //!
-//! [`dimse`] has the command sets, [`status`] what the statuses mean.
+//! | file | what |
+//! |---|---|
+//! | [`listener`] | C-STORE and C-ECHO SCP: accepts associations, hands data sets to a [`sink`] |
+//! //! | [`access`] | who may call |
+//! | [`dimse`], [`status`] | command sets; what the statuses mean |
+//! | `negotiate` | A-ASSOCIATE-RQ in, A-ASSOCIATE-AC or -RJ out |
+//! | `acceptor` | one association, from its first byte to its last |
+//! | `upper` | PDUs and PDVs over TCP, in constant memory and under deadlines |
+//!
+//! From `dicom-ul` we take the A-ASSOCIATE codec and no more. Its associations have no ARTIM timer
+//! and no deadline for a whole message, reject always permanently, and buffer each PDU several
+//! times over; here the data set flows from the socket's buffer to the sink.
 //!
 //! *Invariants.* Nothing here opens a file or reads a data set. Nothing is acknowledged before
 //! the sink has committed it. No UID and no value of a data set is logged or put into an error.
 
+mod acceptor;
+pub mod access;
 pub mod dimse;
+pub mod listener;
+mod negotiate;
+pub mod sink;
 pub mod status;
+mod upper;
+
+pub use negotiate::Rejection;
 
 /// The Verification SOP class (PS3.4 A.4), the abstract syntax of C-ECHO.
 pub const VERIFICATION: &str = "1.2.840.10008.1.1";
+
+/// The DICOM application context name (PS3.7 A.2.1), the only one there is.
+const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
+
+/// Implicit VR Little Endian, the transfer syntax that everyone has to know (PS3.5 10.1).
+const IMPLICIT_VR_LE: &str = "1.2.840.10008.1.2";
 
 /// Which implementation this is (PS3.7 D.3.3.2): efface, made once from a random UUID (PS3.5 B.2).
 pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.221861777925534363599278016815335547020";

@@ -115,6 +115,19 @@ impl Status {
         self.row().map_or("a status that C-STORE doesn't have", |row| row.name)
     }
 
+    /// The place of the status in a count by kind: the row of the table, the last one for others.
+    pub(super) fn index(self) -> usize {
+        TABLE.iter().position(|row| row.covers(self.0)).unwrap_or(TABLE.len())
+    }
+
+    /// How many places [`Status::index`] has.
+    pub(super) const KINDS: usize = TABLE.len() + 1;
+
+    /// A status for each place, with the first code of its row; 0xFFFF for the others.
+    pub(super) fn of_index(index: usize) -> Status {
+        Status(TABLE.get(index).map_or(0xFFFF, |row| row.first))
+    }
+
     fn row(self) -> Option<&'static Row> {
         TABLE.iter().find(|row| row.covers(self.0))
     }
@@ -170,5 +183,12 @@ mod tests {
         ] {
             assert_eq!(Status(code).fate(), Some(fate), "{code:04X}");
         }
+    }
+
+    #[test]
+    fn each_status_has_a_place_in_the_count() {
+        assert_eq!(Status(0xA7C3).index(), Status::OUT_OF_RESOURCES.index());
+        assert_eq!(Status(0x1234).index(), Status::KINDS - 1);
+        assert_eq!(Status::of_index(Status::CANNOT_UNDERSTAND.index()), Status(0xC000));
     }
 }

@@ -1,0 +1,138 @@
+//! Who may call: calling AE titles, each with the addresses that it may come from.
+//!
+//! An AE title is a name, not a proof: anyone can send it. Bound to an address or a network it is
+//! a weak one, good enough behind a firewall and no further.
+
+use crate::id::AeTitle;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// One application entity that may request an association.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Its calling AE title.
+    pub ae_title: AeTitle,
+    /// Where it may call from; empty: from anywhere.
+    pub sources: Vec<Network>,
+}
+
+impl Caller {
+    fn admits_address(&self, address: IpAddr) -> bool {
+        self.sources.is_empty() || self.sources.iter().any(|network| network.contains(address))
+    }
+}
+
+/// Whether one of the callers has this title and may call from this address. Nobody may when the
+/// list is empty.
+pub(super) fn admits(callers: &[Caller], title: &AeTitle, address: IpAddr) -> bool {
+    callers.iter().any(|caller| caller.ae_title == *title && caller.admits_address(address))
+}
+
+/// Whether any caller may call from this address, whatever it calls itself.
+pub(super) fn admits_address(callers: &[Caller], address: IpAddr) -> bool {
+    callers.iter().any(|caller| caller.admits_address(address))
+}
+
+/// An address or a network in CIDR form: `10.1.2.3`, `10.1.0.0/16`, `fd00::/8`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+/// A text that isn't an address or a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an IP address or network. Write 10.1.2.3, 10.1.0.0/16 or fd00::/8, host bits zero")]
+pub struct NotANetwork;
+
+impl Network {
+    /// Whether the address lies in the network. An IPv4 address mapped into IPv6, as a dual-stack
+    /// socket reports it, counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                (own.to_bits() ^ other.to_bits()) & mask32(self.prefix) == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                (own.to_bits() ^ other.to_bits()) & mask128(self.prefix) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = NotANetwork;
+
+    /// Host bits that are set are refused: 10.1.2.3/16 is a slip of someone who meant one or the
+    /// other.
+    fn from_str(text: &str) -> Result<Self, NotANetwork> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| NotANetwork)?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(bits), str::parse).map_err(|_| NotANetwork)?;
+        let host_bits = match address {
+            _ if prefix > bits => return Err(NotANetwork),
+            IpAddr::V4(v4) => u128::from(v4.to_bits() & !mask32(prefix)),
+            IpAddr::V6(v6) => v6.to_bits() & !mask128(prefix),
+        };
+        if host_bits != 0 {
+            return Err(NotANetwork);
+        }
+        Ok(Network { address, prefix })
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+fn mask32(prefix: u8) -> u32 {
+    u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0)
+}
+
+fn mask128(prefix: u8) -> u128 {
+    u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn net_access_networks() {
+        let network: Network = "10.1.0.0/16".parse().unwrap();
+        assert!(network.contains(address("10.1.255.7")));
+        assert!(network.contains(address("::ffff:10.1.0.1")));
+        assert!(!network.contains(address("10.2.0.1")));
+        assert!(!network.contains(address("fd00::1")));
+        assert!("::/0".parse::<Network>().unwrap().contains(address("fd00::1")));
+        assert!("0.0.0.0/0".parse::<Network>().unwrap().contains(address("203.0.113.9")));
+        for bad in ["", "10.1.2.3/16", "10.1.2.3/33", "pacs.local", "10.1.2.3/-1", "fd00::1/64"] {
+            assert_eq!(bad.parse::<Network>(), Err(NotANetwork), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn net_access_needs_title_and_address() {
+        let pacs: AeTitle = "PACS".parse().unwrap();
+        let other: AeTitle = "OTHER".parse().unwrap();
+        let callers =
+            [Caller { ae_title: pacs.clone(), sources: vec!["10.0.0.0/8".parse().unwrap()] }];
+        assert!(admits(&callers, &pacs, address("10.9.9.9")));
+        assert!(!admits(&callers, &pacs, address("192.0.2.1")));
+        assert!(!admits(&callers, &other, address("10.9.9.9")));
+        assert!(!admits(&[], &pacs, address("10.9.9.9")));
+        assert!(!admits_address(&[], address("10.9.9.9")));
+    }
+}
