@@ -3,7 +3,8 @@
 //! | file | what |
 //! |---|---|
 //! | [`listener`] | C-STORE and C-ECHO SCP: accepts associations, hands data sets to a [`sink`] |
-//! //! | [`access`] | who may call |
+//! | [`scu`] | C-STORE SCU: sends the cargo of one zone, and of no other |
+//! | [`access`] | who may call |
 //! | [`dimse`], [`status`] | command sets; what the statuses mean |
 //! | `negotiate` | A-ASSOCIATE-RQ in, A-ASSOCIATE-AC or -RJ out |
 //! | `acceptor` | one association, from its first byte to its last |
@@ -21,6 +22,7 @@ pub mod access;
 pub mod dimse;
 pub mod listener;
 mod negotiate;
+pub mod scu;
 pub mod sink;
 pub mod status;
 mod upper;

@@ -27,6 +27,7 @@ const LINGER_BYTES_MAX: usize = 1024 * 1024;
 /// PDU types (PS3.8 9.3.1).
 pub(super) mod pdu_type {
     pub const A_ASSOCIATE_RQ: u8 = 0x01;
+    pub const A_ASSOCIATE_AC: u8 = 0x02;
     pub const A_ASSOCIATE_RJ: u8 = 0x03;
     pub const P_DATA_TF: u8 = 0x04;
     pub const A_RELEASE_RQ: u8 = 0x05;
