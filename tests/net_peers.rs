@@ -567,6 +567,42 @@ fn net_a_sink_without_room_is_asked_first() {
 }
 
 #[test]
+fn net_two_hundred_associations_and_no_more() {
+    let listener = Running::start(Inbox::default(), |o| o.max_associations = 200);
+    let before = memory_kb("VmRSS");
+    let peers: Vec<Raw> = (0..200).map(|_| Raw::associate(listener.address)).collect();
+    println!("200 associations: {} kB more", memory_kb("VmRSS").saturating_sub(before));
+    let mut one_more = Raw::connect(listener.address);
+    one_more.send(&associate_rq("PACS", "EFFACE"));
+    assert_eq!(one_more.pdu().map(|pdu| pdu.0), Some(0x03));
+    for peer in peers {
+        peer.release();
+    }
+}
+
+#[test]
+fn net_strangers_do_not_lock_the_callers_out() {
+    let listener = Running::start(Inbox::default(), |o| {
+        o.callers[0].sources = vec!["127.0.0.1".parse().unwrap()];
+        o.max_associations = 1;
+    });
+    let strangers: Vec<TcpStream> = (0..100)
+        .map(|_| {
+            let socket =
+                socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+            let from: SocketAddr = "127.0.0.2:0".parse().unwrap();
+            socket.bind(&from.into()).unwrap();
+            socket.connect(&listener.address.into()).unwrap();
+            socket.into()
+        })
+        .collect();
+    listener.assert_alive();
+    let turned_away = listener.counters.turned_away.load(Ordering::SeqCst);
+    assert_eq!(turned_away, 100 - 32);
+    drop(strangers);
+}
+
+#[test]
 fn net_slow_peers_end() {
     let listener = Running::start(Inbox::default(), |o| {
         o.artim_s = 1;
@@ -851,6 +887,46 @@ fn net_hostile_bytes_within_the_association() {
     listener.assert_alive();
 }
 
+/// Sessions with a few bytes changed, cut or repeated at random, but the same in each run.
+#[test]
+fn net_damaged_sessions_do_no_harm() {
+    let listener = Running::plain();
+    let mut session = associate_rq("PACS", "EFFACE");
+    session.extend(command_pdu(1, &Command::EchoRq { message_id: 1 }.encode()));
+    session.extend(p_data(&[pdv(3, 3, &store_rq(2)), pdv(3, 0, &[1; 50])]));
+    session.extend(p_data(&[pdv(3, 2, &[1; 50])]));
+    session.extend([5, 0, 0, 0, 0, 4, 0, 0, 0, 0]);
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for _ in 0..600 {
+        let mut damaged = session.clone();
+        for _ in 0..=random(4) {
+            let at = random(damaged.len());
+            match random(4) {
+                0 => damaged.truncate(at + 1),
+                1 => damaged.insert(at, random(256) as u8),
+                2 => damaged[at] = [0, 1, 0x7F, 0x80, 0xFF][random(5)],
+                _ => damaged[at] = random(256) as u8,
+            }
+        }
+        let mut peer = Raw::connect(listener.address);
+        peer.send(&damaged);
+        let _ = peer.0.shutdown(std::net::Shutdown::Write);
+        while peer.pdu().is_some() {}
+    }
+    assert_eq!(listener.counters.panics.load(Ordering::SeqCst), 0);
+    let committed = listener.inbox.committed.lock().unwrap().len();
+    let dropped = listener.inbox.dropped.load(Ordering::SeqCst);
+    assert_eq!(committed + dropped, listener.inbox.begun.load(Ordering::SeqCst));
+    println!("{committed} of 600 damaged sessions stored their instance, {dropped} dropped it");
+    listener.assert_alive();
+}
+
 #[test]
 fn net_negotiation_answers_each_context() {
     let listener = Running::plain();
@@ -882,14 +958,15 @@ fn memory_kb(line: &str) -> u64 {
     text.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// CPU time of this process, all threads, in ms.
-fn cpu_ms() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+/// CPU time in ms of a process ("self" or an id); with `children`, of those that it has reaped too.
+fn cpu_ms(process: &str, children: bool) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()) * 10
+    let ticks = &fields[11..if children { 15 } else { 13 }];
+    ticks.iter().map(|field| field.parse::<u64>().unwrap() * 10).sum()
 }
 
-/// `cargo test --release --test net_peers -- --ignored --nocapture measure_memory`
+/// `cargo test --test net_peers -- --ignored --nocapture measure_memory`
 #[test]
 #[ignore = "a measurement"]
 fn measure_memory_of_a_200_mb_object() {
@@ -912,63 +989,58 @@ fn measure_memory_of_a_200_mb_object() {
     );
 }
 
-/// `cargo test --release --test net_peers -- --ignored --nocapture measure_throughput`
+/// `cargo test --test net_peers -- --ignored --nocapture measure_throughput`
+///
+/// Both receivers discard. storescp runs with TCP_NODELAY=1, without which it stays at 22.
 #[test]
 #[ignore = "a measurement"]
 fn measure_throughput_of_dcmsend() {
     let folder = tempfile::tempdir_in("/dev/shm").unwrap();
-    for number in 0..300 {
-        ct(folder.path(), number, EXPLICIT, 512 << 10);
-    }
+    let files: Vec<PathBuf> =
+        (0..300).map(|number| ct(folder.path(), number, EXPLICIT, 512 << 10)).collect();
     let listener = Running::start(Inbox { discard: true, ..Inbox::default() }, |_| {});
-    let send = |files: &[PathBuf], port: &str, extra: &[&str]| {
-        let mut arguments = extra.to_vec();
-        arguments.extend(["-aet", "PACS", "-aec", "EFFACE", "127.0.0.1", port]);
-        arguments.extend(files.iter().map(|path| path.to_str().unwrap()));
-        if let Some(output) = dcmtk("dcmsend", &arguments) {
-            assert!(output.status.success(), "{}", said(&output));
-        }
-    };
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let run = |name: &str, port: &str, associations: usize| {
-        let (began, cpu) = (Instant::now(), cpu_ms());
-        thread::scope(|scope| {
-            for part in files.chunks(300 / associations) {
-                let send = &send;
-                scope.spawn(move || send(part, port, &[]));
-            }
-        });
-        let seconds = began.elapsed().as_secs_f64();
-        println!(
-            "{name}, {associations} associations: {:.0} images/s, {:.2} ms CPU of this process an image",
-            300.0 / seconds,
-            (cpu_ms() - cpu) as f64 / 300.0
-        );
-    };
-    let mut storescp = None;
-    for nagle in ["1", "0"] {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = std::process::Command::new("storescp")
-            .args(["--ignore", "-pdu", "131072", &port.to_string()])
-            .env("TCP_NODELAY", nagle)
-            .spawn();
-        if let Ok(child) = child {
-            thread::sleep(Duration::from_millis(500));
-            storescp = Some((child, port.to_string()));
-        }
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut storescp = std::process::Command::new("storescp")
+        .args(["--ignore", "--fork", "-pdu", "131072", &port.to_string()])
+        .env("TCP_NODELAY", "1")
+        .spawn()
+        .expect("storescp");
+    thread::sleep(Duration::from_millis(500));
+    let receivers = [
+        ("efface", listener.port(), "self".to_owned(), false),
+        ("storescp", port.to_string(), storescp.id().to_string(), true),
+    ];
+    for nodelay in ["1", "0"] {
         for associations in [1, 4] {
-            for _ in 0..3 {
-                run("efface", &listener.port(), associations);
-                if let Some((_, port)) = &storescp {
-                    run(&format!("storescp TCP_NODELAY={nagle}"), port, associations);
+            for (name, port, process, children) in
+                receivers.iter().cycle().take(3 * receivers.len())
+            {
+                let (began, cpu) = (Instant::now(), cpu_ms(process, *children));
+                let mut senders: Vec<std::process::Child> = files
+                    .chunks(300 / associations)
+                    .map(|part| {
+                        std::process::Command::new("dcmsend")
+                            .args(["-aet", "PACS", "-aec", "EFFACE", "127.0.0.1", port])
+                            .args(part)
+                            .env("TCP_NODELAY", nodelay)
+                            .spawn()
+                            .expect("dcmsend")
+                    })
+                    .collect();
+                for sender in &mut senders {
+                    assert!(sender.wait().unwrap().success());
                 }
+                let seconds = began.elapsed().as_secs_f64();
+                thread::sleep(Duration::from_millis(100));
+                println!(
+                    "dcmsend TCP_NODELAY={nodelay}, {associations} associations -> {name}: \
+                     {:.0} images/s, {:.2} ms CPU of the receiver an image",
+                    300.0 / seconds,
+                    (cpu_ms(process, *children) - cpu) as f64 / 300.0
+                );
             }
-        }
-        if let Some((mut child, _)) = storescp.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
         }
     }
+    storescp.kill().unwrap();
+    storescp.wait().unwrap();
 }

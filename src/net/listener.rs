@@ -132,7 +132,7 @@ pub struct ListenerCounters {
     pub turned_away: AtomicU64,
     /// C-ECHO requests answered.
     pub echoes: AtomicU64,
-    /// Instances acknowledged with success.
+    /// Instances committed, and answered with success.
     pub stored: AtomicU64,
     /// Bytes of their data sets.
     pub stored_bytes: AtomicU64,
@@ -226,7 +226,9 @@ impl<S: InstanceSink> Listener<S> {
         tracing::info!(listen = %self.local_addr, ae_title = %self.options.ae_title, "listening");
         while !stop.is_set() {
             match self.socket.accept() {
-                Ok((stream, from)) => self.receive(stream, from.ip(), &stop, &threads),
+                Ok((stream, from)) => {
+                    self.receive(stream, from.ip().to_canonical(), &stop, &threads)
+                }
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(e) => {
                     // Out of descriptors, most likely: associations that end give some back.

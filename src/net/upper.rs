@@ -161,6 +161,8 @@ pub(super) struct Upper {
     pdu_until: Instant,
     message_until: Option<Instant>,
     read_timeout: Option<Duration>,
+    /// A PDU went out in part: whatever is sent now would be taken for the rest of it.
+    torn: bool,
     stop: Option<Arc<Stop>>,
 }
 
@@ -186,6 +188,7 @@ impl Upper {
             pdu_until: Instant::now() + idle,
             message_until: None,
             read_timeout: None,
+            torn: false,
             stop,
         })
     }
@@ -281,8 +284,15 @@ impl Upper {
         }))
     }
 
-    /// Sends bytes, one write where the socket takes them.
-    pub fn send(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
+    /// Sends whole PDUs, in one write where the socket takes them.
+    pub fn send(&mut self, pdus: &[u8]) -> Result<(), Fault> {
+        self.torn = true;
+        self.write(pdus)?;
+        self.torn = false;
+        Ok(())
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
         let until = Instant::now() + self.idle;
         while !bytes.is_empty() {
             let left = until.saturating_duration_since(Instant::now());
@@ -301,7 +311,14 @@ impl Upper {
     }
 
     /// Sends an A-ABORT, as far as the peer still takes it, and lets go.
+    ///
+    /// Not into a PDU that went out in part: its bytes could complete a last fragment, and the
+    /// peer would store a data set that ends in an A-ABORT. The connection just ends then.
     pub fn abort(&mut self, abort: Abort) {
+        if self.torn {
+            let _ = self.stream.shutdown(Shutdown::Both);
+            return;
+        }
         let [source, reason] = abort.source_and_reason();
         self.idle = self.idle.min(LINGER);
         let _ = self.send(&[pdu_type::A_ABORT, 0, 0, 0, 0, 4, 0, 0, source, reason]);

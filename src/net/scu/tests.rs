@@ -386,6 +386,53 @@ fn net_scu_waits_only_so_long() {
 }
 
 #[test]
+fn net_scu_says_nothing_more_after_half_a_pdu() {
+    // Accepts the association, then reads nothing until the SCU has given up.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (gave_up, given_up) = std::sync::mpsc::channel();
+    let acceptor = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let idle = Duration::from_secs(5);
+        let mut upper = Upper::new(stream.try_clone().unwrap(), 131_072, idle, None).unwrap();
+        let Pdu::AssociationRQ(rq) = upper.associate(&[pdu_type::A_ASSOCIATE_RQ]).unwrap() else {
+            panic!("no A-ASSOCIATE-RQ")
+        };
+        let uids = |uid: &str| vec![uid.parse::<Uid>().unwrap()];
+        let (ac, _) =
+            super::super::negotiate::accept(&rq, &uids(CT), &uids(EXPLICIT), 131_072).unwrap();
+        let mut bytes = Vec::new();
+        write_pdu(&mut bytes, &Pdu::AssociationAC(ac)).unwrap();
+        upper.send(&bytes).unwrap();
+        given_up.recv().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut sent = Vec::new();
+        let _ = stream.read_to_end(&mut sent);
+        sent
+    });
+    let hasty = Destination { response_s: 1, ..destination(port) };
+    let mut association: Association<Bench> = Association::connect(&hasty, &proposals()).unwrap();
+    let parcel = Parcel::new(0, 32 << 20);
+    let late = error(association.c_store(&parcel));
+    assert_eq!(late, Error::Late { destination: "lab".to_owned() });
+    drop(association);
+    gave_up.send(()).unwrap();
+    let sent = acceptor.join().unwrap();
+
+    let mut rest = &sent[..];
+    loop {
+        let (header, body) = rest.split_at(6);
+        assert_eq!(header[0], pdu_type::P_DATA_TF, "nothing but P-DATA-TF");
+        let length = u32::from_be_bytes(header[2..6].try_into().unwrap()) as usize;
+        let Some((_, after)) = body.split_at_checked(length) else { break };
+        rest = after;
+    }
+    // The data set's bytes up to the tear, and nothing of another kind behind them.
+    let tail = &sent[sent.len() - 10..];
+    assert!(parcel.data_set.windows(10).any(|window| window == tail), "{tail:?}");
+}
+
+#[test]
 fn net_scu_does_not_believe_garbage() {
     for garbage in [
         &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
