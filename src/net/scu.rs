@@ -30,6 +30,24 @@ use std::time::{Duration, Instant};
 ///
 /// Sealed: there are two zones. Each is implemented once, by custody, which thereby decides the
 /// one type that may leave on that side.
+///
+/// ```compile_fail,E0277
+/// use efface::net::scu::{Cargo, Zone};
+/// use std::io::{Read, Result};
+///
+/// struct Anything;
+/// impl Cargo for Anything {
+///     fn sop_class(&self) -> &str { "1.2" }
+///     fn sop_instance(&self) -> &str { "1.2" }
+///     fn transfer_syntax(&self) -> &str { "1.2" }
+///     fn open(&self) -> Result<Box<dyn Read + '_>> { Ok(Box::new(std::io::empty())) }
+/// }
+///
+/// enum Backdoor {}
+/// impl Zone for Backdoor { // the trait bound `Backdoor: Sealed` is not satisfied
+///     type Cargo = Anything;
+/// }
+/// ```
 pub trait Zone: sealed::Sealed {
     /// What travels in this zone.
     type Cargo: Cargo;
@@ -84,6 +102,23 @@ pub struct Destination {
     pub pdu_bytes_max: u32,
 }
 
+impl Destination {
+    fn check(&self) -> Result<(), Error> {
+        let checks = [
+            ("connect_s", "1 to 300", (1..=300).contains(&self.connect_s)),
+            ("response_s", "1 to 3600", (1..=3600).contains(&self.response_s)),
+            ("message_s", "1 to 86400", (1..=86_400).contains(&self.message_s)),
+            ("pdu_bytes_max", "4096 to 1048576", (4096..=1 << 20).contains(&self.pdu_bytes_max)),
+        ];
+        match checks.into_iter().find(|(_, _, good)| !good) {
+            Some((option, range, _)) => {
+                Err(Error::Option { destination: self.name.clone(), option, range })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// A presentation context to propose: one SOP class in one transfer syntax.
 ///
 /// One of each, so that the acceptor's answer is a yes or a no to what we hold, never a choice
@@ -135,6 +170,16 @@ pub struct Outcome {
 /// Why something couldn't be sent. Each names the destination and says what to do next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// An option of the destination outside its range.
+    #[error("destination \"{destination}\": {option} is out of range. Set it to {range}")]
+    Option {
+        /// The destination's name.
+        destination: String,
+        /// The option's name.
+        option: &'static str,
+        /// What it may be.
+        range: &'static str,
+    },
     /// The name doesn't resolve.
     #[error(
         "destination \"{destination}\": its host name can't be resolved. Check the address and the DNS"
@@ -255,7 +300,9 @@ impl Error {
             | Error::Late { .. }
             | Error::Ended { .. } => Fate::Retry,
             // The next object would meet the same answer: the destination, not the object.
-            Error::RejectedPermanent { .. } | Error::NotDicom { .. } => Fate::Halt,
+            Error::RejectedPermanent { .. } | Error::NotDicom { .. } | Error::Option { .. } => {
+                Fate::Halt
+            }
             Error::Refused { status, .. } => status.fate().unwrap_or(Fate::Quarantine),
             Error::NotAccepted { .. }
             | Error::Protocol { .. }
@@ -299,12 +346,13 @@ impl<Z: Zone> Association<Z> {
     /// Connects and negotiates (PS3.8 9.2, requestor).
     ///
     /// # Errors
-    /// [`Error::Unresolved`], [`Error::Unreachable`], a rejection, [`Error::Late`],
+    /// [`Error::Option`], [`Error::Unresolved`], [`Error::Unreachable`], a rejection, [`Error::Late`],
     /// [`Error::Ended`], [`Error::NotDicom`], [`Error::Protocol`], [`Error::Proposals`].
     pub fn connect(destination: &Destination, proposals: &[Proposal]) -> Result<Self, Error> {
         if !(1..=PROPOSALS_MAX).contains(&proposals.len()) {
             return Err(Error::Proposals);
         }
+        destination.check()?;
         let until = Instant::now() + Duration::from_secs(destination.connect_s);
         let name = destination.name.as_str();
         let stream = dial(destination, until)?;
