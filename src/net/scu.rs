@@ -182,7 +182,8 @@ pub enum Error {
     },
     /// The name doesn't resolve.
     #[error(
-        "destination \"{destination}\": its host name can't be resolved. Check the address and the DNS"
+        "destination \"{destination}\": its host name can't be resolved. Check the address and \
+         the DNS"
     )]
     Unresolved {
         /// The destination's name.
@@ -190,7 +191,8 @@ pub enum Error {
     },
     /// No TCP connection.
     #[error(
-        "destination \"{destination}\": no connection ({kind}). Check that it runs and that the firewall lets us through; sending is tried again"
+        "destination \"{destination}\": no connection ({kind}). Check that it runs and that the \
+         firewall lets us through; sending is tried again"
     )]
     Unreachable {
         /// The destination's name.
@@ -200,7 +202,8 @@ pub enum Error {
     },
     /// A-ASSOCIATE-RJ with result "rejected-transient".
     #[error(
-        "destination \"{destination}\": association rejected for now ({reason}). Sending is tried again"
+        "destination \"{destination}\": association rejected for now ({reason}). Sending is tried \
+         again"
     )]
     RejectedTransient {
         /// The destination's name.
@@ -210,7 +213,8 @@ pub enum Error {
     },
     /// A-ASSOCIATE-RJ with result "rejected-permanent".
     #[error(
-        "destination \"{destination}\": association rejected ({reason}). Check both AE titles here and at the destination, then resume it"
+        "destination \"{destination}\": association rejected ({reason}). Check both AE titles \
+         here and at the destination, then resume it"
     )]
     RejectedPermanent {
         /// The destination's name.
@@ -220,7 +224,8 @@ pub enum Error {
     },
     /// The presentation context of this cargo wasn't accepted.
     #[error(
-        "destination \"{destination}\": does not accept this SOP class in this transfer syntax. Allow it at the destination or choose another transfer syntax for it, then release the object"
+        "destination \"{destination}\": does not accept this SOP class in this transfer syntax. \
+         Allow it at the destination or choose another transfer syntax for it, then release the object"
     )]
     NotAccepted {
         /// The destination's name.
@@ -228,7 +233,8 @@ pub enum Error {
     },
     /// A deadline passed.
     #[error(
-        "destination \"{destination}\": no answer in time. Check its load and the line; sending is tried again"
+        "destination \"{destination}\": no answer in time. Check its load and the line; sending \
+         is tried again"
     )]
     Late {
         /// The destination's name.
@@ -255,7 +261,8 @@ pub enum Error {
     },
     /// The peer broke the protocol in the middle of an association.
     #[error(
-        "destination \"{destination}\": it broke the DICOM protocol ({what}). Report it to its vendor"
+        "destination \"{destination}\": it broke the DICOM protocol ({what}). Report it to its \
+         vendor"
     )]
     Protocol {
         /// The destination's name.
@@ -621,8 +628,7 @@ fn request(
     destination: &Destination,
     proposals: &[Proposal],
 ) -> Result<Result<AssociationAC, Error>, Fault> {
-    let presentation_contexts = (1u8..)
-        .step_by(2)
+    let presentation_contexts = context_ids()
         .zip(proposals)
         .map(|(id, proposal)| PresentationContextProposed {
             id,
@@ -662,11 +668,15 @@ fn request(
     }
 }
 
+/// Presentation context ids in the order of the proposals: odd, 1 to 255 (PS3.8 9.3.2.2).
+fn context_ids() -> impl Iterator<Item = u8> {
+    (1..=u8::MAX).step_by(2)
+}
+
 /// The proposals that the acceptor took, in the transfer syntax that was proposed and no other.
 fn accepted(ac: &AssociationAC, proposals: &[Proposal]) -> Vec<(Proposal, u8)> {
     let result = |id: u8| ac.presentation_contexts.iter().find(|result| result.id == id);
-    (1u8..)
-        .step_by(2)
+    context_ids()
         .zip(proposals)
         .filter(|(id, proposal)| {
             result(*id).is_some_and(|result| {

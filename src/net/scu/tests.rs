@@ -455,6 +455,18 @@ fn net_scu_does_not_believe_garbage() {
 }
 
 #[test]
+fn net_scu_proposes_as_many_contexts_as_there_are_ids() {
+    let peer = Peer::start(Ok(()), "SINK");
+    let others = (0..127).map(|n| Proposal::new(&format!("1.2.{}", n + 1), EXPLICIT).unwrap());
+    let proposals: Vec<Proposal> = others.chain([Proposal::new(CT, EXPLICIT).unwrap()]).collect();
+    let mut association: Association<Bench> =
+        Association::connect(&destination(peer.port), &proposals).unwrap();
+    assert!(!association.accepts("1.2.1", EXPLICIT));
+    association.c_store(&Parcel::new(0, 100)).unwrap();
+    association.release().unwrap();
+}
+
+#[test]
 fn net_scu_checks_its_options() {
     let silly = Destination { pdu_bytes_max: 100, ..destination(1) };
     let refused = error(Association::<Bench>::connect(&silly, &proposals()));
