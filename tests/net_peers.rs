@@ -117,6 +117,47 @@ impl Drop for Entry {
     }
 }
 
+// -------------------------------------------------------------------------------------- the log
+
+/// Everything that is logged while the tests run, dicom-ul's part of it included.
+mod log {
+    use std::io::{Result, Write};
+    use std::sync::{Mutex, Once};
+
+    static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    static ONCE: Once = Once::new();
+
+    struct Log;
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+            LINES.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    pub fn capture() {
+        ONCE.call_once(|| {
+            tracing_subscriber::fmt()
+                .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+                .with_ansi(false)
+                .with_writer(|| Log)
+                .init();
+        });
+    }
+
+    /// No UID of an instance, no value, no title of an unknown caller, no control character.
+    pub fn assert_harmless() {
+        let lines = LINES.lock().unwrap();
+        let text = String::from_utf8_lossy(&lines);
+        assert!(text.contains("listening"), "the log is captured");
+        for forbidden in ["1.2.3.4", "3680043", "SYNTHETIC", "STRANGER", "jndi", "\x1b", "\r"] {
+            assert!(!text.contains(forbidden), "{forbidden:?} in the log");
+        }
+    }
+}
+
 // ---------------------------------------------------------------------------- a running listener
 
 struct Running {
@@ -129,6 +170,7 @@ struct Running {
 
 impl Running {
     fn start(inbox: Inbox, change: impl FnOnce(&mut ListenerOptions)) -> Running {
+        log::capture();
         let mut options = options();
         change(&mut options);
         let inbox = Arc::new(inbox);
@@ -152,6 +194,7 @@ impl Running {
         self.stop.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap();
+            log::assert_harmless();
         }
     }
 
@@ -490,6 +533,19 @@ fn net_only_known_callers_are_heard() {
         calling,
         Rejection::CallingAeTitle,
     );
+}
+
+#[test]
+fn net_hostile_titles_are_nobodys() {
+    let listener = Running::plain();
+    for title in ["STRANGER", "pacs", "PACS\\X", "\x1b[31mPACS", "PACS\r\nx", "${jndi:ldap}", "\0"]
+    {
+        let mut peer = Raw::connect(listener.address);
+        peer.send(&associate_rq(title, "EFFACE"));
+        let (kind, body) = peer.pdu().unwrap();
+        assert_eq!((kind, &body[1..]), (0x03, &[1u8, 1, 3][..]), "{title:?}");
+    }
+    assert_eq!(listener.rejected(Rejection::CallingAeTitle), 7);
 }
 
 #[test]

@@ -30,6 +30,24 @@ use std::time::{Duration, Instant};
 ///
 /// Sealed: there are two zones. Each is implemented once, by custody, which thereby decides the
 /// one type that may leave on that side.
+///
+/// ```compile_fail,E0277
+/// use efface::net::scu::{Cargo, Zone};
+/// use std::io::{Read, Result};
+///
+/// struct Anything;
+/// impl Cargo for Anything {
+///     fn sop_class(&self) -> &str { "1.2" }
+///     fn sop_instance(&self) -> &str { "1.2" }
+///     fn transfer_syntax(&self) -> &str { "1.2" }
+///     fn open(&self) -> Result<Box<dyn Read + '_>> { Ok(Box::new(std::io::empty())) }
+/// }
+///
+/// enum Backdoor {}
+/// impl Zone for Backdoor { // the trait bound `Backdoor: Sealed` is not satisfied
+///     type Cargo = Anything;
+/// }
+/// ```
 pub trait Zone: sealed::Sealed {
     /// What travels in this zone.
     type Cargo: Cargo;
@@ -84,6 +102,23 @@ pub struct Destination {
     pub pdu_bytes_max: u32,
 }
 
+impl Destination {
+    fn check(&self) -> Result<(), Error> {
+        let checks = [
+            ("connect_s", "1 to 300", (1..=300).contains(&self.connect_s)),
+            ("response_s", "1 to 3600", (1..=3600).contains(&self.response_s)),
+            ("message_s", "1 to 86400", (1..=86_400).contains(&self.message_s)),
+            ("pdu_bytes_max", "4096 to 1048576", (4096..=1 << 20).contains(&self.pdu_bytes_max)),
+        ];
+        match checks.into_iter().find(|(_, _, good)| !good) {
+            Some((option, range, _)) => {
+                Err(Error::Option { destination: self.name.clone(), option, range })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// A presentation context to propose: one SOP class in one transfer syntax.
 ///
 /// One of each, so that the acceptor's answer is a yes or a no to what we hold, never a choice
@@ -135,9 +170,20 @@ pub struct Outcome {
 /// Why something couldn't be sent. Each names the destination and says what to do next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// An option of the destination outside its range.
+    #[error("destination \"{destination}\": {option} is out of range. Set it to {range}")]
+    Option {
+        /// The destination's name.
+        destination: String,
+        /// The option's name.
+        option: &'static str,
+        /// What it may be.
+        range: &'static str,
+    },
     /// The name doesn't resolve.
     #[error(
-        "destination \"{destination}\": its host name can't be resolved. Check the address and the DNS"
+        "destination \"{destination}\": its host name can't be resolved. Check the address and \
+         the DNS"
     )]
     Unresolved {
         /// The destination's name.
@@ -145,7 +191,8 @@ pub enum Error {
     },
     /// No TCP connection.
     #[error(
-        "destination \"{destination}\": no connection ({kind}). Check that it runs and that the firewall lets us through; sending is tried again"
+        "destination \"{destination}\": no connection ({kind}). Check that it runs and that the \
+         firewall lets us through; sending is tried again"
     )]
     Unreachable {
         /// The destination's name.
@@ -155,7 +202,8 @@ pub enum Error {
     },
     /// A-ASSOCIATE-RJ with result "rejected-transient".
     #[error(
-        "destination \"{destination}\": association rejected for now ({reason}). Sending is tried again"
+        "destination \"{destination}\": association rejected for now ({reason}). Sending is tried \
+         again"
     )]
     RejectedTransient {
         /// The destination's name.
@@ -165,7 +213,8 @@ pub enum Error {
     },
     /// A-ASSOCIATE-RJ with result "rejected-permanent".
     #[error(
-        "destination \"{destination}\": association rejected ({reason}). Check both AE titles here and at the destination, then resume it"
+        "destination \"{destination}\": association rejected ({reason}). Check both AE titles \
+         here and at the destination, then resume it"
     )]
     RejectedPermanent {
         /// The destination's name.
@@ -175,7 +224,8 @@ pub enum Error {
     },
     /// The presentation context of this cargo wasn't accepted.
     #[error(
-        "destination \"{destination}\": does not accept this SOP class in this transfer syntax. Allow it at the destination or choose another transfer syntax for it, then release the object"
+        "destination \"{destination}\": does not accept this SOP class in this transfer syntax. \
+         Allow it at the destination or choose another transfer syntax for it, then release the object"
     )]
     NotAccepted {
         /// The destination's name.
@@ -183,7 +233,8 @@ pub enum Error {
     },
     /// A deadline passed.
     #[error(
-        "destination \"{destination}\": no answer in time. Check its load and the line; sending is tried again"
+        "destination \"{destination}\": no answer in time. Check its load and the line; sending \
+         is tried again"
     )]
     Late {
         /// The destination's name.
@@ -210,7 +261,8 @@ pub enum Error {
     },
     /// The peer broke the protocol in the middle of an association.
     #[error(
-        "destination \"{destination}\": it broke the DICOM protocol ({what}). Report it to its vendor"
+        "destination \"{destination}\": it broke the DICOM protocol ({what}). Report it to its \
+         vendor"
     )]
     Protocol {
         /// The destination's name.
@@ -255,7 +307,9 @@ impl Error {
             | Error::Late { .. }
             | Error::Ended { .. } => Fate::Retry,
             // The next object would meet the same answer: the destination, not the object.
-            Error::RejectedPermanent { .. } | Error::NotDicom { .. } => Fate::Halt,
+            Error::RejectedPermanent { .. } | Error::NotDicom { .. } | Error::Option { .. } => {
+                Fate::Halt
+            }
             Error::Refused { status, .. } => status.fate().unwrap_or(Fate::Quarantine),
             Error::NotAccepted { .. }
             | Error::Protocol { .. }
@@ -299,12 +353,13 @@ impl<Z: Zone> Association<Z> {
     /// Connects and negotiates (PS3.8 9.2, requestor).
     ///
     /// # Errors
-    /// [`Error::Unresolved`], [`Error::Unreachable`], a rejection, [`Error::Late`],
+    /// [`Error::Option`], [`Error::Unresolved`], [`Error::Unreachable`], a rejection, [`Error::Late`],
     /// [`Error::Ended`], [`Error::NotDicom`], [`Error::Protocol`], [`Error::Proposals`].
     pub fn connect(destination: &Destination, proposals: &[Proposal]) -> Result<Self, Error> {
         if !(1..=PROPOSALS_MAX).contains(&proposals.len()) {
             return Err(Error::Proposals);
         }
+        destination.check()?;
         let until = Instant::now() + Duration::from_secs(destination.connect_s);
         let name = destination.name.as_str();
         let stream = dial(destination, until)?;
@@ -573,8 +628,7 @@ fn request(
     destination: &Destination,
     proposals: &[Proposal],
 ) -> Result<Result<AssociationAC, Error>, Fault> {
-    let presentation_contexts = (1u8..)
-        .step_by(2)
+    let presentation_contexts = context_ids()
         .zip(proposals)
         .map(|(id, proposal)| PresentationContextProposed {
             id,
@@ -614,11 +668,15 @@ fn request(
     }
 }
 
+/// Presentation context ids in the order of the proposals: odd, 1 to 255 (PS3.8 9.3.2.2).
+fn context_ids() -> impl Iterator<Item = u8> {
+    (1..=u8::MAX).step_by(2)
+}
+
 /// The proposals that the acceptor took, in the transfer syntax that was proposed and no other.
 fn accepted(ac: &AssociationAC, proposals: &[Proposal]) -> Vec<(Proposal, u8)> {
     let result = |id: u8| ac.presentation_contexts.iter().find(|result| result.id == id);
-    (1u8..)
-        .step_by(2)
+    context_ids()
         .zip(proposals)
         .filter(|(id, proposal)| {
             result(*id).is_some_and(|result| {

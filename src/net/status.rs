@@ -27,37 +27,42 @@ struct Row {
     first: u16,
     last: u16,
     class: Class,
-    fate: Fate,
+    /// Of the instance, when a destination answers so; `None`: it is stored there.
+    fate: Option<Fate>,
     name: &'static str,
 }
 
-const fn row(first: u16, last: u16, class: Class, fate: Fate, name: &'static str) -> Row {
-    Row { first, last, class, fate, name }
+const fn failed(first: u16, last: u16, fate: Fate, name: &'static str) -> Row {
+    Row { first, last, class: Class::Failure, fate: Some(fate), name }
+}
+
+const fn stored(code: u16, class: Class, name: &'static str) -> Row {
+    Row { first: code, last: code, class, fate: None, name }
 }
 
 /// The statuses of C-STORE and C-ECHO: PS3.4 Table B.2-1 and PS3.7 9.1.1.1.9, Annex C.
 ///
-/// `fate` is that of the instance when a destination answers so. PS3.7 0124 isn't the
-/// instance's fault: every other one would meet the same answer, so the destination halts.
+/// 0124 isn't the instance's fault: every other one would meet the same answer, so the
+/// destination halts.
 #[rustfmt::skip]
 const TABLE: &[Row] = {
     use {Class::*, Fate::*};
     &[
-        row(0x0000, 0x0000, Success, Refuse,     "success"),                                  // PS3.7 C.1
-        row(0x0110, 0x0110, Failure, Quarantine, "processing failure"),                       // PS3.7 C.5
-        row(0x0111, 0x0111, Failure, Quarantine, "duplicate SOP instance"),                   // PS3.7 C.5
-        row(0x0117, 0x0117, Failure, Quarantine, "invalid SOP instance"),                     // PS3.7 C.5
-        row(0x0122, 0x0122, Failure, Quarantine, "SOP class not supported"),                  // PS3.7 C.5
-        row(0x0124, 0x0124, Failure, Halt,       "not authorized"),                           // PS3.7 C.5
-        row(0x0210, 0x0210, Failure, Quarantine, "duplicate invocation"),                     // PS3.7 C.5
-        row(0x0211, 0x0211, Failure, Quarantine, "unrecognized operation"),                   // PS3.7 C.5
-        row(0x0212, 0x0212, Failure, Quarantine, "mistyped argument"),                        // PS3.7 C.5
-        row(0xA700, 0xA7FF, Failure, Retry,      "out of resources"),                         // PS3.4 B.2.3
-        row(0xA900, 0xA9FF, Failure, Quarantine, "data set does not match SOP class"),        // PS3.4 B.2.3
-        row(0xB000, 0xB000, Warning, Refuse,     "coercion of data elements"),                // PS3.4 B.2.3
-        row(0xB006, 0xB006, Warning, Refuse,     "elements discarded"),                       // PS3.4 B.2.3
-        row(0xB007, 0xB007, Warning, Refuse,     "data set does not match SOP class, stored"), // PS3.4 B.2.3
-        row(0xC000, 0xCFFF, Failure, Quarantine, "cannot understand"),                        // PS3.4 B.2.3
+        stored(0x0000, Success, "success"),                                     // PS3.7 C.1
+        failed(0x0110, 0x0110, Quarantine, "processing failure"),               // PS3.7 C.5
+        failed(0x0111, 0x0111, Quarantine, "duplicate SOP instance"),           // PS3.7 C.5
+        failed(0x0117, 0x0117, Quarantine, "invalid SOP instance"),             // PS3.7 C.5
+        failed(0x0122, 0x0122, Quarantine, "SOP class not supported"),          // PS3.7 C.5
+        failed(0x0124, 0x0124, Halt, "not authorized"),                         // PS3.7 C.5
+        failed(0x0210, 0x0210, Quarantine, "duplicate invocation"),             // PS3.7 C.5
+        failed(0x0211, 0x0211, Quarantine, "unrecognized operation"),           // PS3.7 C.5
+        failed(0x0212, 0x0212, Quarantine, "mistyped argument"),                // PS3.7 C.5
+        failed(0xA700, 0xA7FF, Retry, "out of resources"),                      // PS3.4 B.2.3
+        failed(0xA900, 0xA9FF, Quarantine, "data set does not match SOP class"), // PS3.4 B.2.3
+        stored(0xB000, Warning, "coercion of data elements"),                   // PS3.4 B.2.3
+        stored(0xB006, Warning, "elements discarded"),                          // PS3.4 B.2.3
+        stored(0xB007, Warning, "data set does not match SOP class, stored"),   // PS3.4 B.2.3
+        failed(0xC000, 0xCFFF, Quarantine, "cannot understand"),                // PS3.4 B.2.3
     ]
 };
 
@@ -104,10 +109,7 @@ impl Status {
 
     /// The fate of an instance whose C-STORE was answered so, `None` when it is stored.
     pub fn fate(self) -> Option<Fate> {
-        match self.class() {
-            Class::Success | Class::Warning => None,
-            Class::Failure => Some(self.row().map_or(Fate::Quarantine, |row| row.fate)),
-        }
+        self.row().map_or(Some(Fate::Quarantine), |row| row.fate)
     }
 
     /// The standard's words for it.

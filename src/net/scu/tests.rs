@@ -455,6 +455,64 @@ fn net_scu_does_not_believe_garbage() {
 }
 
 #[test]
+fn net_scu_proposes_as_many_contexts_as_there_are_ids() {
+    let peer = Peer::start(Ok(()), "SINK");
+    let others = (0..127).map(|n| Proposal::new(&format!("1.2.{}", n + 1), EXPLICIT).unwrap());
+    let proposals: Vec<Proposal> = others.chain([Proposal::new(CT, EXPLICIT).unwrap()]).collect();
+    let mut association: Association<Bench> =
+        Association::connect(&destination(peer.port), &proposals).unwrap();
+    assert!(!association.accepts("1.2.1", EXPLICIT));
+    association.c_store(&Parcel::new(0, 100)).unwrap();
+    association.release().unwrap();
+}
+
+#[test]
+fn net_scu_checks_its_options() {
+    let silly = Destination { pdu_bytes_max: 100, ..destination(1) };
+    let refused = error(Association::<Bench>::connect(&silly, &proposals()));
+    assert!(matches!(refused, Error::Option { option: "pdu_bytes_max", .. }), "{refused}");
+}
+
+/// `cargo test --lib -- --ignored --nocapture measure_scu`
+#[test]
+#[ignore = "a measurement"]
+fn measure_scu_memory_of_a_200_mb_object() {
+    struct Large;
+    impl Cargo for Large {
+        fn sop_class(&self) -> &str {
+            CT
+        }
+        fn sop_instance(&self) -> &str {
+            "1.2.3"
+        }
+        fn transfer_syntax(&self) -> &str {
+            EXPLICIT
+        }
+        fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+            // Pixel Data, 200,000,000 bytes of 7.
+            const HEADER: &[u8] = b"\xE0\x7F\x10\x00OW\0\0\x00\xC2\xEB\x0B";
+            Ok(Box::new(HEADER.chain(io::repeat(7).take(200_000_000))))
+        }
+    }
+    enum Heavy {}
+    impl sealed::Sealed for Heavy {}
+    impl Zone for Heavy {
+        type Cargo = Large;
+    }
+    let Some(storescp) = Storescp::start(&["--ignore"]) else { return };
+    let proposals = proposals();
+    let mut association: Association<Heavy> =
+        Association::connect(&destination(storescp.port), &proposals).unwrap();
+    let began = Instant::now();
+    association.c_store(&Large).unwrap();
+    let seconds = began.elapsed().as_secs_f64();
+    association.release().unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    println!("200 MB object to storescp: {seconds:.2} s, {peak}");
+}
+
+#[test]
 fn net_scu_partitions_proposals() {
     let proposal = |n: usize| Proposal::new(&format!("1.2.{}", n + 1), EXPLICIT).unwrap();
     let groups = partition((0..300).chain(0..300).map(proposal));
