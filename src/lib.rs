@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod audit;
+pub mod config;
+pub mod console;
 pub mod custody;
 pub mod deface;
 pub mod deid;
@@ -17,7 +19,9 @@ pub mod phi;
 pub mod pipeline;
 pub mod profile;
 pub mod receive;
+pub mod service;
 pub mod spool;
 pub mod standard;
 pub mod study;
 pub mod worker;
+pub mod yaml;

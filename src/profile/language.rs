@@ -11,45 +11,13 @@
 
 use super::{ALWAYS_PSEUDONYMIZED, BurnedIn, Faces, Profile, Rule};
 use crate::standard::{self, Action};
+use crate::yaml::{Mistakes, Notes, suggestion};
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::StandardDataDictionary;
 use serde::Deserialize;
 use serde_yaml::Spanned;
 use std::collections::BTreeMap;
-use std::fmt;
-
-/// Everything that is wrong with a profile, in the order of the file.
-#[derive(Debug, thiserror::Error)]
-pub struct Mistakes {
-    file: String,
-    found: Vec<Mistake>,
-}
-
-/// One mistake: where, what, and what to write instead.
-#[derive(Debug)]
-struct Mistake {
-    at: Option<(u64, u64)>,
-    what: String,
-}
-
-impl fmt::Display for Mistakes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, mistake) in self.found.iter().enumerate() {
-            let newline = if n > 0 { "\n" } else { "" };
-            match mistake.at {
-                Some((line, column)) => {
-                    write!(f, "{newline}{}:{line}:{column}: {}", self.file, mistake.what)?;
-                }
-                None => write!(f, "{newline}{}: {}", self.file, mistake.what)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Bytes of the largest profile that is read.
-const SIZE_MAX: usize = 1 << 20;
 
 /// What `based_on` must say.
 fn base() -> String {
@@ -101,38 +69,26 @@ struct RawRule {
 /// # Errors
 /// [`Mistakes`]: all of them, with line and column.
 pub fn parse(file: &str, text: &str) -> Result<Profile, Mistakes> {
-    let mut reader = Reader { found: Vec::new() };
+    let mut reader = Reader::default();
     let profile = reader.profile(text);
-    match profile {
-        Some(profile) if reader.found.is_empty() => Ok(profile),
-        _ => Err(Mistakes { file: file.to_owned(), found: reader.found }),
-    }
+    reader.notes.settle(file, profile)
 }
 
 /// Collects mistakes on the way.
+#[derive(Default)]
 struct Reader {
-    found: Vec<Mistake>,
+    notes: Notes,
 }
 
 impl Reader {
     fn profile(&mut self, text: &str) -> Option<Profile> {
-        if text.len() > SIZE_MAX {
-            self.say(None, format!("a profile has at most {SIZE_MAX} bytes"));
-            return None;
-        }
-        let raw: RawProfile = match serde_yaml::from_str(text) {
-            Ok(raw) => raw,
-            Err(error) => {
-                self.say(None, error.to_string());
-                return None;
-            }
-        };
+        let raw: RawProfile = self.notes.parse(text)?;
         if raw.efface_profile.value != 1 {
-            self.at(&raw.efface_profile, "this version reads efface_profile: 1".to_owned());
+            self.notes.at(&raw.efface_profile, "this version reads efface_profile: 1");
         }
         let name = self.name(&raw.name);
         if raw.based_on.value != base() {
-            self.at(&raw.based_on, format!("write based_on: {}", base()));
+            self.notes.at(&raw.based_on, format!("write based_on: {}", base()));
         }
         let faces = self.faces(&raw);
         let burned_in = match &raw.leave.burned_in_text {
@@ -147,7 +103,8 @@ impl Reader {
         let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let text = &name.value;
         if text.is_empty() || text.len() > 32 || !text.bytes().all(legal) {
-            self.at(name, "a name has 1 to 32 lower-case letters, digits and hyphens".to_owned());
+            self.notes
+                .at(name, "a name has 1 to 32 lower-case letters, digits and hyphens".to_owned());
         }
         text.clone()
     }
@@ -158,13 +115,14 @@ impl Reader {
             if option.value == CLEAN_FACES {
                 clean = Some(option);
             } else {
-                let hint = nearest(&option.value, OPTIONS.into_iter());
-                self.at(option, format!("this version has no option {:?}{hint}", option.value));
+                let hint = suggestion(&option.value, OPTIONS.into_iter());
+                self.notes
+                    .at(option, format!("this version has no option {:?}{hint}", option.value));
             }
         }
         match (clean, &raw.leave.faces) {
             (Some(option), Some(_)) => {
-                self.at(option, "faces cannot be both cleaned and left".to_owned());
+                self.notes.at(option, "faces cannot be both cleaned and left".to_owned());
                 Faces::Withhold
             }
             (Some(_), None) => Faces::Remove,
@@ -175,7 +133,7 @@ impl Reader {
 
     fn because(&mut self, reason: &Spanned<String>) -> String {
         if reason.value.trim().len() < 8 {
-            self.at(reason, "say why, in words that an auditor understands".to_owned());
+            self.notes.at(reason, "say why, in words that an auditor understands".to_owned());
         }
         reason.value.trim().to_owned()
     }
@@ -190,11 +148,11 @@ impl Reader {
             let because = rule.value.because.as_deref().map(str::trim).filter(|b| b.len() >= 8);
             if weaker && because.is_none() {
                 let what = "this keeps what the standard's table removes: say because: \"...\"";
-                self.at(rule, what.to_owned());
+                self.notes.at(rule, what.to_owned());
             }
             let compiled = Rule { action, because: because.map(str::to_owned) };
             if rules.insert(tag, compiled).is_some() {
-                self.at(rule, "a second rule for the same element".to_owned());
+                self.notes.at(rule, "a second rule for the same element".to_owned());
             }
         }
         rules
@@ -211,25 +169,26 @@ impl Reader {
                 (tag, parsed.and_then(|tag| StandardDataDictionary.by_tag(tag)))
             }
             _ => {
-                self.at(rule, "a rule has either keyword: or tag:".to_owned());
+                self.notes.at(rule, "a rule has either keyword: or tag:".to_owned());
                 return None;
             }
         };
         let Some(entry) = entry else {
-            let hint = nearest(&named.value, standard::listed_keywords());
-            self.at(named, format!("the standard has no element {:?}{hint}", named.value));
+            let hint = suggestion(&named.value, standard::listed_keywords());
+            self.notes.at(named, format!("the standard has no element {:?}{hint}", named.value));
             return None;
         };
         let tag = entry.tag();
         if tag.group() % 2 == 1 || standard::is_repeating_group(tag) || tag.group() < 8 {
-            self.at(
+            self.notes.at(
                 named,
                 "private, curve, overlay and file meta groups are never kept".to_owned(),
             );
             return None;
         }
         if ALWAYS_PSEUDONYMIZED.contains(&tag) {
-            self.at(named, "this element is always pseudonymized; no rule is needed".to_owned());
+            self.notes
+                .at(named, "this element is always pseudonymized; no rule is needed".to_owned());
             return None;
         }
         Some((tag, entry.vr().relaxed()))
@@ -243,44 +202,27 @@ impl Reader {
             "U" => Action::U,
             "K" => Action::K,
             _ => {
-                self.at(letter, "an action is one of X, Z, D, U, K (PS3.15 E.1-1a)".to_owned());
+                self.notes
+                    .at(letter, "an action is one of X, Z, D, U, K (PS3.15 E.1-1a)".to_owned());
                 return None;
             }
         };
         if action == Action::U && !matches!(vr, VR::UI | VR::SQ) {
-            self.at(letter, format!("U maps UIDs; this element is {vr}"));
+            self.notes.at(letter, format!("U maps UIDs; this element is {vr}"));
             return None;
         }
         if retains(action) && matches!(vr, VR::PN | VR::DA | VR::DT | VR::TM) {
             let what = format!("{vr} cannot be kept: names and times of the source never leave");
-            self.at(letter, what);
+            self.notes.at(letter, what);
             return None;
         }
         Some(action)
-    }
-
-    fn at<T>(&mut self, place: &Spanned<T>, what: String) {
-        self.say(Some((place.referenced.line(), place.referenced.column())), what);
-    }
-
-    fn say(&mut self, at: Option<(u64, u64)>, what: String) {
-        self.found.push(Mistake { at, what });
     }
 }
 
 /// Whether something of the source is still there after this action.
 fn retains(action: Action) -> bool {
     matches!(action, Action::K | Action::U)
-}
-
-/// `; did you mean X?`, when something is near enough.
-fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> String {
-    let scored =
-        candidates.map(|c| (strsim::jaro_winkler(&word.to_lowercase(), &c.to_lowercase()), c));
-    match scored.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((score, best)) if score > 0.85 => format!("; did you mean {best}?"),
-        _ => String::new(),
-    }
 }
 
 #[cfg(test)]

@@ -174,6 +174,14 @@ impl Spool {
             return Ok(());
         }
         self.move_batch(batch, Place::Held, Place::Delivered)?;
+        self.mark_delivered(batch)
+    }
+
+    /// Notes the time from which a delivered batch is retained.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn mark_delivered(&self, batch: &str) -> io::Result<()> {
         let since = self.dir(Place::Delivered).join(batch).join(DELIVERED);
         disk::write_whole(&since, crate::audit::now().as_bytes())
     }

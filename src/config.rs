@@ -1,0 +1,447 @@
+//! The configuration: raw YAML or flags in, settled settings out, every mistake with its line.
+//!
+//! ```yaml
+//! efface_config: 1
+//! state: /var/lib/efface                # originals, parcels, log: on an encrypted volume
+//! key_file: /etc/efface/root.key        # made by: efface keys init --out FILE
+//! listen: 0.0.0.0:11112
+//! ae_title: EFFACE
+//! allow:                                # who may send; nobody else
+//!   - { ae_title: PACS, from: [10.20.0.0/16] }
+//! destinations:
+//!   - { name: lab, to: LAB@192.0.2.7:104, project: lab, profile: basic }
+//! quiet_period_s: 60                    # a study is closed when nothing has come for so long
+//! ```
+//!
+//! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
+
+use crate::id::AeTitle;
+use crate::net::access::{Caller, Network};
+use crate::profile::{Profile, language};
+use crate::yaml::{Mistakes, Notes, suggestion};
+use serde::Deserialize;
+use serde_yaml::Spanned;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Everything that the gateway has to know.
+pub struct Settings {
+    /// The state directory.
+    pub state: PathBuf,
+    /// The root key.
+    pub key_file: PathBuf,
+    /// Address and port of the listener.
+    pub listen: SocketAddr,
+    /// The AE title by which efface is called, and calls.
+    pub ae_title: AeTitle,
+    /// Who may send.
+    pub allow: Vec<Caller>,
+    /// Where de-identified studies go.
+    pub destinations: Vec<DestinationSettings>,
+    /// Address of `/metrics` and `/healthz`, on loopback; `None`: not served.
+    pub metrics: Option<SocketAddr>,
+    /// Times and sizes.
+    pub limits: Limits,
+}
+
+/// One destination.
+pub struct DestinationSettings {
+    /// Name in messages, log and spool.
+    pub name: String,
+    /// Its AE title.
+    pub ae_title: AeTitle,
+    /// `host:port`.
+    pub address: String,
+    /// The domain of the pseudonyms: one recipient and purpose.
+    pub project: String,
+    /// What leaves.
+    pub profile: Profile,
+    /// Associations at a time.
+    pub associations: usize,
+}
+
+/// Times and sizes. Everything has a maximum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Seconds without a new instance after which a study is closed.
+    pub quiet_period_s: f64,
+    /// Hours for which identified originals are kept after delivery.
+    pub retain_delivered_h: f64,
+    /// Bytes of disk that reception never uses.
+    pub disk_reserve_bytes: u64,
+    /// Bytes of the largest instance.
+    pub instance_bytes_max: u64,
+    /// Associations at a time.
+    pub associations_max: usize,
+    /// Seconds for an association to be asked for.
+    pub artim_s: u64,
+    /// Seconds without a PDU after which an association ends.
+    pub idle_s: u64,
+    /// Seconds for one instance to come in or go out.
+    pub message_s: u64,
+    /// Seconds that running associations get to finish when efface stops.
+    pub drain_s: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            quiet_period_s: 60.0,
+            retain_delivered_h: 24.0,
+            disk_reserve_bytes: 2 << 30,
+            instance_bytes_max: 4 << 30,
+            associations_max: 50,
+            artim_s: 30,
+            idle_s: 60,
+            message_s: 600,
+            drain_s: 10,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    efface_config: Spanned<u32>,
+    state: PathBuf,
+    key_file: Option<PathBuf>,
+    listen: Spanned<String>,
+    ae_title: Spanned<String>,
+    allow: Spanned<Vec<RawCaller>>,
+    destinations: Spanned<Vec<RawDestination>>,
+    metrics: Option<Spanned<String>>,
+    quiet_period_s: Option<Spanned<f64>>,
+    retain_delivered_h: Option<Spanned<f64>>,
+    disk_reserve_bytes: Option<Spanned<u64>>,
+    instance_bytes_max: Option<Spanned<u64>>,
+    associations_max: Option<Spanned<usize>>,
+    artim_s: Option<Spanned<u64>>,
+    idle_s: Option<Spanned<u64>>,
+    message_s: Option<Spanned<u64>>,
+    drain_s: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCaller {
+    ae_title: Spanned<String>,
+    #[serde(default)]
+    from: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDestination {
+    name: Spanned<String>,
+    to: Spanned<String>,
+    project: Option<Spanned<String>>,
+    profile: Spanned<String>,
+    associations: Option<Spanned<usize>>,
+}
+
+/// Reads a configuration. Profiles are looked for beside it.
+///
+/// # Errors
+/// [`Mistakes`]: all of them.
+pub fn parse(path: &Path, text: &str) -> Result<Settings, Mistakes> {
+    let mut settling = Settling { notes: Notes::default(), folder: path.parent() };
+    let raw = settling.notes.parse::<RawConfig>(text);
+    let settings = raw.and_then(|raw| settling.settings(raw));
+    settling.notes.settle(&path.display().to_string(), settings)
+}
+
+/// Settles raw values, noting mistakes.
+struct Settling<'a> {
+    notes: Notes,
+    folder: Option<&'a Path>,
+}
+
+impl Settling<'_> {
+    fn settings(&mut self, raw: RawConfig) -> Option<Settings> {
+        if raw.efface_config.value != 1 {
+            self.notes.at(&raw.efface_config, "this version reads efface_config: 1");
+        }
+        let limits = self.limits(&raw);
+        let listen = self.address(&raw.listen);
+        let metrics = raw.metrics.as_ref().and_then(|text| self.loopback(text));
+        let ae_title = self.ae_title(&raw.ae_title);
+        let allow = self.callers(&raw.allow);
+        let destinations = self.destinations(&raw.destinations);
+        let key_file = raw.key_file.or_else(credential);
+        if key_file.is_none() {
+            self.notes.say("key_file: FILE is missing. Make one with: efface keys init --out FILE");
+        }
+        Some(Settings {
+            state: raw.state,
+            key_file: key_file?,
+            listen: listen?,
+            ae_title: ae_title?,
+            allow,
+            destinations,
+            metrics,
+            limits,
+        })
+    }
+
+    fn limits(&mut self, raw: &RawConfig) -> Limits {
+        let standard = Limits::default();
+        Limits {
+            quiet_period_s: self.seconds(&raw.quiet_period_s, standard.quiet_period_s, 86_400.0),
+            retain_delivered_h: self.seconds(
+                &raw.retain_delivered_h,
+                standard.retain_delivered_h,
+                87_600.0,
+            ),
+            disk_reserve_bytes: value(&raw.disk_reserve_bytes, standard.disk_reserve_bytes),
+            instance_bytes_max: value(&raw.instance_bytes_max, standard.instance_bytes_max),
+            associations_max: self.count(&raw.associations_max, standard.associations_max, 1000),
+            artim_s: value(&raw.artim_s, standard.artim_s),
+            idle_s: value(&raw.idle_s, standard.idle_s),
+            message_s: value(&raw.message_s, standard.message_s),
+            drain_s: value(&raw.drain_s, standard.drain_s),
+        }
+    }
+
+    fn seconds(&mut self, raw: &Option<Spanned<f64>>, standard: f64, most: f64) -> f64 {
+        match raw {
+            Some(given) if (0.0..=most).contains(&given.value) => given.value,
+            Some(given) => {
+                self.notes.at(given, format!("a number from 0 to {most}"));
+                standard
+            }
+            None => standard,
+        }
+    }
+
+    fn count(&mut self, raw: &Option<Spanned<usize>>, standard: usize, most: usize) -> usize {
+        match raw {
+            Some(given) if (1..=most).contains(&given.value) => given.value,
+            Some(given) => {
+                self.notes.at(given, format!("a number from 1 to {most}"));
+                standard
+            }
+            None => standard,
+        }
+    }
+
+    fn address(&mut self, text: &Spanned<String>) -> Option<SocketAddr> {
+        let parsed = text.value.parse().ok();
+        if parsed.is_none() {
+            self.notes.at(text, "an address and a port, for example 0.0.0.0:11112");
+        }
+        parsed
+    }
+
+    fn loopback(&mut self, text: &Spanned<String>) -> Option<SocketAddr> {
+        let address = self.address(text)?;
+        if !address.ip().is_loopback() {
+            self.notes.at(text, "metrics are served on loopback only, for example 127.0.0.1:9104");
+        }
+        Some(address)
+    }
+
+    fn ae_title(&mut self, text: &Spanned<String>) -> Option<AeTitle> {
+        match text.value.parse() {
+            Ok(title) => Some(title),
+            Err(error) => {
+                self.notes.at(text, format!("{error}"));
+                None
+            }
+        }
+    }
+
+    fn callers(&mut self, raw: &Spanned<Vec<RawCaller>>) -> Vec<Caller> {
+        if raw.value.is_empty() {
+            self.notes.at(raw, "nobody may send: name at least one calling AE title");
+        }
+        let callers = raw.value.iter().filter_map(|caller| {
+            let ae_title = self.ae_title(&caller.ae_title)?;
+            let sources = caller.from.iter().filter_map(|text| {
+                let network = text.value.parse::<Network>().ok();
+                if network.is_none() {
+                    self.notes.at(text, "an address or a network, for example 10.20.0.0/16");
+                }
+                network
+            });
+            Some(Caller { ae_title, sources: sources.collect() })
+        });
+        callers.collect()
+    }
+
+    fn destinations(&mut self, raw: &Spanned<Vec<RawDestination>>) -> Vec<DestinationSettings> {
+        if raw.value.is_empty() {
+            self.notes.at(raw, "name at least one destination");
+        }
+        let mut settled: Vec<DestinationSettings> = Vec::new();
+        for destination in &raw.value {
+            let Some(new) = self.destination(destination) else { continue };
+            if settled.iter().any(|known| known.name == new.name) {
+                self.notes.at(&destination.name, "a second destination of this name");
+            }
+            if settled.iter().any(|known| known.project == new.project) {
+                let what = "a second destination of this project: the two recipients could join their data. Give it a project: of its own";
+                self.notes.at(&destination.name, what);
+            }
+            settled.push(new);
+        }
+        settled
+    }
+
+    fn destination(&mut self, raw: &RawDestination) -> Option<DestinationSettings> {
+        let name = self.name(&raw.name)?;
+        let project = match &raw.project {
+            Some(project) => self.name(project)?,
+            None => name.clone(),
+        };
+        let (ae_title, address) = match target(&raw.to.value) {
+            Some(target) => target,
+            None => {
+                self.notes.at(&raw.to, "AE_TITLE@HOST:PORT, for example LAB@192.0.2.7:104");
+                return None;
+            }
+        };
+        let associations = self.count(&raw.associations, 4, 64);
+        let profile = match load_profile(&raw.profile.value, self.folder) {
+            Ok(profile) => profile,
+            Err(problem) => {
+                self.notes.at(&raw.profile, problem);
+                return None;
+            }
+        };
+        Some(DestinationSettings { name, ae_title, address, project, profile, associations })
+    }
+
+    fn name(&mut self, text: &Spanned<String>) -> Option<String> {
+        let legal = is_name(&text.value);
+        if !legal {
+            self.notes.at(text, "1 to 32 lower-case letters, digits and hyphens");
+        }
+        legal.then(|| text.value.clone())
+    }
+}
+
+fn value<T: Copy>(raw: &Option<Spanned<T>>, standard: T) -> T {
+    raw.as_ref().map_or(standard, |given| given.value)
+}
+
+/// Names of destinations and projects: they become directories.
+fn is_name(text: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=32).contains(&text.len()) && text.bytes().all(legal)
+}
+
+/// `AE_TITLE@HOST:PORT`.
+pub fn target(text: &str) -> Option<(AeTitle, String)> {
+    let (title, address) = text.rsplit_once('@')?;
+    let (host, port) = address.rsplit_once(':')?;
+    let port_is_legal = port.parse::<u16>().is_ok_and(|p| p > 0);
+    (!host.is_empty() && port_is_legal).then_some((title.parse().ok()?, address.to_owned()))
+}
+
+/// The key that systemd hands over, if it does (`LoadCredential=efface-root.key:...`).
+fn credential() -> Option<PathBuf> {
+    let path = Path::new(&std::env::var_os("CREDENTIALS_DIRECTORY")?).join("efface-root.key");
+    path.exists().then_some(path)
+}
+
+/// The profiles that are compiled in, by name.
+const SHIPPED: [(&str, &str); 1] = [("basic", include_str!("../profiles/basic.yaml"))];
+
+/// A profile by the name of a shipped one or by its file, which is looked for in `folder`.
+///
+/// # Errors
+/// What is wrong, for a person.
+pub fn load_profile(name: &str, folder: Option<&Path>) -> Result<Profile, String> {
+    if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        return language::parse(name, text).map_err(|mistakes| mistakes.to_string());
+    }
+    let path = folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        let hint = suggestion(name, SHIPPED.iter().map(|(shipped, _)| *shipped));
+        format!("profile {}: {error}{hint}", path.display())
+    })?;
+    language::parse(&path.display().to_string(), &text).map_err(|mistakes| mistakes.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "\
+efface_config: 1
+state: /tmp/state
+key_file: /tmp/key
+listen: 127.0.0.1:11112
+ae_title: EFFACE
+allow:
+  - { ae_title: PACS, from: [10.20.0.0/16] }
+destinations:
+  - { name: lab, to: LAB@192.0.2.7:104, profile: basic }
+";
+
+    fn mistakes(text: &str) -> String {
+        parse(Path::new("efface.yaml"), text)
+            .map(|_| ())
+            .map_err(|m| m.to_string())
+            .err()
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_default() {
+        let settings = parse(Path::new("efface.yaml"), GOOD).unwrap();
+        assert_eq!(settings.limits, Limits::default());
+        let lab = &settings.destinations[0];
+        assert_eq!(
+            (lab.project.as_str(), lab.associations, lab.profile.name()),
+            ("lab", 4, "basic")
+        );
+        assert_eq!(lab.address, "192.0.2.7:104");
+        assert!(settings.metrics.is_none());
+    }
+
+    #[test]
+    fn every_mistake_has_its_place() {
+        let bad = GOOD
+            .replace("127.0.0.1:11112", "localhost")
+            .replace("10.20.0.0/16", "10.20.0.1/16")
+            .replace("LAB@192.0.2.7:104", "192.0.2.7:104")
+            + "quiet_period_s: -1\nmetrics: 0.0.0.0:9104\n";
+        let said = mistakes(&bad);
+        for place in [":4:9:", ":7:30:", ":9:22:", ":10:17:", ":11:10:"] {
+            assert!(said.contains(place), "{place} in {said}");
+        }
+        assert_eq!(said.lines().count(), 5);
+    }
+
+    #[test]
+    fn nobody_is_allowed_by_default() {
+        assert!(
+            mistakes(
+                &GOOD.replace("allow:\n  - { ae_title: PACS, from: [10.20.0.0/16] }", "allow: []")
+            )
+            .contains("nobody may send")
+        );
+        assert!(
+            mistakes(&GOOD.replace("  - { ae_title: PACS, from: [10.20.0.0/16] }\n", ""))
+                .contains("efface.yaml")
+        );
+    }
+
+    #[test]
+    fn two_recipients_never_share_a_key() {
+        let two = format!(
+            "{GOOD}  - {{ name: two, to: TWO@192.0.2.8:104, project: lab, profile: basic }}\n"
+        );
+        assert!(mistakes(&two).contains("could join their data"));
+    }
+
+    #[test]
+    fn unknown_profiles_and_keys_are_refused() {
+        assert!(
+            mistakes(&GOOD.replace("profile: basic", "profile: basics"))
+                .contains("did you mean basic?")
+        );
+        assert!(mistakes(&format!("{GOOD}quiet_period: 3\n")).contains("quiet_period"));
+    }
+}

@@ -1,0 +1,159 @@
+//! What operators and their monitoring see: `/metrics` and `/healthz` on loopback.
+//!
+//! No label is derived from a patient; there is nothing to log in to and nothing to change.
+
+use crate::meter::Meter;
+use crate::net::listener::ListenerCounters;
+use crate::spool::outbox::Outbox;
+use crate::spool::{Place, Spool};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Router, http};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::oneshot;
+
+/// What the console shows.
+pub struct Console {
+    /// The state directory.
+    pub spool: Arc<Spool>,
+    /// Counts of the pipeline.
+    pub meter: Arc<Meter>,
+    /// Counts of the listener.
+    pub listener: Arc<ListenerCounters>,
+    /// The listener's port, for whoever asks whether it listens.
+    pub destinations: Vec<String>,
+}
+
+/// Serves until the sender of `stop` is dropped or used.
+///
+/// # Errors
+/// When the socket cannot be served.
+pub fn serve(
+    console: Console,
+    listener: TcpListener,
+    stop: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let app = Router::new()
+            .route("/metrics", get(metrics))
+            .route("/healthz", get(health))
+            .with_state(Arc::new(console));
+        let stopped = async {
+            // An error means that the sender is gone: that is a stop too.
+            let _ = stop.await;
+        };
+        axum::serve(listener, app).with_graceful_shutdown(stopped).await
+    })
+}
+
+/// Binds the console's socket.
+///
+/// # Errors
+/// What the system says.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address)
+}
+
+async fn health(State(console): State<Arc<Console>>) -> impl IntoResponse {
+    if console.spool.is_poisoned() {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "an fsync has failed: check the disk, then restart efface\n",
+        )
+    } else if !console.spool.has_room_for(0) {
+        (StatusCode::SERVICE_UNAVAILABLE, "the disk is below its reserve\n")
+    } else {
+        (StatusCode::OK, "ok\n")
+    }
+}
+
+async fn metrics(State(console): State<Arc<Console>>) -> impl IntoResponse {
+    let mut text = String::new();
+    let encoded = registry(&console).map(|registry| encode(&mut text, &registry));
+    match encoded {
+        Ok(Ok(())) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(http::header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "the spool cannot be read\n").into_response(),
+    }
+}
+
+type Label = Vec<(&'static str, String)>;
+
+/// A registry with the values of this moment.
+fn registry(console: &Console) -> io::Result<Registry> {
+    let mut registry = Registry::with_prefix("efface");
+    let Console { spool, meter, listener, .. } = console;
+    for (name, help, value) in [
+        (
+            "associations_accepted",
+            "Associations accepted",
+            listener.accepted.load(Ordering::Relaxed),
+        ),
+        ("instances_stored", "Instances acknowledged", listener.stored.load(Ordering::Relaxed)),
+        (
+            "instances_stored_bytes",
+            "Bytes acknowledged",
+            listener.stored_bytes.load(Ordering::Relaxed),
+        ),
+        ("instances_gathered", "Instances gathered by study", meter.gathered.get()),
+        ("instances_released", "Instances released, once per destination", meter.released.get()),
+        ("instances_delivered", "Instances that a destination stored", meter.delivered.get()),
+        ("instances_repeated", "Instances that came again unchanged", meter.repeated.get()),
+        ("batches_settled", "Batches taken to their end", meter.batches.get()),
+        ("send_retries", "Attempts to send that are repeated", meter.retries.get()),
+    ] {
+        let counter = Counter::<u64>::default();
+        counter.inc_by(value);
+        registry.register(name, help, counter);
+    }
+    let quarantined = Family::<Label, Counter>::default();
+    for (code, n) in meter.quarantined() {
+        quarantined.get_or_create(&vec![("code", code.name().to_owned())]).inc_by(n);
+    }
+    registry.register("instances_quarantined", "Instances put aside, by code", quarantined);
+    let rejected = Family::<Label, Counter>::default();
+    for (rejection, n) in listener.rejected() {
+        rejected.get_or_create(&vec![("reason", format!("{rejection:?}"))]).inc_by(n);
+    }
+    registry.register("associations_rejected", "Associations rejected, by reason", rejected);
+    let gauge = |registry: &mut Registry, name: &str, help: &str, value: usize| {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        registry.register(name, help, gauge);
+    };
+    let count = |place| crate::disk::list(&spool.dir(place)).map(|names| names.len());
+    let associations = listener.associations.load(Ordering::Relaxed);
+    gauge(&mut registry, "associations", "Associations open now", associations);
+    for (name, help, place) in [
+        ("studies_open", "Studies that are not quiet yet", Place::Studies),
+        ("batches_in_work", "Batches that wait for a worker or have one", Place::Work),
+        ("batches_held", "Batches on their way", Place::Held),
+        ("quarantine_entries", "Groups of instances in quarantine", Place::Quarantine),
+    ] {
+        gauge(&mut registry, name, help, count(place)?);
+    }
+    gauge(&mut registry, "spool_poisoned", "1: an fsync has failed", spool.is_poisoned().into());
+    let waiting = Family::<Label, Gauge>::default();
+    for destination in &console.destinations {
+        let (ready, broken) = Outbox::of(spool, destination)?.ready()?;
+        let label = vec![("destination", destination.clone())];
+        waiting.get_or_create(&label).set((ready.len() + broken.len()) as i64);
+    }
+    registry.register("outbox_batches", "Batches waiting to be sent", waiting);
+    Ok(registry)
+}

@@ -1,0 +1,369 @@
+//! The gateway as a process: starts everything, stops everything, in an order that loses nothing.
+//!
+//! Start: spool, log, forwarders, workers, gatherer, console, and the listener last. Stop: the
+//! listener first (running associations finish what they have), then the rest; whatever is not done
+//! is found again at the next start, by the code that does it every day.
+
+use crate::audit::{self, Event, Log};
+use crate::config::{DestinationSettings, Settings};
+use crate::console::{self, Console};
+use crate::custody::key::{self, Key, Purpose, RootKey};
+use crate::dicom::part10::TRANSFER_SYNTAXES;
+use crate::disk;
+use crate::forward::Forwarder;
+use crate::meter::Meter;
+use crate::net::listener::{self, Listener, ListenerOptions};
+use crate::net::scu::Destination;
+use crate::pipeline::Route;
+use crate::receive::Receiver;
+use crate::spool::inbox::Inbox;
+use crate::spool::outbox::Outbox;
+use crate::spool::{self, DELIVERED, Place, Spool, entry_ids};
+use crate::standard::sop_classes;
+use crate::study::Gatherer;
+use crate::worker::{Fate, Worker};
+use data_encoding::HEXLOWER;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Batches that are worked on at a time; each uses all processors.
+const WORKERS: usize = 2;
+/// The pause before a batch that had to wait is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
+/// Largest P-DATA-TF that is announced, in bytes.
+const PDU_BYTES_MAX: u32 = 131_072;
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No key.
+    #[error(transparent)]
+    Key(#[from] key::Error),
+    /// No state directory.
+    #[error(transparent)]
+    Spool(#[from] spool::Error),
+    /// No log.
+    #[error(transparent)]
+    Audit(#[from] audit::Error),
+    /// No listener.
+    #[error(transparent)]
+    Listener(#[from] listener::Error),
+    /// The console's port.
+    #[error("metrics address {address}: {error}")]
+    Console {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The system refused.
+    #[error("the state directory cannot be used: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A running gateway.
+pub struct Gateway {
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    stop_listening: Arc<AtomicBool>,
+    stop_console: Option<tokio::sync::oneshot::Sender<()>>,
+    listener: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
+    log: Arc<Log>,
+}
+
+impl Gateway {
+    /// Starts a gateway. It listens when this returns.
+    ///
+    /// # Errors
+    /// [`Error`]: nothing was accepted, nothing was sent.
+    pub fn start(settings: Settings) -> Result<Self, Error> {
+        let root = RootKey::read_file(&settings.key_file)?;
+        let limits = settings.limits;
+        let spool = Arc::new(Spool::open(&settings.state, limits.disk_reserve_bytes)?);
+        let log = Arc::new(Log::open(&spool.dir(Place::Audit))?);
+        let meter = Arc::new(Meter::default());
+        let stop = Arc::new(AtomicBool::new(false));
+        let (arrivals, announced) = mpsc::channel();
+        let (close, closed) = mpsc::channel();
+        let mut threads = Threads { stop: Arc::clone(&stop), handles: Vec::new() };
+
+        let inbox = Arc::new(Inbox::open(Arc::clone(&spool), limits.instance_bytes_max)?);
+        let receiver = Receiver::new(inbox, arrivals);
+        let options = listener_options(&settings);
+        let names: Vec<String> = settings.destinations.iter().map(|d| d.name.clone()).collect();
+        let listener = Listener::bind(options, receiver)?;
+        let address = listener.local_addr();
+        let console = Console {
+            spool: Arc::clone(&spool),
+            meter: Arc::clone(&meter),
+            listener: listener.counters(),
+            destinations: names,
+        };
+        let stop_console = threads.console(console, settings.metrics)?;
+
+        let mut routes = Vec::new();
+        for destination in settings.destinations {
+            Outbox::of(&spool, &destination.name)?.clear_drafts()?;
+            let (route, forwarder) =
+                outgoing(destination, &settings.ae_title, &root, limits.message_s);
+            routes.push(Arc::clone(&route));
+            let (spool, log, meter) = (Arc::clone(&spool), Arc::clone(&log), Arc::clone(&meter));
+            let forwarder = forwarder(spool, log, meter, close.clone());
+            threads.spawn("forward", move |stop| forwarder.run(stop));
+        }
+        log.append(started(&routes, &root))?;
+        let worker = Arc::new(Worker {
+            spool: Arc::clone(&spool),
+            log: Arc::clone(&log),
+            routes,
+            handles: handles(&root),
+            meter: Arc::clone(&meter),
+        });
+        for batch in disk::list(&spool.dir(Place::Work))? {
+            // The receiver is alive: it is on this function's stack.
+            let _ = close.send(batch);
+        }
+        threads.workers(&worker, closed);
+        let quiet = Duration::from_secs_f64(limits.quiet_period_s);
+        let gatherer = Gatherer::open(Arc::clone(&spool), handles(&root), meter, quiet)?;
+        threads.spawn("gather", move |stop| gatherer.run(&announced, &close, stop));
+        let retention = Duration::from_secs_f64(limits.retain_delivered_h * 3600.0);
+        let janitor = Janitor { spool, log: Arc::clone(&log), retention };
+        threads.spawn("retain", move |stop| janitor.run(stop));
+
+        let stop_listening = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::clone(&stop_listening);
+        let listener = std::thread::Builder::new()
+            .name("listen".to_owned())
+            .spawn(move || listener.run(&stopping))?;
+        tracing::info!(%address, "listening");
+        Ok(Gateway {
+            address,
+            stop,
+            stop_listening,
+            stop_console,
+            listener: Some(listener),
+            threads: threads.handles,
+            log,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops: running associations finish, what was begun is finished or left for the next start.
+    ///
+    /// # Errors
+    /// When the end could not be written to the log.
+    pub fn stop(mut self) -> Result<(), Error> {
+        self.stop_listening.store(true, Ordering::SeqCst);
+        join(self.listener.take());
+        self.stop.store(true, Ordering::SeqCst);
+        drop(self.stop_console.take());
+        for thread in self.threads.drain(..) {
+            join(Some(thread));
+        }
+        self.log.append(Event::Stopped)?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn join(thread: Option<JoinHandle<()>>) {
+    if let Some(Err(_)) = thread.map(JoinHandle::join) {
+        tracing::error!("a thread panicked");
+    }
+}
+
+/// The key that tags studies and instances in the spool; of no project, it never leaves.
+pub fn handles(root: &RootKey) -> Key {
+    root.derive("", Purpose::Handle)
+}
+
+fn started(routes: &[Arc<Route>], root: &RootKey) -> Event {
+    let profile = |route: &Arc<Route>| {
+        format!("{} {}", route.profile.name(), HEXLOWER.encode(&route.profile.digest()))
+    };
+    Event::Started {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        profiles: routes.iter().map(profile).collect(),
+        key: root.fingerprint(),
+    }
+}
+
+fn listener_options(settings: &Settings) -> ListenerOptions {
+    let limits = settings.limits;
+    let uids = |texts: Vec<&str>| texts.into_iter().filter_map(|t| t.parse().ok()).collect();
+    ListenerOptions {
+        listen: settings.listen,
+        ae_title: settings.ae_title.clone(),
+        callers: settings.allow.clone(),
+        sop_classes: uids(sop_classes().keys().copied().collect()),
+        transfer_syntaxes: uids(TRANSFER_SYNTAXES.to_vec()),
+        max_associations: limits.associations_max,
+        pdu_bytes_max: PDU_BYTES_MAX,
+        dataset_bytes_max: limits.instance_bytes_max,
+        drain_bytes_max: 64 << 20,
+        artim_s: limits.artim_s,
+        idle_s: limits.idle_s,
+        message_s: limits.message_s,
+        drain_s: limits.drain_s,
+    }
+}
+
+/// The route of a destination, and what makes its forwarder.
+fn outgoing(
+    settings: DestinationSettings,
+    calling: &crate::id::AeTitle,
+    root: &RootKey,
+    message_s: u64,
+) -> (Arc<Route>, impl FnOnce(Arc<Spool>, Arc<Log>, Arc<Meter>, Sender<String>) -> Forwarder) {
+    let DestinationSettings { name, ae_title, address, project, profile, associations } = settings;
+    let route = Arc::new(Route::new(&name, &project, profile, root));
+    let destination = Destination {
+        name,
+        ae_title,
+        calling_ae_title: calling.clone(),
+        address,
+        connect_s: 30,
+        response_s: 60,
+        message_s,
+        pdu_bytes_max: PDU_BYTES_MAX,
+    };
+    let for_forwarder = Arc::clone(&route);
+    let forwarder = move |spool, log, meter, again| Forwarder {
+        spool,
+        log,
+        route: for_forwarder,
+        destination,
+        associations,
+        meter,
+        again,
+    };
+    (route, forwarder)
+}
+
+/// The threads that stop together.
+struct Threads {
+    stop: Arc<AtomicBool>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    fn spawn(&mut self, name: &str, work: impl FnOnce(&AtomicBool) + Send + 'static) {
+        let stop = Arc::clone(&self.stop);
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        match thread.spawn(move || work(&stop)) {
+            Ok(handle) => self.handles.push(handle),
+            Err(error) => tracing::error!(name, %error, "a thread could not be started"),
+        }
+    }
+
+    fn workers(&mut self, worker: &Arc<Worker>, closed: mpsc::Receiver<String>) {
+        let closed = Arc::new(Mutex::new(closed));
+        for _ in 0..WORKERS {
+            let (worker, closed) = (Arc::clone(worker), Arc::clone(&closed));
+            self.spawn("work", move |stop| work(&worker, &closed, stop));
+        }
+    }
+
+    fn console(
+        &mut self,
+        console: Console,
+        address: Option<SocketAddr>,
+    ) -> Result<Option<tokio::sync::oneshot::Sender<()>>, Error> {
+        let Some(address) = address else { return Ok(None) };
+        let socket = console::bind(address).map_err(|error| Error::Console { address, error })?;
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        self.spawn("console", move |_| {
+            if let Err(error) = console::serve(console, socket, stopped) {
+                tracing::error!(%error, "metrics are no longer served");
+            }
+        });
+        Ok(Some(stop))
+    }
+}
+
+/// Takes batches as they close, and again those that had to wait.
+fn work(worker: &Worker, closed: &Mutex<mpsc::Receiver<String>>, stop: &AtomicBool) {
+    let mut waiting: Vec<(Instant, String)> = Vec::new();
+    while !stop.load(Ordering::SeqCst) {
+        let due = waiting.iter().position(|(due, _)| *due <= Instant::now());
+        let next = match due {
+            Some(at) => Ok(waiting.swap_remove(at).1),
+            None => {
+                let closed = closed.lock().unwrap_or_else(PoisonError::into_inner);
+                closed.recv_timeout(Duration::from_millis(100))
+            }
+        };
+        match next {
+            Ok(batch) => {
+                if worker.process(&batch) == Fate::Later {
+                    waiting.push((Instant::now() + TRY_AGAIN, batch));
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}
+
+/// Deletes identified originals when they were delivered long enough ago.
+struct Janitor {
+    spool: Arc<Spool>,
+    log: Arc<Log>,
+    retention: Duration,
+}
+
+impl Janitor {
+    fn run(&self, stop: &AtomicBool) {
+        let mut looked: Option<Instant> = None;
+        while !stop.load(Ordering::SeqCst) {
+            if looked.is_none_or(|at| at.elapsed() >= Duration::from_secs(5)) {
+                if let Err(error) = self.look() {
+                    tracing::error!(%error, "delivered originals could not be looked through");
+                }
+                looked = Some(Instant::now());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn look(&self) -> io::Result<()> {
+        for batch in disk::list(&self.spool.dir(Place::Held))? {
+            // A crash may have come between the last parcel and this.
+            self.spool.settle(&batch)?;
+        }
+        let delivered = self.spool.dir(Place::Delivered);
+        for batch in disk::list(&delivered)? {
+            let since = disk::open(&delivered.join(&batch).join(DELIVERED))
+                .and_then(|file| file.metadata()?.modified());
+            let age = match since {
+                Ok(since) => since.elapsed().unwrap_or_default(),
+                Err(_) => self.spool.mark_delivered(&batch).map(|()| Duration::ZERO)?,
+            };
+            if age >= self.retention {
+                self.erase(&batch)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn erase(&self, batch: &str) -> io::Result<()> {
+        let directory = self.spool.dir(Place::Delivered).join(batch);
+        let instances = entry_ids(&directory)?.len() as u64;
+        disk::remove(&directory)?;
+        disk::sync_dir(&self.spool.dir(Place::Delivered))?;
+        let event = Event::Erased { batch: batch.to_owned(), instances };
+        self.log.append(event).map_err(io::Error::other)?;
+        Ok(())
+    }
+}
