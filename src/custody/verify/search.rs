@@ -129,6 +129,18 @@ impl Matcher {
         self.long.len() + self.short.len()
     }
 
+    /// Bytes of memory, the needles and their index.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        let grams = &self.grams;
+        self.text.capacity()
+            + (self.long.len() + self.short.len()) * size_of::<Needle>()
+            + grams.filter.len() * 8
+            + grams.starts.len() * 4
+            + grams.candidates.len() * size_of::<Candidate>()
+            + self.automaton.memory_usage()
+    }
+
     /// Every occurrence of a needle of at least 8 bytes, whatever stands beside it.
     pub(super) fn long(&self, hay: &[u8], from: usize, mut hit: impl FnMut(&Needle, Range<usize>)) {
         let mut at = from;

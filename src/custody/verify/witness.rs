@@ -25,6 +25,8 @@ use super::{Kind, Watch, WitnessError};
 
 /// Distinct values of private elements that are remembered per study; a raw data stream has more.
 const PRIVATE_MAX: usize = 4096;
+/// Distinct values that stay, likewise.
+const KEPT_MAX: usize = 4096;
 /// Characters of a value that are remembered.
 const VALUE_CHARS: usize = 200;
 
@@ -59,8 +61,8 @@ const DUMMY: &[&str] = &[
     "nobody",
 ];
 
-/// Attributes besides CS ones that PS3.15 lets stay and that are shared by many patients.
-const KEPT: &[u32] = &[
+/// Attributes besides CS ones that PS3.15 lets stay and that tell the model, never the place.
+const MODELS: &[u32] = &[
     0x0008_0070, // Manufacturer
     0x0008_1090, // ManufacturerModelName
     0x0018_0024, // SequenceName
@@ -68,6 +70,9 @@ const KEPT: &[u32] = &[
     0x0018_1020, // SoftwareVersions
     0x0018_1210, // ConvolutionKernel
 ];
+
+/// Attributes that stay and yet may hold a person's or a hospital's name: the codes of a site.
+const CODES: std::ops::RangeInclusive<u32> = 0x0008_0100..=0x0008_0124;
 
 const ITEM: &[u8] = b"\xfe\xff\0\xe0";
 /// Around the items of a sequence that came as UN, they make it one that the walker opens.
@@ -90,6 +95,9 @@ pub struct Witness {
     dates: BTreeMap<String, Kind>,
     uids: Uids,
     same: Fingerprints,
+    /// Folded values that stay with any patient: of models and defined terms ...
+    models: BTreeSet<String>,
+    /// ... and of all attributes that PS3.15 lets stay.
     kept: BTreeSet<String>,
 }
 
@@ -138,15 +146,20 @@ impl Witness {
     /// When there is more than an automaton can hold.
     pub fn seal(self) -> Result<Watch, WitnessError> {
         let mut forms = Forms::default();
-        let kept =
-            format!(" {} ", self.kept.iter().map(String::as_str).collect::<Vec<_>>().join(" | "));
-        let stays = |value: &str| kept.contains(&format!(" {} ", fold(value)));
+        // Part of a value that stays: it would be found there in every output.
+        let squash = |value: &str| fold(value).replace(' ', "");
+        let line = |set: &BTreeSet<String>| {
+            set.iter().fold(String::new(), |line, value| line + &squash(value) + "|")
+        };
+        let (models, kept) = (line(&self.models), line(&self.kept));
+        let in_line = |line: &str, value: &str| line.contains(&squash(value));
         for (kind, values) in &self.values {
             for (value, words) in values {
                 match kind {
                     Kind::Name | Kind::Staff => forms.name(*kind, value),
                     Kind::Id | Kind::Contact => forms.id(*kind, value),
-                    _ if stays(value) => {}
+                    Kind::Device | Kind::Institution if in_line(&models, value) => {}
+                    Kind::Private | Kind::Text if in_line(&kept, value) => {}
                     Kind::Device => forms.id(*kind, value),
                     Kind::Institution => forms.phrase(*kind, value, 4),
                     Kind::Private => forms.phrase(*kind, value, 5),
@@ -154,7 +167,9 @@ impl Witness {
                 }
                 if *words {
                     let words = fold(value);
-                    let telling = |word: &&str| word.len() >= 5 && !stays(word) && !has_digit(word);
+                    let telling = |word: &&str| {
+                        word.len() >= 5 && !in_line(&models, word) && !has_digit(word)
+                    };
                     words.split(' ').filter(telling).for_each(|word| forms.part(*kind, word));
                 }
             }
@@ -229,11 +244,7 @@ impl Witness {
         // What UN would have been if the last forwarder had known the dictionary (PS3.5 6.2.2).
         let vr = if vr == Vr::UN { tag.vr() } else { vr };
         let Some(kind) = kind_of(tag, vr).or(vr.is_one_text().then_some(Kind::Text)) else {
-            if vr == Vr(*b"CS") || KEPT.contains(&tag.0) {
-                let text = charset.decode(value, false);
-                self.kept
-                    .extend(text.split('\\').map(fold).filter(|v| v.len() > 1 && v.len() < 65));
-            }
+            self.stays(tag, vr, &charset.decode(value, false));
             return;
         };
         for one in values(vr, value) {
@@ -256,6 +267,20 @@ impl Witness {
         }
     }
 
+    /// A value that may stay says nothing about anybody when it turns up again.
+    fn stays(&mut self, tag: Tag, vr: Vr, text: &str) {
+        let model = vr == Vr(*b"CS") || MODELS.contains(&tag.0);
+        if !model && (!vr.is_text() || CODES.contains(&tag.0) || self.kept.len() >= KEPT_MAX) {
+            return;
+        }
+        for value in text.split('\\').map(fold).filter(|v| v.len() > 1 && v.len() <= 64) {
+            if model {
+                self.models.insert(value.clone());
+            }
+            self.kept.insert(value);
+        }
+    }
+
     /// The same attribute must not have the same value again.
     fn remember(&mut self, tag: Tag, value: &[u8]) {
         if !is_dummy(&fold(&String::from_utf8_lossy(value))) {
@@ -268,7 +293,9 @@ impl Witness {
         self.value(kind, &text, words);
         if !bytes.is_ascii() || bytes.contains(&0x1B) {
             // The declared character set may be wrong: the bytes themselves, and as UTF-8.
-            self.raw.entry(kind).or_default().insert(bytes.to_vec());
+            if kind < Kind::Private {
+                self.raw.entry(kind).or_default().insert(bytes.to_vec());
+            }
             if let Ok(text) = std::str::from_utf8(bytes) {
                 self.value(kind, text, words);
             }
