@@ -188,7 +188,11 @@ impl Witness {
             matcher: forms.needles.build().map_err(|_| WitnessError::TooMuch)?,
             ordinary_names: forms.ordinary_names,
             uids: std::mem::take(&mut this.uids),
-            dates: this.dates.iter().map(|(date, kind)| (date.clone(), *kind)).collect(),
+            dates: this
+                .dates
+                .iter()
+                .filter_map(|(date, kind)| Some((date.parse().ok()?, *kind)))
+                .collect(),
             same: std::mem::take(&mut this.same),
         })
     }
@@ -290,7 +294,8 @@ impl Witness {
 
     fn text(&mut self, kind: Kind, vr: Vr, bytes: &[u8], charset: Charset, words: bool) {
         let text = charset.decode(bytes, vr == Vr(*b"PN"));
-        self.value(kind, &text, words);
+        let one_text = vr.is_one_text() || kind == Kind::Private;
+        text.split(|c| c == '\\' && !one_text).for_each(|one| self.value(kind, one, words));
         if !bytes.is_ascii() || bytes.contains(&0x1B) {
             // The declared character set may be wrong: the bytes themselves, and as UTF-8.
             if kind < Kind::Private {
