@@ -26,10 +26,12 @@ const STRIDE: usize = 5;
 const FILTER_BITS: u32 = 18;
 const BUCKET_BITS: u32 = 14;
 
-/// What may stand beside a hit. A digit beside a needle's digit never may.
+/// What may stand beside a hit. A digit beside a needle's digit may not, unless it is `Free`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Edge {
-    /// Anything: the needle is telling by itself.
+    /// Anything at all, even more digits: encoded or hashed, it is never part of a number.
+    Free,
+    /// Anything else: the needle is telling by itself.
     Any,
     /// No letter: part of a longer word is another word.
     Letter,
@@ -194,6 +196,7 @@ impl Matcher {
         let apart = |own: u8, other: Option<u8>| {
             let other = other.unwrap_or(0);
             match needle.edge {
+                Edge::Free => true,
                 _ if own.is_ascii_digit() && other.is_ascii_digit() => false,
                 Edge::Any => true,
                 Edge::Letter => !is_letter(other),
@@ -211,7 +214,8 @@ impl Matcher {
 
     /// Digits after a dot that follows a digit are the rest of a decimal number or of a UID.
     fn is_fraction(&self, n: &Needle, hay: &[u8], hit: &Range<usize>, left: Option<u8>) -> bool {
-        left == Some(b'.')
+        n.edge != Edge::Free
+            && left == Some(b'.')
             && n.form == Form::Plain
             && before(hay, hit.start, 2).is_some_and(|b| b.is_ascii_digit())
             && hay[hit.clone()].iter().all(u8::is_ascii_digit)
@@ -222,6 +226,7 @@ impl Matcher {
     pub(super) fn tells_in_pixels(&self, n: &Needle, hay: &[u8], hit: &Range<usize>) -> bool {
         match n.form {
             Form::Wide => n.len >= 19,
+            _ if n.edge == Edge::Free => true,
             _ => {
                 let digit = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_digit());
                 !(digit(hay.get(hit.start).copied()) && digit(before(hay, hit.start, 1))

@@ -14,7 +14,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use data_encoding::{BASE64, HEXLOWER};
-use sha2::{Digest, Sha256};
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroize;
 
 use super::charset::{Charset, fold, renderings, spelled_out, without_accents};
@@ -605,11 +607,20 @@ impl Forms {
         if bytes.len() < 5 {
             return;
         }
-        let mut add = |form, bytes: &[u8]| self.needles.add(kind, Edge::Any, form, bytes);
-        add(Form::Plain, HEXLOWER.encode(bytes).as_bytes());
-        add(Form::Plain, HEXLOWER.encode(&Sha256::digest(bytes)).as_bytes());
         let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
-        add(Form::Plain, &reversed);
+        let edge = if bytes.len() < 8 { Edge::Word } else { Edge::Any };
+        self.needles.add(kind, edge, Form::Plain, &reversed);
+        let mut add = |form, bytes: &[u8]| self.needles.add(kind, Edge::Free, form, bytes);
+        add(Form::Plain, HEXLOWER.encode(bytes).as_bytes());
+        for digest in [
+            HEXLOWER.encode(&Md5::digest(bytes)),
+            HEXLOWER.encode(&Sha1::digest(bytes)),
+            HEXLOWER.encode(&Sha256::digest(bytes)),
+            HEXLOWER.encode(&Sha512::digest(bytes)),
+        ] {
+            // Pseudonyms are often cut; 64 bits never agree by chance.
+            add(Form::Plain, &digest.as_bytes()[..16]);
+        }
         for shift in 0..3 {
             let encoded = BASE64.encode(&[&[0; 2][..shift], bytes].concat());
             let inner = encoded.trim_end_matches('=');
