@@ -147,13 +147,18 @@ impl Matcher {
     pub(super) fn long(&self, hay: &[u8], from: usize, mut hit: impl FnMut(&Needle, Range<usize>)) {
         let mut at = from;
         while let Some(bytes) = hay.get(at..at + 4) {
-            let hash = hash(gram(bytes));
+            let here = gram(bytes);
+            let hash = hash(here);
             if self.grams.may_have(hash) {
+                let next = hay.get(at + 4..at + 8).map_or(ANY_GRAM, gram);
                 for candidate in self.grams.bucket(hash) {
+                    if candidate.gram != here || !may_equal(candidate.next, next) {
+                        continue;
+                    }
                     let needle = &self.long[candidate.needle as usize];
                     let start = at.wrapping_sub(usize::from(candidate.shift));
                     let range = start..start.wrapping_add(usize::from(needle.len));
-                    if candidate.hash == hash && self.is_at(needle, hay, range.clone()) {
+                    if self.is_at(needle, hay, range.clone()) {
                         hit(needle, range);
                     }
                 }
@@ -250,7 +255,9 @@ fn before(hay: &[u8], at: usize, distance: usize) -> Option<u8> {
 }
 
 struct Candidate {
-    hash: u32,
+    gram: u32,
+    /// The gram that follows, if the needle is that long.
+    next: u32,
     needle: u32,
     shift: u8,
 }
@@ -268,15 +275,23 @@ impl Grams {
         let mut candidates = Vec::with_capacity(needles.len() * STRIDE);
         for (index, needle) in needles.iter().enumerate() {
             for shift in 0..STRIDE {
-                let hash = hash(gram(&text[needle.from as usize + shift..][..4]));
+                let own = &text[needle.from as usize..][..usize::from(needle.len)];
+                let here = gram(&own[shift..shift + 4]);
+                let next = own.get(shift + 4..shift + 8).map_or(ANY_GRAM, gram);
+                let hash = hash(here);
                 filter[(hash >> 6) as usize] |= 1_u64 << (hash & 63);
-                candidates.push(Candidate { hash, needle: index as u32, shift: shift as u8 });
+                candidates.push(Candidate {
+                    gram: here,
+                    next,
+                    needle: index as u32,
+                    shift: shift as u8,
+                });
             }
         }
-        candidates.sort_unstable_by_key(|c| c.hash);
+        candidates.sort_unstable_by_key(|c| hash(c.gram));
         let bucket = |hash: u32| hash >> (FILTER_BITS - BUCKET_BITS);
         let starts = (0..=1 << BUCKET_BITS)
-            .map(|b| candidates.partition_point(|c| bucket(c.hash) < b) as u32)
+            .map(|b| candidates.partition_point(|c| bucket(hash(c.gram)) < b) as u32)
             .collect();
         Grams { filter, starts, candidates }
     }
@@ -294,6 +309,13 @@ impl Grams {
 /// Four bytes with ASCII letters in lower case (other bytes may fall together; hits are checked).
 fn gram(bytes: &[u8]) -> u32 {
     u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) | 0x2020_2020
+}
+
+/// Stands for a gram that isn't known; no gram is 0.
+const ANY_GRAM: u32 = 0;
+
+fn may_equal(a: u32, b: u32) -> bool {
+    a == b || a == ANY_GRAM || b == ANY_GRAM
 }
 
 fn hash(gram: u32) -> u32 {

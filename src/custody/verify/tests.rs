@@ -831,11 +831,14 @@ fn speed() {
         }
         set.0.retain(|tag, _| Tag(*tag).keyword().is_some());
         let file = part10(&meta(EXPLICIT), &set.bytes());
-        let at = Instant::now();
-        for _ in 0..300 {
+        // The best of many: other work on the machine isn't ours.
+        let once = || {
+            let at = Instant::now();
             examine(&watch, &file).unwrap();
-        }
-        println!("{what}: {:?} per {} KiB object", at.elapsed() / 300, file.len() >> 10);
+            at.elapsed()
+        };
+        let best = (0..300).map(|_| once()).min().unwrap();
+        println!("{what}: {best:?} per {} KiB object", file.len() >> 10);
     }
     use sha2::Digest;
     let pixels = noise(524_288, 9);
