@@ -645,6 +645,8 @@ fn un_of_undefined_length_and_un_blobs_are_read_in_the_source() {
 
 #[test]
 fn nothing_of_a_watch_can_be_shown() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&watch());
     let shown = format!("{:?} {:?}", watch(), Witness::new());
     assert_eq!(shown, "<watch> <witness>");
 }
@@ -852,6 +854,52 @@ fn speed() {
     });
     time("long needles", &|| watch.matcher.long(&pixels, 0, |_, _| {}));
     time("UIDs", &|| watch.uids.find(&pixels, 0, |_| {}));
+}
+
+/// A long file that is never in memory at once.
+struct Endless {
+    head: Vec<u8>,
+    size: u64,
+    at: u64,
+}
+
+impl std::io::Read for Endless {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let left = self.head.get(self.at as usize..).unwrap_or_default();
+        let n = if left.is_empty() {
+            out.len().min((self.size - self.at) as usize)
+        } else {
+            out.len().min(left.len())
+        };
+        out[..n].fill(9);
+        let known = n.min(left.len());
+        out[..known].copy_from_slice(&left[..known]);
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+impl std::io::Seek for Endless {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.at = match to {
+            std::io::SeekFrom::Start(at) => at,
+            _ => self.size,
+        };
+        Ok(self.at)
+    }
+}
+
+#[test]
+fn a_long_file_streams() {
+    let mut head = part10(&meta(EXPLICIT), &clean().without(0x7FE0_0010).bytes());
+    head.extend(tag_bytes(0x7FE0_0010));
+    head.extend(b"OW\0\0");
+    head.extend(50_000_000_u32.to_le_bytes());
+    let size = head.len() as u64 + 50_000_000;
+    let file = |size| Endless { head: head.clone(), size, at: 0 };
+    assert_eq!(watch().examine(file(size), &expected(EXPLICIT)).unwrap().bytes, size);
+    watch().examine(file(size - 1), &expected(EXPLICIT)).unwrap_err();
+    watch().examine(file(size + 1), &expected(EXPLICIT)).unwrap_err();
 }
 
 mod properties {
