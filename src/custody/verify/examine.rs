@@ -138,11 +138,9 @@ impl<R: Read> Examiner<'_, R> {
                     let charset = self.value(&path, walker.charset(), header, &place)?;
                     walker.set_charset(charset);
                 }
-                Step::Open(header) => {
-                    // Its own frame is open already: it is at the top if it is alone in the path.
-                    self.admit(walker.path().len() == 1, &walker, &header)?;
-                }
-                Step::Fragment(length) if walker.path().len() == 1 => self.pixels(length)?,
+                // Its own frame is open already: at the top it is alone in the path.
+                Step::Open(header) => self.admit(walker.path().len() == 1, &walker, &header)?,
+                Step::Fragment(length) if walker.path().len() == 1 => self.fragment(length)?,
                 Step::Fragment(_) => {
                     return Err(banned(Ban::Picture, Place::Element(walker.path(), None)));
                 }
@@ -157,10 +155,27 @@ impl<R: Read> Examiner<'_, R> {
             return Err(banned(Ban::AfterPixelData, Place::TrailingBytes));
         }
         self.pixels_seen |= top && header.tag == PIXEL_DATA;
-        match ban(header, self.expected) {
-            Some(ban) => Err(banned(ban, Place::Element(walker.path(), Some(header.tag)))),
-            None => Ok(()),
+        let Some(ban) = ban(header, self.expected) else { return Ok(()) };
+        let mut path = walker.path();
+        path.pop_if(|sequence| sequence.0 == header.tag);
+        Err(banned(ban, Place::Element(path, Some(header.tag))))
+    }
+
+    /// A fragment of encapsulated Pixel Data. Comments and application segments before the
+    /// compressed samples (JPEG COM and APPn, JPEG 2000 COM) are text and searched as such.
+    fn fragment(&mut self, length: u64) -> Result<(), Residue> {
+        let at_pixels = |f| flaw(f, Place::PixelData);
+        let head = self.tap.take(length.min(HEAD) as usize).map_err(at_pixels)?;
+        let look = Look {
+            watch: self.watch,
+            exempt: self.expected.exempt,
+            tag: PIXEL_DATA,
+            vr: Vr(*b"OB"),
+        };
+        if let Some(found) = comments(head).find_map(|comment| look.binary(comment)) {
+            return Err(Residue { found, place: Place::PixelData });
         }
+        self.pixels(length.saturating_sub(HEAD))
     }
 
     fn pixels(&mut self, length: u64) -> Result<(), Residue> {
@@ -222,6 +237,30 @@ impl<R: Read> Examiner<'_, R> {
     }
 }
 
+/// How much of a fragment is looked at for comments.
+const HEAD: u64 = 128 << 10;
+
+/// The comment and application segments of a JPEG or JPEG 2000 codestream's header.
+fn comments(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_stream = stream.starts_with(b"\xff\xd8") || stream.starts_with(b"\xff\x4f");
+    let mut rest = if is_stream { &stream[2..] } else { &[] };
+    std::iter::from_fn(move || {
+        while let [0xFF, marker, high, low, ..] = *rest {
+            let length = usize::from(u16::from_be_bytes([high, low]));
+            // Start of scan, start of tile-part: samples follow.
+            if matches!(marker, 0xDA | 0x90) || length < 2 {
+                break;
+            }
+            let segment = rest.get(4..).unwrap_or_default();
+            rest = rest.get(2 + length..).unwrap_or_default();
+            if matches!(marker, 0xFE | 0x64 | 0xE0..=0xEF) {
+                return Some(&segment[..segment.len().min(length - 2)]);
+            }
+        }
+        None
+    })
+}
+
 /// One element's value held against what the watch knows.
 struct Look<'a> {
     watch: &'a Watch,
@@ -273,7 +312,7 @@ impl Look<'_> {
 
     fn date(&self, digits: &[u8]) -> Option<Found> {
         let day = std::str::from_utf8(digits.get(..8)?).ok()?;
-        self.watch.dates.get(day).and_then(|kind| self.value(*kind))
+        self.watch.dates.get(&day.parse().ok()?).and_then(|kind| self.value(*kind))
     }
 
     /// Needles of any length in the bytes as they stand, and texts among them by their words.
@@ -385,7 +424,11 @@ impl Sink for Scan<'_> {
     fn fresh(&mut self, window: &[u8], base: u64, fresh: usize, last: bool) {
         self.digest.update(&window[fresh..]);
         // What touches the window's end is cut, and found again with what follows.
-        let whole = |hit: &Range<usize>| last || hit.end + 2 < window.len();
+        // What ended well before the fresh bytes was found already.
+        let whole = |hit: &Range<usize>| {
+            (last || hit.end + 2 < window.len())
+                && (base == 0 && fresh == 0 || hit.end + 2 >= fresh)
+        };
         let from = fresh.saturating_sub(LOOK_BACK);
         let (matcher, exempt) = (&self.watch.matcher, self.exempt);
         let hits = &mut self.hits;

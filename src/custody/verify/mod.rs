@@ -26,6 +26,7 @@ mod tests;
 mod walk;
 mod witness;
 
+use std::collections::HashMap;
 use std::fmt;
 
 pub use rules::Ban;
@@ -97,8 +98,8 @@ pub struct Watch {
     /// Name parts that are ordinary words, folded.
     ordinary_names: Fingerprints,
     uids: Uids,
-    /// YYYYMMDD.
-    dates: std::collections::HashMap<String, Kind>,
+    /// The numbers YYYYMMDD.
+    dates: HashMap<u32, Kind>,
     /// Tag and value of every attribute that must have changed.
     same: Fingerprints,
 }

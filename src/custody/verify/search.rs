@@ -26,10 +26,12 @@ const STRIDE: usize = 5;
 const FILTER_BITS: u32 = 18;
 const BUCKET_BITS: u32 = 14;
 
-/// What may stand beside a hit. A digit beside a needle's digit never may.
+/// What may stand beside a hit. A digit beside a needle's digit may not, unless it is `Free`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Edge {
-    /// Anything: the needle is telling by itself.
+    /// Anything at all, even more digits: encoded or hashed, it is never part of a number.
+    Free,
+    /// Anything else: the needle is telling by itself.
     Any,
     /// No letter: part of a longer word is another word.
     Letter,
@@ -129,17 +131,34 @@ impl Matcher {
         self.long.len() + self.short.len()
     }
 
+    /// Bytes of memory, the needles and their index.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        let grams = &self.grams;
+        self.text.capacity()
+            + (self.long.len() + self.short.len()) * size_of::<Needle>()
+            + grams.filter.len() * 8
+            + grams.starts.len() * 4
+            + grams.candidates.len() * size_of::<Candidate>()
+            + self.automaton.memory_usage()
+    }
+
     /// Every occurrence of a needle of at least 8 bytes, whatever stands beside it.
     pub(super) fn long(&self, hay: &[u8], from: usize, mut hit: impl FnMut(&Needle, Range<usize>)) {
         let mut at = from;
         while let Some(bytes) = hay.get(at..at + 4) {
-            let hash = hash(gram(bytes));
+            let here = gram(bytes);
+            let hash = hash(here);
             if self.grams.may_have(hash) {
+                let next = hay.get(at + 4..at + 8).map_or(ANY_GRAM, gram);
                 for candidate in self.grams.bucket(hash) {
+                    if candidate.gram != here || !may_equal(candidate.next, next) {
+                        continue;
+                    }
                     let needle = &self.long[candidate.needle as usize];
                     let start = at.wrapping_sub(usize::from(candidate.shift));
                     let range = start..start.wrapping_add(usize::from(needle.len));
-                    if candidate.hash == hash && self.is_at(needle, hay, range.clone()) {
+                    if self.is_at(needle, hay, range.clone()) {
                         hit(needle, range);
                     }
                 }
@@ -182,6 +201,7 @@ impl Matcher {
         let apart = |own: u8, other: Option<u8>| {
             let other = other.unwrap_or(0);
             match needle.edge {
+                Edge::Free => true,
                 _ if own.is_ascii_digit() && other.is_ascii_digit() => false,
                 Edge::Any => true,
                 Edge::Letter => !is_letter(other),
@@ -199,7 +219,8 @@ impl Matcher {
 
     /// Digits after a dot that follows a digit are the rest of a decimal number or of a UID.
     fn is_fraction(&self, n: &Needle, hay: &[u8], hit: &Range<usize>, left: Option<u8>) -> bool {
-        left == Some(b'.')
+        n.edge != Edge::Free
+            && left == Some(b'.')
             && n.form == Form::Plain
             && before(hay, hit.start, 2).is_some_and(|b| b.is_ascii_digit())
             && hay[hit.clone()].iter().all(u8::is_ascii_digit)
@@ -210,6 +231,7 @@ impl Matcher {
     pub(super) fn tells_in_pixels(&self, n: &Needle, hay: &[u8], hit: &Range<usize>) -> bool {
         match n.form {
             Form::Wide => n.len >= 19,
+            _ if n.edge == Edge::Free => true,
             _ => {
                 let digit = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_digit());
                 !(digit(hay.get(hit.start).copied()) && digit(before(hay, hit.start, 1))
@@ -233,7 +255,9 @@ fn before(hay: &[u8], at: usize, distance: usize) -> Option<u8> {
 }
 
 struct Candidate {
-    hash: u32,
+    gram: u32,
+    /// The gram that follows, if the needle is that long.
+    next: u32,
     needle: u32,
     shift: u8,
 }
@@ -251,15 +275,23 @@ impl Grams {
         let mut candidates = Vec::with_capacity(needles.len() * STRIDE);
         for (index, needle) in needles.iter().enumerate() {
             for shift in 0..STRIDE {
-                let hash = hash(gram(&text[needle.from as usize + shift..][..4]));
+                let own = &text[needle.from as usize..][..usize::from(needle.len)];
+                let here = gram(&own[shift..shift + 4]);
+                let next = own.get(shift + 4..shift + 8).map_or(ANY_GRAM, gram);
+                let hash = hash(here);
                 filter[(hash >> 6) as usize] |= 1_u64 << (hash & 63);
-                candidates.push(Candidate { hash, needle: index as u32, shift: shift as u8 });
+                candidates.push(Candidate {
+                    gram: here,
+                    next,
+                    needle: index as u32,
+                    shift: shift as u8,
+                });
             }
         }
-        candidates.sort_unstable_by_key(|c| c.hash);
+        candidates.sort_unstable_by_key(|c| hash(c.gram));
         let bucket = |hash: u32| hash >> (FILTER_BITS - BUCKET_BITS);
         let starts = (0..=1 << BUCKET_BITS)
-            .map(|b| candidates.partition_point(|c| bucket(c.hash) < b) as u32)
+            .map(|b| candidates.partition_point(|c| bucket(hash(c.gram)) < b) as u32)
             .collect();
         Grams { filter, starts, candidates }
     }
@@ -277,6 +309,13 @@ impl Grams {
 /// Four bytes with ASCII letters in lower case (other bytes may fall together; hits are checked).
 fn gram(bytes: &[u8]) -> u32 {
     u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) | 0x2020_2020
+}
+
+/// Stands for a gram that isn't known; no gram is 0.
+const ANY_GRAM: u32 = 0;
+
+fn may_equal(a: u32, b: u32) -> bool {
+    a == b || a == ANY_GRAM || b == ANY_GRAM
 }
 
 fn hash(gram: u32) -> u32 {

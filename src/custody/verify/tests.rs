@@ -316,6 +316,9 @@ fn canaries() -> Vec<(Kind, Vec<u8>)> {
             ],
         ));
     }
+    // MD5, and SHA-1 cut to 20 digits, of the patient id.
+    all.push((Kind::Id, b"bcac30307e12e2d1b67ef74bacbd1855".to_vec()));
+    all.push((Kind::Id, b"f64c58ef7ef03548926c".to_vec()));
     let wide = |v: &str| v.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let wide_be = |v: &str| v.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
     for value in ["Merriweather", "MRN-12345678", "19310410", "1.3.6.1.4.1.55555.4711.0.1"] {
@@ -417,7 +420,9 @@ fn needles_of_eight_bytes_are_found_among_pixels() {
 fn fragments_of_encapsulated_pixels_are_searched() {
     let watch = watch();
     let file = |comment: &[u8]| {
-        let jpeg = [b"\xff\xd8\xff\xfe\0\x20", comment, &noise(1000, 3)].concat();
+        let length = (comment.len() as u16 + 2).to_be_bytes();
+        let scan = noise(1000, 3);
+        let jpeg = [b"\xff\xd8\xff\xfe", &length[..], comment, b"\xff\xda\0\x08", &scan].concat();
         let set = clean().without(0x7FE0_0010).bytes();
         let mut pixels = tag_bytes(0x7FE0_0010).to_vec();
         pixels.extend(b"OB\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\0\0\0\0\xfe\xff\0\xe0");
@@ -431,6 +436,7 @@ fn fragments_of_encapsulated_pixels_are_searched() {
     let residue = verdict(b"Merriweather").unwrap_err();
     assert_eq!(residue, Residue { found: Found::Value(Kind::Name), place: Place::PixelData });
     verdict(b"1.3.6.1.4.1.55555.4711.0.1").unwrap_err();
+    verdict(b"by Anne").unwrap_err();
 }
 
 #[test]
@@ -639,6 +645,312 @@ fn un_of_undefined_length_and_un_blobs_are_read_in_the_source() {
 
 #[test]
 fn nothing_of_a_watch_can_be_shown() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&watch());
     let shown = format!("{:?} {:?}", watch(), Witness::new());
     assert_eq!(shown, "<watch> <witness>");
+}
+
+/// Folds the archives of real objects away in a directory that the test deletes.
+fn real_files() -> Option<(tempfile::TempDir, Vec<std::path::PathBuf>)> {
+    let shared = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let folders = std::fs::read_dir(&shared).ok()?.filter_map(Result::ok);
+    let dir = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for path in folders.filter_map(|f| std::fs::read_dir(f.path()).ok()).flatten().flatten() {
+        let path = path.path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.ends_with(".dcm") {
+            files.push(path);
+        } else if name.ends_with(".tar.xz") {
+            let into = dir.path().join(name);
+            std::fs::create_dir(&into).unwrap();
+            let mut tar = std::process::Command::new("tar");
+            let done = tar.arg("-xJf").arg(&path).arg("-C").arg(&into).status();
+            if !done.is_ok_and(|status| status.success()) {
+                return None;
+            }
+        }
+    }
+    let mut folders = vec![dir.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+        let (inner, mut here): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+        folders.extend(inner);
+        // Slices of a long series are alike: some of them are enough, unless all are asked for.
+        here.sort();
+        let all = std::env::var_os("EFFACE_ALL_FILES").is_some();
+        let step = if all { 1 } else { here.len().div_ceil(60).max(1) };
+        files.extend(here.into_iter().step_by(step));
+    }
+    Some((dir, files))
+}
+
+/// Transfer syntax and data set of a Part-10 file, if it is one.
+fn open(file: &[u8]) -> Option<(String, &[u8])> {
+    let group = file.get(140..)?;
+    let length = u32::from_le_bytes(group.get(..4)?.try_into().ok()?) as usize;
+    let (meta, dataset) = group.get(4..)?.split_at_checked(length)?;
+    let at = meta.windows(6).position(|w| w == b"\x02\0\x10\0UI")?;
+    let length = usize::from(meta[at + 6]);
+    let syntax = meta.get(at + 8..at + 8 + length)?;
+    (file[128..132] == *b"DICM")
+        .then_some((String::from_utf8_lossy(syntax).trim_end_matches('\0').to_owned(), dataset))
+}
+
+#[test]
+fn no_real_object_passes_as_its_own_result() {
+    let Some((_dir, files)) = real_files() else {
+        println!("SKIPPED: ../shared/data isn't there");
+        return;
+    };
+    let (mut watched, mut unreadable, mut kinds) = (0, 0, std::collections::BTreeMap::new());
+    let (mut held_back, mut patterns) = (Vec::new(), 0);
+    for path in files {
+        let file = std::fs::read(&path).unwrap();
+        let Some((syntax, dataset)) = open(&file) else { continue };
+        let mut witness = Witness::new();
+        if witness.observe(&syntax, dataset).is_err() {
+            unreadable += 1;
+            continue;
+        }
+        let watch = witness.seal().unwrap();
+        watched += 1;
+        patterns = patterns.max(watch.size().0);
+        let residue = watch.examine(Cursor::new(&file), &expected(&syntax)).unwrap_err();
+        *kinds.entry(format!("{:?}", residue.found)).or_insert(0) += 1;
+        // The data set under a new file meta and preamble: the values must be found as well.
+        let bare = part10(&meta(&syntax), dataset);
+        watch.examine(Cursor::new(&bare), &expected(&syntax)).unwrap_err();
+        // A clean result of the same study isn't held back.
+        if let Err(residue) = examine_set(&watch, &clean()) {
+            held_back.push((path, residue));
+        }
+    }
+    println!("{watched} watched, {unreadable} unreadable, most patterns {patterns}: {kinds:#?}");
+    assert!(watched > 100, "{watched}");
+    for (path, residue) in &held_back {
+        println!("held back: {} {residue}", path.display());
+    }
+    assert!(held_back.len() * 20 < watched, "{} of {watched}", held_back.len());
+}
+
+/// The elements of a real object that a de-identifier may leave, and our claims.
+fn strip(syntax: &str, dataset: &[u8]) -> Option<Set> {
+    use super::walk::{Step, Tap, Walker, is_implicit};
+    let size = dataset.len() as u64;
+    let mut tap = Tap::new(dataset, size, ());
+    let mut walker = Walker::new(is_implicit(syntax).ok()?, false, size);
+    let mut set = clean();
+    loop {
+        let header = match walker.next(&mut tap).ok()? {
+            Step::End => return Some(set),
+            Step::Element(header) => header,
+            _ => continue,
+        };
+        let stays = tags::kind_of(header.tag, header.vr).is_none()
+            && header.length < 1 << 20
+            && (header.vr.is_formal()
+                || matches!(&header.vr.0, b"CS" | b"LO" | b"SH" | b"US" | b"FD" | b"OW"))
+            && !matches!(
+                header.tag.0,
+                0x0008_0005 | 0x0008_0016 | 0x0012_0063 | 0x0028_0301..=0x0028_0303
+            );
+        if !walker.is_top() || !stays || rules::ban(&header, &expected(syntax)).is_some() {
+            continue;
+        }
+        let value = tap.take(header.length as usize).ok()?.to_vec();
+        set = set.with(header.tag.0, std::str::from_utf8(&header.vr.0).ok()?, value);
+    }
+}
+
+#[test]
+fn real_objects_that_were_stripped_pass() {
+    let Some((_dir, files)) = real_files() else {
+        println!("SKIPPED: ../shared/data isn't there");
+        return;
+    };
+    let (mut passed, mut held) = (0, Vec::new());
+    for path in files {
+        let file = std::fs::read(&path).unwrap();
+        let Some((syntax, dataset)) = open(&file) else { continue };
+        let mut witness = Witness::new();
+        if witness.observe(&syntax, dataset).is_err() {
+            continue;
+        }
+        let Some(set) = strip(&syntax, dataset) else { continue };
+        match examine_set(&witness.seal().unwrap(), &set) {
+            Ok(_) => passed += 1,
+            Err(residue) => held.push((path.file_name().unwrap().to_owned(), residue)),
+        }
+    }
+    println!("{passed} passed, {} held back", held.len());
+    for (path, residue) in &held {
+        println!("{path:?}: {residue}");
+    }
+    assert!(held.len() * 50 < passed, "more than 2 % held back");
+}
+
+/// `CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo test --lib verify::tests::speed -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    use std::time::Instant;
+    let mut witness = Witness::new();
+    let at = Instant::now();
+    for i in 0..2000 {
+        // Two thousand texts that are nobody else's, as a vendor's raw header has them.
+        let word: String = format!("{i:04}").bytes().map(|b| char::from(b - b'0' + b'k')).collect();
+        let private = format!("wxy{word}zq of the protocol\0\x01{word}\0");
+        let set = source()
+            .with(0x0008_0018, "UI", format!("1.3.6.1.4.1.55555.4711.0.1.2.{i}"))
+            .with(0x0029_0010, "LO", "SIEMENS CSA HEADER")
+            .with(0x0029_1010, "OB", private);
+        witness.observe(EXPLICIT, &set.bytes()).unwrap();
+    }
+    let observed = at.elapsed();
+    let at = Instant::now();
+    let watch = witness.seal().unwrap();
+    println!(
+        "observe {:?} per instance; seal {:?}; {:?} patterns and UIDs, {} bytes of pattern index",
+        observed / 2000,
+        at.elapsed(),
+        watch.size(),
+        watch.matcher.memory()
+    );
+    let tissue = |i: u64| -> Vec<u8> {
+        noise(262_144, i).iter().flat_map(|b| (i16::from(*b) / 2 - 64 + 40).to_le_bytes()).collect()
+    };
+    for (what, pixels) in
+        [("noise", noise(524_288, 9)), ("tissue", tissue(8)), ("zeros", vec![0; 524_288])]
+    {
+        let mut set = clean().with(0x7FE0_0010, "OW", pixels);
+        for k in 0..60 {
+            set = set.with(0x0018_9000 + k, "DS", format!("{k}.25\\7.5"));
+        }
+        for k in 0..40 {
+            set = set.with(0x0018_9100 + k, "LO", format!("some text that is ordinary {k}"));
+        }
+        set.0.retain(|tag, _| Tag(*tag).keyword().is_some());
+        let file = part10(&meta(EXPLICIT), &set.bytes());
+        // The best of many: other work on the machine isn't ours.
+        let once = || {
+            let at = Instant::now();
+            examine(&watch, &file).unwrap();
+            at.elapsed()
+        };
+        let best = (0..300).map(|_| once()).min().unwrap();
+        println!("{what}: {best:?} per {} KiB object", file.len() >> 10);
+    }
+    use sha2::Digest;
+    let pixels = noise(524_288, 9);
+    let time = |what: &str, work: &dyn Fn()| {
+        let at = Instant::now();
+        (0..100).for_each(|_| work());
+        println!("of which {what} {:?}", at.elapsed() / 100);
+    };
+    time("SHA-256", &|| {
+        std::hint::black_box(sha2::Sha256::digest(&pixels));
+    });
+    time("long needles", &|| watch.matcher.long(&pixels, 0, |_, _| {}));
+    time("UIDs", &|| watch.uids.find(&pixels, 0, |_| {}));
+}
+
+/// A long file that is never in memory at once.
+struct Endless {
+    head: Vec<u8>,
+    size: u64,
+    at: u64,
+}
+
+impl std::io::Read for Endless {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let left = self.head.get(self.at as usize..).unwrap_or_default();
+        let n = if left.is_empty() {
+            out.len().min((self.size - self.at) as usize)
+        } else {
+            out.len().min(left.len())
+        };
+        out[..n].fill(9);
+        let known = n.min(left.len());
+        out[..known].copy_from_slice(&left[..known]);
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+impl std::io::Seek for Endless {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.at = match to {
+            std::io::SeekFrom::Start(at) => at,
+            _ => self.size,
+        };
+        Ok(self.at)
+    }
+}
+
+#[test]
+fn a_long_file_streams() {
+    let mut head = part10(&meta(EXPLICIT), &clean().without(0x7FE0_0010).bytes());
+    head.extend(tag_bytes(0x7FE0_0010));
+    head.extend(b"OW\0\0");
+    head.extend(50_000_000_u32.to_le_bytes());
+    let size = head.len() as u64 + 50_000_000;
+    let file = |size| Endless { head: head.clone(), size, at: 0 };
+    assert_eq!(watch().examine(file(size), &expected(EXPLICIT)).unwrap().bytes, size);
+    watch().examine(file(size - 1), &expected(EXPLICIT)).unwrap_err();
+    watch().examine(file(size + 1), &expected(EXPLICIT)).unwrap_err();
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::LazyLock;
+
+    static WATCH: LazyLock<Watch> = LazyLock::new(watch);
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// Whatever is done to a file: no panic, and what passes has its own digest.
+        #[test]
+        fn mutants(edits in prop::collection::vec((0_usize..1500, any::<u8>()), 1..6),
+                   cut in proptest::option::of(0_usize..1500)) {
+            use sha2::Digest;
+            let mut file = part10(&meta(EXPLICIT), &clean().with(0x7FE0_0010, "OW", [1, 2]).bytes());
+            for (at, byte) in edits {
+                let at = at % file.len();
+                file[at] = byte;
+            }
+            file.truncate(cut.unwrap_or(file.len()));
+            if let Ok(examined) = examine(&WATCH, &file) {
+                prop_assert_eq!(&examined.sha256[..], &sha2::Sha256::digest(&file)[..]);
+            }
+            let dataset = &file[file.len().min(300)..];
+            let _ = Witness::new().observe(EXPLICIT, dataset);
+            let _ = Witness::new().observe(IMPLICIT, dataset);
+        }
+
+        /// A name as its own words anywhere in a text is found.
+        #[test]
+        fn any_name_in_any_text(family in "[B-DF-HJ-NP-TV-Z]{1}[a-zäöüéøł]{3,12}", given in "[A-Z][a-z]{3,9}",
+                                before in "[ -~]{0,40}", after in "[ -~]{0,40}") {
+            let source = Set::default().with(0x0008_0005, "CS", "ISO_IR 192")
+                .with(0x0010_0010, "PN", format!("{family}^{given}"));
+            let watch = watch_of(&source);
+            for name in [format!("{family}, {given}"), format!("{given} {family}").to_uppercase()] {
+                let out = clean().with(0x0040_A160, "UT", format!("{before} {name} {after}"));
+                prop_assert!(examine_set(&watch, &out).is_err());
+            }
+        }
+
+        /// Needles are found at every offset of a long file, across the seams of the window.
+        #[test]
+        fn any_offset(at in 0_usize..600_000) {
+            let mut pixels = vec![7; 600_100];
+            pixels[at..at + 12].copy_from_slice(b"MERRIWEATHER");
+            let found = examine_set(&WATCH, &clean().with(0x7FE0_0010, "OW", pixels)).unwrap_err();
+            prop_assert_eq!(found.place, Place::PixelData);
+        }
+    }
 }

@@ -14,7 +14,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use data_encoding::{BASE64, HEXLOWER};
-use sha2::{Digest, Sha256};
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroize;
 
 use super::charset::{Charset, fold, renderings, spelled_out, without_accents};
@@ -25,6 +27,8 @@ use super::{Kind, Watch, WitnessError};
 
 /// Distinct values of private elements that are remembered per study; a raw data stream has more.
 const PRIVATE_MAX: usize = 4096;
+/// Distinct values that stay, likewise.
+const KEPT_MAX: usize = 4096;
 /// Characters of a value that are remembered.
 const VALUE_CHARS: usize = 200;
 
@@ -59,8 +63,8 @@ const DUMMY: &[&str] = &[
     "nobody",
 ];
 
-/// Attributes besides CS ones that PS3.15 lets stay and that are shared by many patients.
-const KEPT: &[u32] = &[
+/// Attributes besides CS ones that PS3.15 lets stay and that tell the model, never the place.
+const MODELS: &[u32] = &[
     0x0008_0070, // Manufacturer
     0x0008_1090, // ManufacturerModelName
     0x0018_0024, // SequenceName
@@ -68,6 +72,9 @@ const KEPT: &[u32] = &[
     0x0018_1020, // SoftwareVersions
     0x0018_1210, // ConvolutionKernel
 ];
+
+/// Attributes that stay and yet may hold a person's or a hospital's name: the codes of a site.
+const CODES: std::ops::RangeInclusive<u32> = 0x0008_0100..=0x0008_0124;
 
 const ITEM: &[u8] = b"\xfe\xff\0\xe0";
 /// Around the items of a sequence that came as UN, they make it one that the walker opens.
@@ -90,6 +97,9 @@ pub struct Witness {
     dates: BTreeMap<String, Kind>,
     uids: Uids,
     same: Fingerprints,
+    /// Folded values that stay with any patient: of models and defined terms ...
+    models: BTreeSet<String>,
+    /// ... and of all attributes that PS3.15 lets stay.
     kept: BTreeSet<String>,
 }
 
@@ -138,15 +148,20 @@ impl Witness {
     /// When there is more than an automaton can hold.
     pub fn seal(self) -> Result<Watch, WitnessError> {
         let mut forms = Forms::default();
-        let kept =
-            format!(" {} ", self.kept.iter().map(String::as_str).collect::<Vec<_>>().join(" | "));
-        let stays = |value: &str| kept.contains(&format!(" {} ", fold(value)));
+        // Part of a value that stays: it would be found there in every output.
+        let squash = |value: &str| fold(value).replace(' ', "");
+        let line = |set: &BTreeSet<String>| {
+            set.iter().fold(String::new(), |line, value| line + &squash(value) + "|")
+        };
+        let (models, kept) = (line(&self.models), line(&self.kept));
+        let in_line = |line: &str, value: &str| line.contains(&squash(value));
         for (kind, values) in &self.values {
             for (value, words) in values {
                 match kind {
                     Kind::Name | Kind::Staff => forms.name(*kind, value),
                     Kind::Id | Kind::Contact => forms.id(*kind, value),
-                    _ if stays(value) => {}
+                    Kind::Device | Kind::Institution if in_line(&models, value) => {}
+                    Kind::Private | Kind::Text if in_line(&kept, value) => {}
                     Kind::Device => forms.id(*kind, value),
                     Kind::Institution => forms.phrase(*kind, value, 4),
                     Kind::Private => forms.phrase(*kind, value, 5),
@@ -154,7 +169,9 @@ impl Witness {
                 }
                 if *words {
                     let words = fold(value);
-                    let telling = |word: &&str| word.len() >= 5 && !stays(word) && !has_digit(word);
+                    let telling = |word: &&str| {
+                        word.len() >= 5 && !in_line(&models, word) && !has_digit(word)
+                    };
                     words.split(' ').filter(telling).for_each(|word| forms.part(*kind, word));
                 }
             }
@@ -173,7 +190,11 @@ impl Witness {
             matcher: forms.needles.build().map_err(|_| WitnessError::TooMuch)?,
             ordinary_names: forms.ordinary_names,
             uids: std::mem::take(&mut this.uids),
-            dates: this.dates.iter().map(|(date, kind)| (date.clone(), *kind)).collect(),
+            dates: this
+                .dates
+                .iter()
+                .filter_map(|(date, kind)| Some((date.parse().ok()?, *kind)))
+                .collect(),
             same: std::mem::take(&mut this.same),
         })
     }
@@ -229,11 +250,7 @@ impl Witness {
         // What UN would have been if the last forwarder had known the dictionary (PS3.5 6.2.2).
         let vr = if vr == Vr::UN { tag.vr() } else { vr };
         let Some(kind) = kind_of(tag, vr).or(vr.is_one_text().then_some(Kind::Text)) else {
-            if vr == Vr(*b"CS") || KEPT.contains(&tag.0) {
-                let text = charset.decode(value, false);
-                self.kept
-                    .extend(text.split('\\').map(fold).filter(|v| v.len() > 1 && v.len() < 65));
-            }
+            self.stays(tag, vr, &charset.decode(value, false));
             return;
         };
         for one in values(vr, value) {
@@ -256,6 +273,20 @@ impl Witness {
         }
     }
 
+    /// A value that may stay says nothing about anybody when it turns up again.
+    fn stays(&mut self, tag: Tag, vr: Vr, text: &str) {
+        let model = vr == Vr(*b"CS") || MODELS.contains(&tag.0);
+        if !model && (!vr.is_text() || CODES.contains(&tag.0) || self.kept.len() >= KEPT_MAX) {
+            return;
+        }
+        for value in text.split('\\').map(fold).filter(|v| v.len() > 1 && v.len() <= 64) {
+            if model {
+                self.models.insert(value.clone());
+            }
+            self.kept.insert(value);
+        }
+    }
+
     /// The same attribute must not have the same value again.
     fn remember(&mut self, tag: Tag, value: &[u8]) {
         if !is_dummy(&fold(&String::from_utf8_lossy(value))) {
@@ -265,10 +296,13 @@ impl Witness {
 
     fn text(&mut self, kind: Kind, vr: Vr, bytes: &[u8], charset: Charset, words: bool) {
         let text = charset.decode(bytes, vr == Vr(*b"PN"));
-        self.value(kind, &text, words);
+        let one_text = vr.is_one_text() || kind == Kind::Private;
+        text.split(|c| c == '\\' && !one_text).for_each(|one| self.value(kind, one, words));
         if !bytes.is_ascii() || bytes.contains(&0x1B) {
             // The declared character set may be wrong: the bytes themselves, and as UTF-8.
-            self.raw.entry(kind).or_default().insert(bytes.to_vec());
+            if kind < Kind::Private {
+                self.raw.entry(kind).or_default().insert(bytes.to_vec());
+            }
             if let Ok(text) = std::str::from_utf8(bytes) {
                 self.value(kind, text, words);
             }
@@ -573,11 +607,20 @@ impl Forms {
         if bytes.len() < 5 {
             return;
         }
-        let mut add = |form, bytes: &[u8]| self.needles.add(kind, Edge::Any, form, bytes);
-        add(Form::Plain, HEXLOWER.encode(bytes).as_bytes());
-        add(Form::Plain, HEXLOWER.encode(&Sha256::digest(bytes)).as_bytes());
         let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
-        add(Form::Plain, &reversed);
+        let edge = if bytes.len() < 8 { Edge::Word } else { Edge::Any };
+        self.needles.add(kind, edge, Form::Plain, &reversed);
+        let mut add = |form, bytes: &[u8]| self.needles.add(kind, Edge::Free, form, bytes);
+        add(Form::Plain, HEXLOWER.encode(bytes).as_bytes());
+        for digest in [
+            HEXLOWER.encode(&Md5::digest(bytes)),
+            HEXLOWER.encode(&Sha1::digest(bytes)),
+            HEXLOWER.encode(&Sha256::digest(bytes)),
+            HEXLOWER.encode(&Sha512::digest(bytes)),
+        ] {
+            // Pseudonyms are often cut; 64 bits never agree by chance.
+            add(Form::Plain, &digest.as_bytes()[..16]);
+        }
         for shift in 0..3 {
             let encoded = BASE64.encode(&[&[0; 2][..shift], bytes].concat());
             let inner = encoded.trim_end_matches('=');
