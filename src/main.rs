@@ -1,2 +1,7 @@
 //! The `efface` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    efface::cli::run()
+}

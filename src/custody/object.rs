@@ -302,6 +302,11 @@ impl Object<Deidentified> {
         &self.0.sha256
     }
 
+    /// SOP Instance UID, as it leaves.
+    pub fn sop_instance(&self) -> &str {
+        &self.0.sop_instance
+    }
+
     /// The file that may be sent.
     pub fn file(&self) -> &Path {
         &self.0.file

@@ -1,0 +1,217 @@
+//! `efface deid`: the gateway's engine on files and folders.
+
+use super::Problem;
+use crate::config;
+use crate::custody::key::RootKey;
+use crate::dicom::canonical::Limits;
+use crate::dicom::dataset::Dataset;
+use crate::dicom::source::Source;
+use crate::disk;
+use crate::pipeline::survey::{Arrival, survey};
+use crate::pipeline::{self, Route, Withheld};
+use crate::service::handles;
+use crate::spool::ledger::Ledger;
+use crate::spool::random_name;
+use clap::Args;
+use dicom_dictionary_std::tags;
+use indicatif::{ProgressBar, ProgressStyle};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Files that may leave are written to OUT/PATIENT/STUDY/; what is withheld is listed with the reason.
+#[derive(Args)]
+#[command(
+    after_help = "Exit code 1: something was withheld.\n\nExample:\n  efface deid exports/ -o deidentified --profile basic --key-file root.key"
+)]
+pub struct DeidArgs {
+    /// DICOM files and folders
+    #[arg(required = true, value_name = "IN")]
+    inputs: Vec<PathBuf>,
+    /// Folder for what may leave; made if it is not there
+    #[arg(short, long, value_name = "OUT")]
+    out: PathBuf,
+    /// Profile file, or the name of a shipped one
+    #[arg(long, value_name = "FILE", default_value = "basic")]
+    profile: String,
+    /// Key file, made by: efface keys init
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// Domain of the pseudonyms: one recipient and purpose
+    #[arg(long, value_name = "NAME", default_value = "files")]
+    project: String,
+}
+
+/// De-identifies what the arguments name.
+///
+/// # Errors
+/// What keeps it from starting: key, profile, output folder.
+pub fn run(args: DeidArgs) -> Result<ExitCode, Problem> {
+    let root = RootKey::read_file(&args.key_file)?;
+    let profile = config::load_profile(&args.profile, None)?;
+    let route = Route::new("files", &args.project, profile, &root);
+    disk::make_dir(&args.out)?;
+    let mut table = Table::default();
+    let studies = by_study(&args.inputs, &mut table)?;
+    let total = studies.values().map(|files| files.len() as u64).sum();
+    let progress = ProgressBar::new(total).with_style(style());
+    for files in studies.into_values() {
+        one_study(&args.out, &route, &root, files, &mut table, &progress)?;
+    }
+    progress.finish_and_clear();
+    table.print();
+    Ok(if table.withheld() == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn style() -> ProgressStyle {
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} instances  {elapsed} (left: {eta})");
+    style.unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// One input file.
+struct File {
+    path: PathBuf,
+    source: Source,
+}
+
+/// Files by Study Instance UID. What is no DICOM file is said in the table.
+fn by_study(inputs: &[PathBuf], table: &mut Table) -> Result<BTreeMap<String, Vec<File>>, Problem> {
+    let mut studies: BTreeMap<String, Vec<File>> = BTreeMap::new();
+    for path in files(inputs)? {
+        let limits = Limits { stop_after: tags::STUDY_INSTANCE_UID, ..Limits::default() };
+        let read = Source::of_file(&path).map_err(|e| e.to_string()).and_then(|source| {
+            let header = source.header(limits).map_err(|e| e.to_string())?;
+            let dataset = Dataset::parse(&header.bytes).map_err(|e| e.to_string())?;
+            Ok((dataset.text(tags::STUDY_INSTANCE_UID).unwrap_or_default(), source))
+        });
+        match read {
+            Ok((study, source)) => studies.entry(study).or_default().push(File { path, source }),
+            Err(why) => table.stays(path, "malformed", why),
+        }
+    }
+    Ok(studies)
+}
+
+/// All regular files, folders opened, in a fixed order.
+fn files(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Problem> {
+    let mut found = Vec::new();
+    let mut open: Vec<PathBuf> = inputs.iter().rev().cloned().collect();
+    while let Some(path) = open.pop() {
+        let kind = std::fs::metadata(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        if kind.is_dir() {
+            let names = disk::list(&path)?;
+            open.extend(names.iter().rev().map(|name| path.join(name)));
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn one_study(
+    out: &Path,
+    route: &Route,
+    root: &RootKey,
+    files: Vec<File>,
+    table: &mut Table,
+    progress: &ProgressBar,
+) -> Result<(), Problem> {
+    let mut paths: HashMap<String, PathBuf> = HashMap::new();
+    let mut arrivals = Vec::new();
+    for File { path, source } in files {
+        let id = random_name()?;
+        let digest = digest(&source)?;
+        paths.insert(id.clone(), path);
+        arrivals.push(Arrival { id, source, digest, said_class: None, sender: None });
+    }
+    let all: Vec<String> = paths.keys().cloned().collect();
+    let mut stay = |Withheld { code, detail, ids }: Withheld, table: &mut Table| {
+        for id in ids {
+            if let Some(path) = paths.remove(&id) {
+                table.stays(path, code.name(), detail.clone());
+            }
+        }
+    };
+    let study = match survey(arrivals, &Ledger::empty(), &handles(root)) {
+        Ok(study) => study,
+        Err(error) => {
+            stay(Withheld { code: error.code(), detail: error.to_string(), ids: all }, table);
+            return Ok(());
+        }
+    };
+    table.repeated += study.repeated.len();
+    study.withheld.iter().cloned().for_each(|withheld| stay(withheld, table));
+    let drafts = out.join(format!(".drafts-{}", random_name()?));
+    disk::make_dir(&drafts)?;
+    let output = pipeline::run(route, &study, &drafts, &|| progress.inc(1));
+    match output {
+        Ok(output) => {
+            output.withheld.into_iter().for_each(|withheld| stay(withheld, table));
+            if let Some(first) = study.instances.first().map(|i| &i.subject) {
+                let patient = first.pseudonymous_patient(&route.pseudonyms);
+                let folder = out.join(patient).join(first.pseudonymous_study(&route.pseudonyms));
+                disk::make_dir(&folder)?;
+                for object in &output.clean {
+                    let file = folder.join(format!("{}.dcm", object.sop_instance()));
+                    disk::rename(object.file(), &file)?;
+                    table.left += 1;
+                }
+            }
+        }
+        Err(failure) => {
+            let (code, detail) = (failure.code(), failure.to_string());
+            let ids = study.instances.iter().map(|i| i.id.clone()).collect();
+            stay(Withheld { code, detail, ids }, table);
+        }
+    }
+    Ok(disk::remove(&drafts)?)
+}
+
+fn digest(source: &Source) -> Result<[u8; 32], Problem> {
+    let (mut digest, mut chunk, mut reader) = (Sha256::new(), vec![0; 1 << 16], source.reader()?);
+    loop {
+        match reader.read(&mut chunk)? {
+            0 => return Ok(digest.finalize().into()),
+            n => digest.update(&chunk[..n]),
+        }
+    }
+}
+
+/// What became of the inputs.
+#[derive(Default)]
+struct Table {
+    left: usize,
+    repeated: usize,
+    stay: BTreeMap<(&'static str, String), Vec<PathBuf>>,
+}
+
+impl Table {
+    fn stays(&mut self, path: PathBuf, code: &'static str, detail: String) {
+        self.stay.entry((code, detail)).or_default().push(path);
+    }
+
+    fn withheld(&self) -> usize {
+        self.stay.values().map(Vec::len).sum()
+    }
+
+    fn print(&self) {
+        println!(
+            "{} de-identified, {} withheld, {} repeated",
+            self.left,
+            self.withheld(),
+            self.repeated
+        );
+        for ((code, detail), paths) in &self.stay {
+            println!("\nwithheld: {code} ({} files)\n  {detail}", paths.len());
+            for path in paths.iter().take(10) {
+                println!("  {}", path.display());
+            }
+            if paths.len() > 10 {
+                println!("  and {} more", paths.len() - 10);
+            }
+        }
+    }
+}

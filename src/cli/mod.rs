@@ -1,0 +1,118 @@
+//! Commands: what a person types, and what is printed for a person to read.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // this is where efface speaks
+
+mod deid;
+mod demo;
+mod inspect;
+mod serve;
+
+use crate::custody::key::RootKey;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// De-identifies DICOM studies inside the hospital, removes the face from head CT, and forwards
+/// only what an independent verifier has passed.
+#[derive(Parser)]
+#[command(name = "efface", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    after_help = "First steps:\n  efface demo\n  efface keys init --out root.key\n  efface serve --help"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway: receive by C-STORE, de-identify, verify, forward
+    Serve(serve::ServeArgs),
+    /// De-identify files and folders with the same engine
+    Deid(deid::DeidArgs),
+    /// Show the whole way on an embedded study: nothing to install, nothing to configure
+    Demo(demo::DemoArgs),
+    /// Make and look at keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Look at a configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Look at what is in the state directory, and put things back into the queue
+    #[command(subcommand)]
+    Spool(inspect::SpoolCommand),
+    /// Look at what stays inside, and why
+    #[command(subcommand)]
+    Quarantine(inspect::QuarantineCommand),
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// Make a root key. Whoever has it can find every patient again; without it nobody can
+    Init {
+        /// File to write; it must not exist
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Print a short name of a key that tells nothing about it
+    Fingerprint {
+        /// Key file
+        file: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Read a configuration and its profiles and say everything that is wrong with them
+    Check {
+        /// Configuration file
+        file: PathBuf,
+    },
+}
+
+/// What ends a command with exit code 2 and a message of its own.
+type Problem = Box<dyn std::error::Error>;
+
+/// Reads the command line and runs it.
+///
+/// Exit codes: 0 done; 1 done, but something was withheld or is wrong with a file; 2 not done.
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Deid(args) => deid::run(args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Keys(command) => keys(command),
+        Command::Config(ConfigCommand::Check { file }) => serve::check(&file),
+        Command::Spool(command) => inspect::spool(command),
+        Command::Quarantine(command) => inspect::quarantine(command),
+    };
+    outcome.unwrap_or_else(|problem| {
+        eprintln!("efface: {problem}");
+        ExitCode::from(2)
+    })
+}
+
+fn keys(command: KeysCommand) -> Result<ExitCode, Problem> {
+    match command {
+        KeysCommand::Init { out } => {
+            let key = RootKey::generate()?;
+            key.create_file(&out)?;
+            println!("{}: root key {}", out.display(), key.fingerprint());
+            println!(
+                "Keep a copy where only you can get at it: without this file results cannot be"
+            );
+            println!("matched with patients again, and with it everybody can be found.");
+        }
+        KeysCommand::Fingerprint { file } => {
+            println!("{}", RootKey::read_file(&file)?.fingerprint());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the state directory is.
+#[derive(Args)]
+struct StateArgs {
+    /// State directory of the gateway
+    #[arg(long, value_name = "DIR")]
+    state: PathBuf,
+}
