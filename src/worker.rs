@@ -228,7 +228,6 @@ fn arrival(path: &std::path::Path, id: String) -> Result<Arrival, Damage> {
         source: entry.source(),
         digest: entry.digest,
         said_class: Some(entry.head.sop_class),
-        sender: Some(entry.head.calling_ae_title),
     })
 }
 

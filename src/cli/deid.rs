@@ -125,7 +125,7 @@ fn one_study(
         let id = random_name()?;
         let digest = digest(&source)?;
         paths.insert(id.clone(), path);
-        arrivals.push(Arrival { id, source, digest, said_class: None, sender: None });
+        arrivals.push(Arrival { id, source, digest, said_class: None });
     }
     let all: Vec<String> = paths.keys().cloned().collect();
     let mut stay = |Withheld { code, detail, ids }: Withheld, table: &mut Table| {

@@ -5,7 +5,7 @@
 use crate::custody::gate::Facts;
 use crate::custody::key::Key;
 use crate::custody::object::{Identified, Object, OpenError};
-use crate::custody::verify::{Kind, Watch, Witness, WitnessError};
+use crate::custody::verify::{Watch, Witness, WitnessError};
 use crate::deface::BodyPartHint;
 use crate::deid::Subject;
 use crate::dicom::source::Source;
@@ -27,8 +27,6 @@ pub struct Arrival {
     pub digest: [u8; 32],
     /// SOP Class UID of the C-STORE-RQ; `None` for a file.
     pub said_class: Option<String>,
-    /// AE title of the sender; `None` for a file.
-    pub sender: Option<String>,
 }
 
 /// An instance that was read once.
@@ -108,15 +106,12 @@ pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<
     let (mut instances, mut withheld) = (Vec::new(), Vec::new());
     for seen in looked {
         match seen {
-            Seen::Instance(instance, raw, sender) => {
+            Seen::Instance(instance, raw) => {
                 if let Err(error) = witness.observe(instance.source.transfer_syntax(), &raw) {
                     // Without a witness nobody could say that nothing of it is left.
                     let (code, detail) = (Code::Malformed, error.to_string());
                     withheld.push(Withheld { code, detail, ids: vec![instance.id] });
                     continue;
-                }
-                if let Some(sender) = sender {
-                    witness.also(Kind::Device, &sender);
                 }
                 instances.push(*instance);
             }
@@ -145,13 +140,13 @@ pub fn body_part(members: &[&Instance]) -> BodyPartHint {
 }
 
 enum Seen {
-    Instance(Box<Instance>, Vec<u8>, Option<String>),
+    Instance(Box<Instance>, Vec<u8>),
     Not(Withheld),
     Unreadable(io::Error),
 }
 
 fn look(arrival: Arrival, handles: &Key) -> Seen {
-    let Arrival { id, source, digest, said_class, sender } = arrival;
+    let Arrival { id, source, digest, said_class } = arrival;
     let not = |code, detail: String| Seen::Not(Withheld { code, detail, ids: vec![id.clone()] });
     let object = match Object::open(source.clone()) {
         Ok(object) => object,
@@ -166,7 +161,7 @@ fn look(arrival: Arrival, handles: &Key) -> Seen {
         Ok(raw) => raw,
         Err(error) => return Seen::Unreadable(error),
     };
-    Seen::Instance(Box::new(instance(id, source, digest, object, handles)), raw, sender)
+    Seen::Instance(Box::new(instance(id, source, digest, object, handles)), raw)
 }
 
 fn instance(
