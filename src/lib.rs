@@ -4,4 +4,6 @@
 pub mod deface;
 pub mod dicom;
 pub mod id;
+pub mod phantom;
 pub mod phi;
+pub mod render;
