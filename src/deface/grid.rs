@@ -321,12 +321,14 @@ mod tests {
                 prop_assert!(run.end > run.first);
                 next = run.end;
                 for i in run.first..run.end {
-                    for k in 0..3 {
-                        // Up to rounding at the very wall.
-                        let own = row.at(i)[k].clamp(0.0, cells[k] as f32 - 1e-3);
-                        let cell = run.cell[k] as f32;
-                        prop_assert!(own > cell - 1e-3 && own < cell + 1.0 + 1e-3);
-                    }
+                    // Up to rounding at the very wall.
+                    let at = row.at(i);
+                    let own: Point = std::array::from_fn(|k| at[k].clamp(0.0, cells[k] as f32 - 1e-3));
+                    let lies_in = |k: usize| {
+                        let off = own[k] - run.cell[k] as f32;
+                        off > -1e-3 && off < 1.0 + 1e-3
+                    };
+                    prop_assert!((0..3).all(lies_in));
                 }
             }
             prop_assert_eq!(next, count);

@@ -46,33 +46,33 @@ impl Template {
     ///
     /// | bytes | what |
     /// |---|---|
-    /// | 8 | `EFHEAD01` |
+    /// | 8 | `EFHEAD02` |
     /// | 3 x u16 | nodes along x (right half only, from x = 0), y, z |
     /// | 3 x i16 | first node in MNI mm |
-    /// | u16, u16 | node spacing in mm; steps per mm of the distances |
-    /// | i8 per node | signed distance to the skin, x fastest; then to the endocranium |
+    /// | u16, u16 | node spacing in mm; units per mm of the distances |
+    /// | i16 per node | signed distance to the skin, x fastest; then to the endocranium |
     /// | u32 + 4 x i16 each | points of the skin: x, y, z, weight in hundredths; then of the endocranium |
     ///
     /// # Panics
     /// If the embedded file is cut short, which a test rules out.
     fn read(file: &[u8]) -> Self {
         let mut bytes = Bytes(file);
-        assert_eq!(bytes.take::<8>(), *b"EFHEAD01", "template.bin is not a template");
+        assert_eq!(bytes.take::<8>(), *b"EFHEAD02", "template.bin is not a template");
         let half: [usize; 3] =
             std::array::from_fn(|_| usize::from(u16::from_le_bytes(bytes.take())));
         let first: [f32; 3] = std::array::from_fn(|_| f32::from(i16::from_le_bytes(bytes.take())));
         let spacing = f32::from(u16::from_le_bytes(bytes.take()));
-        let steps_per_mm = f32::from(u16::from_le_bytes(bytes.take()));
+        let units_per_mm = f32::from(u16::from_le_bytes(bytes.take()));
         let mut mirrored = || {
-            let right: Vec<i8> =
-                (0..half.iter().product()).map(|_| i8::from_le_bytes(bytes.take())).collect();
+            let right: Vec<i16> =
+                (0..half.iter().product()).map(|_| i16::from_le_bytes(bytes.take())).collect();
             let middle = half[0] - 1;
             let origin = [first[0] - spacing * middle as f32, first[1], first[2]];
             let lattice = Lattice { size: [2 * middle + 1, half[1], half[2]], origin, spacing };
             Grid::from_fn(lattice, |i| {
                 let [x, y, z] = lattice.node(i);
                 let at = x.abs_diff(middle) + half[0] * (y + half[1] * z);
-                f32::from(right[at]) / steps_per_mm
+                f32::from(right[at]) / units_per_mm
             })
         };
         let (skin, endocranium) = (mirrored(), mirrored());
@@ -114,13 +114,14 @@ mod tests {
     fn the_embedded_template_is_a_head() {
         let Template { skin, endocranium } = &*TEMPLATE;
         for surface in [skin, endocranium] {
-            assert!(surface.distance.sample(Template::CENTRE) < -40.0);
+            assert!(surface.distance.sample(Template::CENTRE) < -30.0);
             let mut off: Vec<f32> =
                 surface.points.iter().map(|p| surface.distance.sample(p.at).abs()).collect();
             off.sort_by(f32::total_cmp);
             assert!(off[off.len() * 9 / 10] < 1.0, "points lie on their surface");
         }
-        assert!(skin.distance.sample([0.0, 100.0, -40.0]).abs() < 12.0, "a nose is about there");
-        assert!(endocranium.distance.sample([0.0, 100.0, -40.0]) > 20.0);
+        let nose_tip = [0.0, 96.0, -80.0];
+        assert!(skin.distance.sample(nose_tip).abs() < 3.0);
+        assert!(endocranium.distance.sample(nose_tip) > 20.0);
     }
 }

@@ -127,10 +127,10 @@ mod tests {
     fn landmarks() {
         let removed = |at: Point| removal_depth(at, FAR_FROM_BRAIN) > 0.0;
         for (name, at) in [
-            ("nose tip", [0.0, 104.0, -40.0]),
-            ("air before the nose", [0.0, 400.0, -40.0]),
+            ("nose tip", [0.0, 96.0, -80.0]),
+            ("air before the nose", [0.0, 400.0, -80.0]),
             ("chin", [0.0, 80.0, -120.0]),
-            ("eye", [32.0, 62.0, -30.0]),
+            ("eye", [32.0, 70.0, -42.0]),
             ("mandibular ramus", [48.0, 5.0, -70.0]),
             ("ear", [80.0, -25.0, -30.0]),
             ("forehead", [0.0, 80.0, 40.0]),

@@ -179,11 +179,8 @@ mod tests {
         assert_eq!(plane.patient(1.0, 0.0), [10.0, 20.5, 30.0], "a step along the row");
         assert_eq!(plane.patient(0.0, 1.0), [12.0, 20.0, 30.0], "a step down the column");
         assert_eq!(plane.normal(), [0.0, 0.0, -1.0]);
-        let affine = plane.affine();
-        for k in 0..3 {
-            let through = affine[k][0] * 3.0 + affine[k][1] * 2.0 + affine[k][2];
-            assert_eq!(through, plane.patient(3.0, 2.0)[k]);
-        }
+        let through = plane.affine().map(|row| row[0] * 3.0 + row[1] * 2.0 + row[2]);
+        assert_eq!(through, plane.patient(3.0, 2.0));
     }
 
     #[test]

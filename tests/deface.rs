@@ -1,0 +1,397 @@
+//! The defacer end to end: the phantom in all positions, bodies without a head, and public heads.
+//!
+//! Tests on public heads need the folder `../shared/data` beside the crate; without it they print
+//! SKIPPED and pass.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use efface::deface::{BodyPartHint, CtSlice, Evidence, Finding, Refusal, Rescale, Survey};
+use efface::dicom::plane::{ImagePlane, PixelSpacing};
+use efface::phantom::Phantom;
+use std::path::{Path, PathBuf};
+
+/// A series as it comes from a scanner: the rescale may differ between slices.
+#[derive(Clone)]
+struct Series {
+    planes: Vec<ImagePlane>,
+    slices: Vec<Vec<i32>>,
+    rescales: Vec<Rescale>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Defaced {
+    slices: Vec<Vec<i32>>,
+    evidence: Evidence,
+}
+
+impl Series {
+    fn of(phantom: Phantom) -> Self {
+        let rescales = vec![phantom.rescale; phantom.planes.len()];
+        Series { planes: phantom.planes, slices: phantom.slices, rescales }
+    }
+
+    fn slice<'a>(&self, index: usize, samples: &'a [i32]) -> CtSlice<'a> {
+        CtSlice { samples, rescale: self.rescales[index], padding: None }
+    }
+
+    fn locate(&self, hint: BodyPartHint) -> Result<Finding, Refusal> {
+        let survey = Survey::new(&self.planes)?;
+        for (index, samples) in self.slices.iter().enumerate() {
+            survey.add(index, &self.slice(index, samples))?;
+        }
+        survey.locate(hint)
+    }
+
+    fn deface(&self) -> Result<Defaced, Refusal> {
+        let Finding::Head(head) = self.locate(BodyPartHint::Head)? else {
+            panic!("a head taken for none")
+        };
+        let region = head.region()?;
+        let mut slices = self.slices.clone();
+        let check = region.check()?;
+        for (index, samples) in slices.iter_mut().enumerate() {
+            let fill = self.rescales[index].stored_air(-32768..=32767);
+            let change = region.apply(index, samples, fill)?;
+            check.add(&change, &self.slice(index, samples))?;
+        }
+        Ok(Defaced { slices, evidence: check.finish()? })
+    }
+}
+
+/// Planes of 2 mm voxels through the phantom's head, along any axes.
+///
+/// `corner` is the first voxel, `step` leads from slice to slice (LPS mm).
+fn planes(
+    corner: [f64; 3],
+    row: [f64; 3],
+    column: [f64; 3],
+    step: [f64; 3],
+    count: usize,
+) -> Vec<ImagePlane> {
+    let spacing = PixelSpacing { between_rows: 2.0, between_columns: 2.0 };
+    let position = |k: usize| std::array::from_fn(|a| corner[a] + step[a] * k as f64);
+    (0..count)
+        .map(|k| ImagePlane::new(position(k), row, column, spacing, 140, 140).unwrap())
+        .collect()
+}
+
+const L: [f64; 3] = [1.0, 0.0, 0.0];
+const R: [f64; 3] = [-1.0, 0.0, 0.0];
+const P: [f64; 3] = [0.0, 1.0, 0.0];
+const I: [f64; 3] = [0.0, 0.0, -1.0];
+
+fn axial() -> Vec<ImagePlane> {
+    planes([-140.0, -160.0, -140.0], L, P, [0.0, 0.0, 2.5], 100)
+}
+
+fn assert_defaced(name: &str, planes: Vec<ImagePlane>) {
+    let outcome = Series::of(Phantom::sampled_by(planes)).deface();
+    assert!(outcome.is_ok(), "{name}: {:?}", outcome.map(|d| d.evidence));
+}
+
+#[test]
+fn defaces_every_orientation() {
+    assert_defaced("axial, head first", axial());
+    assert_defaced("axial, from the vertex down", axial().into_iter().rev().collect());
+    assert_defaced(
+        "axial, feet first",
+        planes([140.0, -160.0, -140.0], R, P, [0.0, 0.0, 2.5], 100),
+    );
+    assert_defaced("sagittal", planes([-100.0, -160.0, 120.0], P, I, [2.5, 0.0, 0.0], 80));
+    assert_defaced("coronal", planes([-140.0, -150.0, 120.0], L, I, [0.0, 2.5, 0.0], 110));
+}
+
+#[test]
+fn defaces_with_a_tilted_gantry_and_unequal_slices() {
+    let (sin, cos) = 18f64.to_radians().sin_cos();
+    let tilted = planes([-140.0, -150.0, -160.0], L, [0.0, cos, sin], [0.0, 0.0, 4.0], 65);
+    assert_defaced("tilted gantry, 4 mm", tilted);
+    let unequal =
+        axial().into_iter().enumerate().filter(|(k, _)| *k < 40 || k % 2 == 0).map(|(_, p)| p);
+    assert_defaced("2.5 mm at the base, 5 mm above", unequal.collect());
+}
+
+#[test]
+fn the_rescale_of_each_slice_counts() {
+    let plain = Series::of(Phantom::sampled_by(axial()));
+    let mut shifted = plain.clone();
+    for (k, samples) in shifted.slices.iter_mut().enumerate() {
+        let intercept = if k % 3 == 0 { -1000 } else { -1024 - k as i32 };
+        samples.iter_mut().for_each(|s| *s += -1024 - intercept);
+        shifted.rescales[k] = Rescale::new(1.0, f64::from(intercept)).unwrap();
+    }
+    let (plain, shifted_out) = (plain.deface().unwrap(), shifted.deface().unwrap());
+    assert_eq!(plain.evidence, shifted_out.evidence);
+    for (k, samples) in shifted_out.slices.iter().enumerate() {
+        let hu = |slope_free: i32| slope_free + if k % 3 == 0 { -1000 } else { -1024 - k as i32 };
+        assert!(samples.iter().zip(&plain.slices[k]).all(|(&a, &b)| hu(a) == b - 1024));
+    }
+}
+
+#[test]
+fn order_and_threads_make_no_difference() {
+    let series = Series::of(Phantom::sampled_by(axial()));
+    let threads = |n: usize, series: &Series| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+        pool.install(|| series.deface()).unwrap()
+    };
+    let one = threads(1, &series);
+    assert_eq!(one, threads(4, &series));
+
+    let backwards = Series {
+        planes: series.planes.iter().rev().copied().collect(),
+        slices: series.slices.iter().rev().cloned().collect(),
+        rescales: series.rescales.iter().rev().copied().collect(),
+    };
+    let mut other = threads(2, &backwards);
+    other.slices.reverse();
+    other.evidence.removed_voxels.reverse();
+    assert_eq!(one, other);
+}
+
+#[test]
+fn outside_the_region_every_voxel_stays_and_inside_all_is_air() {
+    let series = Series::of(Phantom::sampled_by(axial()));
+    let Finding::Head(head) = series.locate(BodyPartHint::Unknown).unwrap() else { panic!() };
+    let region = head.region().unwrap();
+    for (index, before) in series.slices.iter().enumerate() {
+        let mut after = before.clone();
+        let change = region.apply(index, &mut after, -7).unwrap();
+        assert_eq!(after.iter().filter(|&&v| v == -7).count(), change.removed);
+        assert!(after.iter().zip(before).all(|(a, b)| a == b || *a == -7));
+    }
+}
+
+#[test]
+fn a_lying_header_is_refused() {
+    // The right voxels under planes that are turned by half a turn about the long or the left-right axis.
+    let series = Series::of(Phantom::sampled_by(axial()));
+    let turned_about_z = planes([140.0, 160.0, -140.0], R, [0.0, -1.0, 0.0], [0.0, 0.0, 2.5], 100);
+    let turned_about_x = planes([-140.0, 160.0, 140.0], L, [0.0, -1.0, 0.0], [0.0, 0.0, -2.5], 100);
+    for planes in [turned_about_z, turned_about_x] {
+        let lie = Series { planes, ..series.clone() };
+        let refusal = lie.deface().map(|d| d.evidence).unwrap_err();
+        let expected = matches!(
+            refusal,
+            Refusal::PoorFit { .. }
+                | Refusal::OrientationUnproven { .. }
+                | Refusal::ImplausiblePose { .. }
+        );
+        assert!(expected, "{refusal:?}");
+    }
+}
+
+#[test]
+fn heads_partly_in_view_are_defaced_or_refused_never_passed_as_no_head() {
+    let down_to = |lowest_mm: f64| {
+        let planes = axial().into_iter().filter(|p| p.origin()[2] > lowest_mm).collect();
+        Series::of(Phantom::sampled_by(planes))
+    };
+    assert!(down_to(-40.0).deface().is_ok(), "nose cut through");
+    for (name, highest_mm) in [("face without cranium", -20.0), ("chin and neck", -60.0)] {
+        let planes = axial().into_iter().filter(|p| p.origin()[2] < highest_mm).collect();
+        let series = Series::of(Phantom::sampled_by(planes));
+        for hint in [BodyPartHint::Head, BodyPartHint::Unknown, BodyPartHint::Other] {
+            match series.locate(hint) {
+                Ok(Finding::NoHead(_)) => panic!("{name} taken for no head"),
+                Ok(Finding::Head(_)) | Err(_) => {}
+            }
+        }
+    }
+}
+
+/// An elliptic body 360 x 240 mm with a spine, arms down.
+fn torso() -> Series {
+    let planes = planes([-140.0 * 1.4, -140.0, 0.0], L, P, [0.0, 0.0, 5.0], 40);
+    let hu = |x: f64, y: f64| {
+        let body = (x / 180.0).powi(2) + (y / 120.0).powi(2) < 1.0;
+        let spine = x.abs() < 20.0 && (y - 70.0).abs() < 20.0;
+        if spine {
+            400
+        } else if body {
+            40
+        } else {
+            -1000
+        }
+    };
+    let spacing = PixelSpacing { between_rows: 3.0, between_columns: 3.0 };
+    let planes: Vec<_> = planes
+        .iter()
+        .map(|p| ImagePlane::new([-210.0, -140.0, p.origin()[2]], L, P, spacing, 100, 140).unwrap())
+        .collect();
+    let slice = |p: &ImagePlane| {
+        (0..p.len())
+            .map(|i| p.patient((i % 140) as f64, (i / 140) as f64))
+            .map(|q| hu(q[0], q[1]))
+            .collect()
+    };
+    let slices = planes.iter().map(slice).collect();
+    let rescales = vec![Rescale::new(1.0, 0.0).unwrap(); 40];
+    Series { planes, slices, rescales }
+}
+
+#[test]
+fn absence_needs_proof_and_the_headers_word() {
+    let torso = torso();
+    assert!(matches!(torso.locate(BodyPartHint::Other), Ok(Finding::NoHead(_))));
+    for hint in [BodyPartHint::Unknown, BodyPartHint::Head] {
+        assert!(matches!(torso.locate(hint), Err(Refusal::AbsenceUnproven { .. })), "{hint:?}");
+    }
+}
+
+#[test]
+fn what_is_not_hounsfield_is_refused() {
+    let mut series = torso();
+    series.slices.iter_mut().flatten().for_each(|v| *v += 1000);
+    assert!(matches!(series.locate(BodyPartHint::Other), Err(Refusal::NotHounsfield { .. })));
+}
+
+#[test]
+fn bookkeeping() {
+    let series = torso();
+    let survey = Survey::new(&series.planes).unwrap();
+    let slice = series.slice(0, &series.slices[0]);
+    assert_eq!(survey.add(40, &slice), Err(Refusal::SliceBookkeeping { slice: 40 }));
+    assert!(matches!(survey.add(0, &series.slice(0, &[1, 2])), Err(Refusal::SampleCount { .. })));
+    survey.add(0, &slice).unwrap();
+    assert_eq!(survey.add(0, &slice), Err(Refusal::SliceBookkeeping { slice: 0 }), "twice");
+    assert!(
+        matches!(survey.locate(BodyPartHint::Other), Err(Refusal::SliceBookkeeping { slice: 1 })),
+        "missing"
+    );
+}
+
+fn shared(path: &str) -> Option<PathBuf> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
+    if !file.exists() {
+        println!("SKIPPED: no {}", file.display());
+    }
+    file.exists().then_some(file)
+}
+
+/// A public head from a NIfTI file whose values are HU.
+fn nifti(path: &str) -> Option<Series> {
+    use nifti::{NiftiObject, NiftiVolume, RandomAccessNiftiVolume, ReaderOptions};
+    let file = ReaderOptions::new().read_file(shared(path)?).unwrap();
+    let h = file.header();
+    let affine = if h.sform_code > 0 {
+        [h.srow_x, h.srow_y, h.srow_z].map(|row| row.map(f64::from))
+    } else {
+        from_quaternion(h)
+    };
+    // NIfTI is RAS, DICOM LPS.
+    let lps = |c: usize| [-affine[0][c], -affine[1][c], affine[2][c]];
+    let length = |v: [f64; 3]| v.iter().map(|c| c * c).sum::<f64>().sqrt();
+    let (row, column, step, origin) = (lps(0), lps(1), lps(2), lps(3));
+    let spacing = PixelSpacing { between_columns: length(row), between_rows: length(column) };
+    let (u, v) =
+        (row.map(|c| c / spacing.between_columns), column.map(|c| c / spacing.between_rows));
+    let size = file.volume().dim().to_vec();
+    let plane = |k: u16| {
+        let position = std::array::from_fn(|a| origin[a] + step[a] * f64::from(k));
+        ImagePlane::new(position, u, v, spacing, u32::from(size[1]), u32::from(size[0])).unwrap()
+    };
+    let volume = file.volume();
+    let slice = |k: u16| {
+        let rows = (0..size[1]).flat_map(|j| (0..size[0]).map(move |i| [i, j, k]));
+        rows.map(|at| volume.get_f32(&at).unwrap().round() as i32).collect()
+    };
+    Some(Series {
+        planes: (0..size[2]).map(plane).collect(),
+        slices: (0..size[2]).map(slice).collect(),
+        rescales: vec![Rescale::new(1.0, 0.0).unwrap(); usize::from(size[2])],
+    })
+}
+
+/// The affine of NIfTI's method 2 (qform).
+fn from_quaternion(h: &nifti::NiftiHeader) -> [[f64; 4]; 3] {
+    let [b, c, d] = [h.quatern_b, h.quatern_c, h.quatern_d].map(f64::from);
+    let a = (1.0 - b * b - c * c - d * d).max(0.0).sqrt();
+    let size: [f64; 4] = std::array::from_fn(|k| f64::from(h.pixdim[k]));
+    let flip = if size[0] < 0.0 { -1.0 } else { 1.0 };
+    let rotation = [
+        [a * a + b * b - c * c - d * d, 2.0 * (b * c - a * d), 2.0 * (b * d + a * c)],
+        [2.0 * (b * c + a * d), a * a + c * c - b * b - d * d, 2.0 * (c * d - a * b)],
+        [2.0 * (b * d - a * c), 2.0 * (c * d + a * b), a * a + d * d - b * b - c * c],
+    ];
+    let offset = [h.quatern_x, h.quatern_y, h.quatern_z].map(f64::from);
+    std::array::from_fn(|r| {
+        let [x, y, z] = rotation[r];
+        [x * size[1], y * size[2], z * size[3] * flip, offset[r]]
+    })
+}
+
+#[test]
+fn public_heads_are_defaced() {
+    for path in [
+        "ct_head_cranium/cranium_ct.nii.gz",
+        "ct_head_vtk_headsq/headsq_ct.nii.gz",
+        "ct_mr_rire_dicom2stl/ct_example.nii.gz",
+    ] {
+        if let Some(series) = nifti(path) {
+            let outcome = series.deface();
+            assert!(outcome.is_ok(), "{path}: {:?}", outcome.map(|d| d.evidence));
+        }
+    }
+}
+
+#[test]
+fn a_pseudo_ct_without_skull_base_is_refused() {
+    if let Some(series) = nifti("ctlike_head_tigre/tigre_pseudoct.nii.gz") {
+        let refusal = series.deface().map(|d| d.evidence).unwrap_err();
+        assert!(matches!(refusal, Refusal::PoorFit { .. }), "{refusal:?}");
+    }
+}
+
+/// The abdomen is a tar of DICOM files, which the system's tar unpacks.
+#[test]
+fn a_public_abdomen_has_no_head() {
+    use dicom_dictionary_std::tags;
+    let Some(archive) = shared("neg_ct_abdomen_dicom/ct_abdomen_60slices.tar.xz") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let unpack = std::process::Command::new("tar")
+        .arg("-xJf")
+        .arg(archive)
+        .arg("-C")
+        .arg(folder.path())
+        .status();
+    if !unpack.is_ok_and(|s| s.success()) {
+        return println!("SKIPPED: no tar with xz");
+    }
+    let mut series = Series { planes: vec![], slices: vec![], rescales: vec![] };
+    for path in files(folder.path()) {
+        let object = dicom_object::open_file(path).unwrap();
+        let floats = |tag| object.element(tag).unwrap().to_multi_float64().unwrap();
+        let (position, directions, spacing) = (
+            floats(tags::IMAGE_POSITION_PATIENT),
+            floats(tags::IMAGE_ORIENTATION_PATIENT),
+            floats(tags::PIXEL_SPACING),
+        );
+        let side = |tag| object.element(tag).unwrap().to_int::<u32>().unwrap();
+        let plane = ImagePlane::new(
+            position.try_into().unwrap(),
+            directions[..3].try_into().unwrap(),
+            directions[3..].try_into().unwrap(),
+            PixelSpacing { between_rows: spacing[0], between_columns: spacing[1] },
+            side(tags::ROWS),
+            side(tags::COLUMNS),
+        );
+        series.planes.push(plane.unwrap());
+        let bytes = object.element(tags::PIXEL_DATA).unwrap().to_bytes().unwrap();
+        let signed = side(tags::PIXEL_REPRESENTATION) == 1;
+        let sample = |b: &[u8]| match [b[0], b[1]] {
+            b if signed => i32::from(i16::from_le_bytes(b)),
+            b => i32::from(u16::from_le_bytes(b)),
+        };
+        series.slices.push(bytes.chunks_exact(2).map(sample).collect());
+        let intercept = floats(tags::RESCALE_INTERCEPT)[0];
+        series.rescales.push(Rescale::new(floats(tags::RESCALE_SLOPE)[0], intercept).unwrap());
+    }
+    assert!(matches!(series.locate(BodyPartHint::Other), Ok(Finding::NoHead(_))));
+    assert!(matches!(series.locate(BodyPartHint::Unknown), Err(Refusal::AbsenceUnproven { .. })));
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    entries.flat_map(|p| if p.is_dir() { files(&p) } else { vec![p] }).collect()
+}
