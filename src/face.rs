@@ -60,7 +60,13 @@ impl SliceFacts {
         Ok(SliceFacts { plane: plane(source)?, rescale: Rescale::new(slope, intercept)?, padding })
     }
 
-    fn slice<'a>(&self, samples: &'a [i32]) -> CtSlice<'a> {
+    /// Where the slice is in the patient.
+    pub fn plane(&self) -> &ImagePlane {
+        &self.plane
+    }
+
+    /// The slice with its samples.
+    pub fn slice<'a>(&self, samples: &'a [i32]) -> CtSlice<'a> {
         CtSlice { samples, rescale: self.rescale, padding: self.padding.clone() }
     }
 }
