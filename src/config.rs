@@ -401,6 +401,13 @@ destinations:
     }
 
     #[test]
+    fn the_example_that_is_shipped_is_right() {
+        let text = include_str!("../packaging/efface.yaml");
+        let settings = parse(Path::new("/etc/efface/efface.yaml"), text).unwrap();
+        assert_eq!(settings.limits, Limits::default());
+    }
+
+    #[test]
     fn every_mistake_has_its_place() {
         let bad = GOOD
             .replace("127.0.0.1:11112", "localhost")

@@ -1,30 +1,65 @@
 //! efface: an on-premise DICOM pseudonymization appliance.
+//!
+//! A PACS sends studies to its C-STORE listener inside the hospital; efface de-identifies headers,
+//! removes the face from head CT, and forwards only what an independent verifier has passed. The
+//! modules below are in the order of the layers: a file uses only what stands above it, or beside it.
+//!
+//! **Base.** [`phi`]: identifying values that cannot be shown. [`id`]: identifiers, parsed once.
+//! [`fate`]: what becomes of work that failed. [`disk`]: the only code that touches the state
+//! directory. [`yaml`]: what people write, with every mistake at its place.
+//!
+//! **Facts.** [`standard`]: tables of PS3.15 and PS3.4, compiled in.
+//!
+//! **DICOM.** [`dicom`]: the pre-scan, data sets, frames, planes, files.
+//!
+//! **Engine**, pure: values in, values out. [`profile`]: what happens to each element. [`deid`]: does
+//! it. [`deface`]: finds heads and removes faces. [`phantom`] and [`render`]: a head of nobody, and
+//! pictures of surfaces.
+//!
+//! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`meter`]: counts.
+//!
+//! **Custody.** [`custody`]: the states of an object, and the only ways from one to the next.
+//!
+//! **Wire.** [`net`]: associations and messages; never a data set.
+//!
+//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`forward`]: who calls whom.
+//! [`worker`] is the gateway's pipeline on one page.
+//!
+//! **Shell.** [`config`], [`console`], [`service`], [`cli`].
 #![forbid(unsafe_code)]
 
+pub mod disk;
+pub mod fate;
+pub mod id;
+pub mod phi;
+pub mod yaml;
+
+pub mod standard;
+
+pub mod dicom;
+
+pub mod deface;
+pub mod deid;
+pub mod phantom;
+pub mod profile;
+pub mod render;
+
 pub mod audit;
+pub mod meter;
+pub mod spool;
+
+pub mod custody;
+
+pub mod net;
+
+pub mod face;
+pub mod forward;
+pub mod pipeline;
+pub mod receive;
+pub mod study;
+pub mod worker;
+
 pub mod cli;
 pub mod config;
 pub mod console;
-pub mod custody;
-pub mod deface;
-pub mod deid;
-pub mod dicom;
-pub mod disk;
-pub mod face;
-pub mod fate;
-pub mod forward;
-pub mod id;
-pub mod meter;
-pub mod net;
-pub mod phantom;
-pub mod phi;
-pub mod pipeline;
-pub mod profile;
-pub mod receive;
-pub mod render;
 pub mod service;
-pub mod spool;
-pub mod standard;
-pub mod study;
-pub mod worker;
-pub mod yaml;
