@@ -1,0 +1,238 @@
+//! The gateway as a process.
+
+use super::dcmtk::{Running, free_port};
+use super::{until, until_some};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+/// Says what leaves, in the words of a profile file.
+pub const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n";
+/// Faces leave, so that studies without a body in them can be used.
+pub const LEAVE_FACES: &str = "leave: { faces: { because: \"phantoms, nobody's face\" } }\n";
+
+/// Runs the program to its end.
+pub fn efface(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_efface")).args(arguments).output().expect("efface runs")
+}
+
+/// Both of what it printed.
+pub fn printed(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
+}
+
+/// A hospital: a folder with a key, a profile, a state directory, studies and what arrived.
+pub struct Site {
+    folder: tempfile::TempDir,
+    state: PathBuf,
+    pub profile: String,
+}
+
+impl Site {
+    /// With the shipped profile.
+    pub fn basic() -> Self {
+        Site::new("basic".to_owned(), "")
+    }
+
+    /// With a profile that has these lines after its head.
+    pub fn with_profile(rest: &str) -> Self {
+        Site::new(String::new(), rest)
+    }
+
+    pub fn leaving_faces() -> Self {
+        Site::with_profile(LEAVE_FACES)
+    }
+
+    fn new(profile: String, rest: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for a test");
+        let mut site = Site { state: folder.path().join("state"), folder, profile };
+        if site.profile.is_empty() {
+            let file = site.path("profile.yaml");
+            std::fs::write(&file, format!("{HEAD}{rest}")).expect("a profile");
+            site.profile = file.display().to_string();
+        }
+        let made = efface(&["keys", "init", "--out", &site.at("root.key")]);
+        assert!(made.status.success(), "{}", printed(&made));
+        site
+    }
+
+    /// Keeps the state somewhere else.
+    pub fn keep_state_in(&mut self, state: PathBuf) {
+        self.state = state;
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The same as an argument.
+    pub fn at(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    pub fn sink(&self) -> PathBuf {
+        self.path("sink")
+    }
+
+    /// Starts the gateway on a port of the system's choice.
+    pub fn serve(&self, outside: u16, options: &[&str]) -> Gateway {
+        self.serve_at(0, outside, options)
+    }
+
+    pub fn serve_at(&self, port: u16, outside: u16, options: &[&str]) -> Gateway {
+        let metrics = free_port();
+        let command = self.command(port, outside, metrics, options);
+        Gateway::start(command, metrics)
+    }
+
+    /// A destination, caller and limits that a test can live with.
+    pub fn command(&self, port: u16, outside: u16, metrics: u16, options: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_efface"));
+        command.arg("serve").arg("--state").arg(&self.state);
+        command.args(["--listen", &format!("127.0.0.1:{port}"), "--allow", "PACS"]);
+        command.args(["--to", &format!("LAB@127.0.0.1:{outside}"), "--profile", &self.profile]);
+        command.args(["--key-file", &self.at("root.key"), "--quiet-period", "0.4"]);
+        command.args(["--metrics", &format!("127.0.0.1:{metrics}")]);
+        if !options.contains(&"--disk-reserve") {
+            command.args(["--disk-reserve", "1000000"]);
+        }
+        command.args(options);
+        command
+    }
+
+    /// Starts it from a configuration file with these lines besides the necessary ones.
+    pub fn serve_configured(&self, outside: u16, lines: &str) -> Gateway {
+        let metrics = free_port();
+        let text = format!(
+            "efface_config: 1\nstate: {}\nkey_file: {}\nlisten: 127.0.0.1:0\nae_title: EFFACE\n\
+             allow:\n  - {{ ae_title: PACS, from: [127.0.0.0/8] }}\n\
+             destinations:\n  - {{ name: lab, to: \"LAB@127.0.0.1:{outside}\", profile: {} }}\n\
+             metrics: 127.0.0.1:{metrics}\nquiet_period_s: 0.4\n{lines}",
+            self.state.display(),
+            self.at("root.key"),
+            self.profile,
+        );
+        std::fs::write(self.path("efface.yaml"), text).expect("a configuration");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_efface"));
+        command.args(["serve", "--config", &self.at("efface.yaml")]);
+        Gateway::start(command, metrics)
+    }
+
+    /// `efface GROUP COMMAND ... --state STATE`, which has to succeed.
+    #[track_caller]
+    pub fn ask(&self, arguments: &[&str]) -> String {
+        let state = self.state.display().to_string();
+        let output = efface(&[arguments, &["--state", &state]].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", printed(&output));
+        printed(&output)
+    }
+
+    /// The number of groups and instances that `spool ls` shows beside these words.
+    pub fn count(&self, words: &str) -> (u64, u64) {
+        let listed = self.ask(&["spool", "ls"]);
+        let line = listed.lines().find(|line| line.starts_with(words)).unwrap_or_default();
+        let mut numbers = line.split_whitespace().filter_map(|word| word.parse().ok());
+        let mut next = || numbers.next().unwrap_or_else(|| panic!("no {words} in {listed}"));
+        (next(), next())
+    }
+
+    /// Waits until nothing is on its way any more.
+    #[track_caller]
+    pub fn settled(&self) {
+        const ON_THE_WAY: [&str; 5] =
+            ["received,", "gathered,", "closed,", "on the way", "waiting for"];
+        until("nothing is on its way any more", || {
+            ON_THE_WAY.iter().all(|words| self.count(words) == (0, 0))
+        });
+    }
+}
+
+/// A running gateway.
+pub struct Gateway {
+    process: Running,
+    log: Arc<Mutex<Vec<u8>>>,
+    pub port: u16,
+    pub metrics: u16,
+}
+
+impl Gateway {
+    pub fn start(mut command: Command, metrics: u16) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("efface serve starts");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (mut stderr, lines) = (child.stderr.take().expect("stderr"), Arc::clone(&log));
+        std::thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(n @ 1..) = stderr.read(&mut chunk) {
+                lines.lock().expect("the log").extend_from_slice(&chunk[..n]);
+            }
+        });
+        let mut gateway = Gateway { process: Running(child), log, port: 0, metrics };
+        gateway.port = until_some("efface listens", || {
+            if let Some(status) = gateway.process.0.try_wait().expect("its status") {
+                panic!("efface did not start: {status}: {}", gateway.log());
+            }
+            gateway.lines("listening").first().and_then(|line| {
+                let (_, port) = line["address"].as_str()?.rsplit_once(':')?;
+                port.parse().ok()
+            })
+        });
+        gateway
+    }
+
+    /// Everything that it has logged.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().expect("the log")).into_owned()
+    }
+
+    /// The log lines with a message.
+    pub fn lines(&self, message: &str) -> Vec<serde_json::Value> {
+        let log = self.log();
+        let lines = log.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
+        lines.filter(|line| line["message"] == message).collect()
+    }
+
+    #[track_caller]
+    pub fn wait_for(&self, message: &str) -> serde_json::Value {
+        until_some(message, || self.lines(message).into_iter().next())
+    }
+
+    /// As a power cut ends it, but for the disk.
+    pub fn kill(mut self) {
+        self.process.0.kill().expect("efface was running");
+        self.process.0.wait().expect("its end");
+    }
+
+    /// Asks it to stop, and waits for it.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let pid = i32::try_from(self.process.0.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = pid.expect("a process id");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is there");
+        until_some("efface has stopped", || self.process.0.try_wait().expect("its status"))
+    }
+
+    /// Status and body of a GET on the console.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.metrics)).expect("the console");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: efface\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+        (status, body.to_owned())
+    }
+
+    /// A value of `/metrics`, by its name and labels as they stand there.
+    pub fn metric(&self, name: &str) -> u64 {
+        let (_, body) = self.get("/metrics");
+        let line = body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {body}"))
+    }
+}

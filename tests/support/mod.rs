@@ -1,0 +1,74 @@
+//! What the black-box tests share: studies about nobody, dcmtk as PACS and as outside server, the
+//! gateway as a process, and a search for what must not have left.
+//!
+//! Every process that is started here is killed when its handle is dropped. Nothing sleeps to wait
+//! for something to have happened: [`until`] looks again and again, up to a deadline.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "each test file uses its part; a test fails by its panic and owns its files"
+)]
+
+pub mod canary;
+pub mod dcmtk;
+pub mod gateway;
+pub mod study;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Nothing that is waited for takes so long on a machine that works.
+pub const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Waits until something is so.
+#[track_caller]
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    until_some(what, || is_so().then_some(()));
+}
+
+/// Waits until there is something.
+#[track_caller]
+pub fn until_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < DEADLINE, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// All regular files under a folder, in a fixed order.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let Ok(entries) = std::fs::read_dir(folder) else { return found };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}
+
+/// The folder of public data beside the checkout, when there is one.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
+    path.exists().then_some(path)
+}
+
+/// Says that a test could not be run, and why. It passes then: only the reader can judge that.
+#[macro_export]
+macro_rules! skip {
+    ($($why:tt)*) => {{
+        println!("SKIPPED: {}", format!($($why)*));
+        return;
+    }};
+}
