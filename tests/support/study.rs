@@ -13,6 +13,7 @@ pub const MR: &str = "1.2.840.10008.5.1.4.1.1.4";
 pub const US: &str = "1.2.840.10008.5.1.4.1.1.6.1";
 pub const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
 pub const BASIC_TEXT_SR: &str = "1.2.840.10008.5.1.4.1.1.88.11";
+pub const DOSE_SR: &str = "1.2.840.10008.5.1.4.1.1.88.67";
 const EXPLICIT_LITTLE: &str = "1.2.840.10008.1.2.1";
 
 /// A value as it stands in the file.
@@ -330,9 +331,9 @@ impl Patient {
         data
     }
 
-    /// A report in free text that names the patient.
-    pub fn report(&self, study: u32) -> Elements {
-        let mut data = self.instance(BASIC_TEXT_SR, study, 7, 1);
+    /// A report with a text that names the patient.
+    pub fn report(&self, class: &str, study: u32) -> Elements {
+        let mut data = self.instance(class, study, 7, 1);
         let text = [b"No change. Told ", self.encoded(self.words[0]).as_slice()].concat();
         data.remove(0x0018_0015).texts(&[
             (0x0040_A040, "CS", "CONTAINER"),
@@ -379,8 +380,14 @@ const ABOUT: [(u32, &str, &str); 9] = [
     (0x0032_1060, "LO", "CT for "),
 ];
 
-const MODALITIES: [(&str, &str); 5] =
-    [(CT, "CT"), (MR, "MR"), (US, "US"), (SECONDARY_CAPTURE, "OT"), (BASIC_TEXT_SR, "SR")];
+const MODALITIES: [(&str, &str); 6] = [
+    (CT, "CT"),
+    (MR, "MR"),
+    (US, "US"),
+    (SECONDARY_CAPTURE, "OT"),
+    (BASIC_TEXT_SR, "SR"),
+    (DOSE_SR, "SR"),
+];
 
 const SIDE: u16 = 96;
 const SPACING_MM: f64 = 5.0;
