@@ -4,12 +4,12 @@
 //! a pause that doubles up to a cap, with jitter; what a destination refuses for good is put aside.
 
 use crate::audit::{Event, Log};
+use crate::custody::outbox::Outbox;
 use crate::custody::parcel::{Broken, Manifest, Row};
 use crate::fate::Fate;
 use crate::meter::Meter;
 use crate::net::scu::{Association, Destination, Error, Outside, Proposal, partition};
 use crate::pipeline::Route;
-use crate::spool::outbox::Outbox;
 use crate::spool::quarantine::Code;
 use crate::spool::{Place, Spool};
 use std::collections::VecDeque;

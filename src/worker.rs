@@ -6,15 +6,15 @@
 //! are left alone, and the ones that are not are made again with the same bytes.
 
 use crate::audit::{self, Event, Log, Release};
-use crate::custody::key::Key;
+use crate::custody::outbox::Outbox;
 use crate::custody::parcel::Manifest;
 use crate::disk;
+use crate::key::Key;
 use crate::meter::Meter;
 use crate::pipeline::survey::{self, Arrival, Study};
 use crate::pipeline::{self, Failure, Output, Route, Withheld};
 use crate::spool::entry::{Damage, Entry};
 use crate::spool::ledger::Ledger;
-use crate::spool::outbox::Outbox;
 use crate::spool::quarantine::{self, Code, Reason};
 use crate::spool::{Place, Spool, entry_ids};
 use crate::standard::Action;

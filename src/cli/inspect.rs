@@ -1,8 +1,8 @@
 //! `efface spool` and `efface quarantine`: what is where. Nothing of a data set is shown.
 
 use super::{Problem, StateArgs};
+use crate::custody::outbox::Outbox;
 use crate::disk;
-use crate::spool::outbox::Outbox;
 use crate::spool::quarantine::{self, Reason};
 use crate::spool::{Place, Spool, entry_ids};
 use clap::Subcommand;

@@ -2,9 +2,9 @@
 //!
 //! No label is derived from a patient; there is nothing to log in to and nothing to change.
 
+use crate::custody::outbox::Outbox;
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
-use crate::spool::outbox::Outbox;
 use crate::spool::{Place, Spool};
 use axum::extract::State;
 use axum::http::StatusCode;

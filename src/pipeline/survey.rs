@@ -3,13 +3,13 @@
 //! What identifies the study is gathered here for the verifier, from the bytes as they came.
 
 use crate::custody::gate::Facts;
-use crate::custody::key::Key;
 use crate::custody::object::{Identified, Object, OpenError};
 use crate::custody::verify::{Watch, Witness, WitnessError};
 use crate::deface::BodyPartHint;
 use crate::deid::Subject;
 use crate::dicom::source::Source;
 use crate::face::{self, SliceFacts};
+use crate::key::Key;
 use crate::pipeline::Withheld;
 use crate::spool::ledger::{Ledger, Standing, instance_tag};
 use crate::spool::quarantine::Code;

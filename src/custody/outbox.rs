@@ -7,9 +7,9 @@
 //! ```
 //! A parcel's file is removed when the destination has said that it stored the instance.
 
-use super::Spool;
-use crate::custody::parcel::Manifest;
+use super::parcel::Manifest;
 use crate::disk;
+use crate::spool::Spool;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ impl<'a> Outbox<'a> {
 
     /// Whether a batch has its parcels here already.
     pub fn has(&self, batch: &str) -> bool {
-        self.dir("ready").join(batch).exists() || self.dir("refused").join(batch).exists()
+        self.spool.has_parcels(self.destination, batch)
     }
 
     /// Puts the drafts of a batch up for sending. Files that the manifest doesn't list are removed.
@@ -165,13 +165,4 @@ impl<'a> Outbox<'a> {
     fn dir(&self, state: &str) -> PathBuf {
         self.spool.outbox(self.destination).join(state)
     }
-}
-
-/// Whether any destination still has, or refused, parcels of a batch.
-///
-/// # Errors
-/// What the system says.
-pub fn is_waiting(spool: &Spool, batch: &str) -> io::Result<bool> {
-    let waiting = |destination: &String| Outbox { spool, destination }.has(batch);
-    Ok(spool.outboxes()?.iter().any(waiting))
 }
