@@ -79,11 +79,11 @@ impl Forwarder {
     /// Tries everything that is ready, oldest release first, until something fails.
     fn round(&self, stop: &AtomicBool) -> io::Result<Attempt> {
         let outbox = Outbox::of(&self.spool, self.name())?;
-        let (ready, broken) = outbox.ready()?;
-        for batch in broken {
+        let ready = outbox.ready()?;
+        for batch in ready.broken {
             self.remake(&outbox, &batch)?;
         }
-        for (batch, manifest) in ready {
+        for (batch, manifest) in ready.batches {
             if stop.load(Ordering::SeqCst) {
                 break;
             }

@@ -150,9 +150,9 @@ fn registry(console: &Console) -> io::Result<Registry> {
     gauge(&mut registry, "spool_poisoned", "1: an fsync has failed", spool.is_poisoned().into());
     let waiting = Family::<Label, Gauge>::default();
     for destination in &console.destinations {
-        let (ready, broken) = Outbox::of(spool, destination)?.ready()?;
+        let ready = Outbox::of(spool, destination)?.ready()?;
         let label = vec![("destination", destination.clone())];
-        waiting.get_or_create(&label).set((ready.len() + broken.len()) as i64);
+        waiting.get_or_create(&label).set((ready.batches.len() + ready.broken.len()) as i64);
     }
     registry.register("outbox_batches", "Batches waiting to be sent", waiting);
     Ok(registry)

@@ -17,6 +17,15 @@ const MANIFEST: &str = "manifest.json";
 /// Bytes of the largest manifest that is read: about 200,000 parcels.
 const MANIFEST_MAX: u64 = 128 << 20;
 
+/// The batches of an outbox that wait to be sent.
+#[derive(Default)]
+pub struct Ready {
+    /// Batches with their manifests, oldest release first.
+    pub batches: Vec<(String, Manifest)>,
+    /// Batches whose manifest cannot be read: they must be made again.
+    pub broken: Vec<String>,
+}
+
 /// The outbox of one destination.
 pub struct Outbox<'a> {
     spool: &'a Spool,
@@ -76,21 +85,20 @@ impl<'a> Outbox<'a> {
         disk::remove(&self.dir("tmp").join(batch))
     }
 
-    /// Batches that are ready, oldest release first, with their manifests. A manifest that cannot be
-    /// read is named in the second list: its batch must be made again.
+    /// What is ready to be sent.
     ///
     /// # Errors
     /// What the system says.
-    pub fn ready(&self) -> io::Result<(Vec<(String, Manifest)>, Vec<String>)> {
-        let (mut ready, mut broken) = (Vec::new(), Vec::new());
+    pub fn ready(&self) -> io::Result<Ready> {
+        let mut ready = Ready::default();
         for batch in disk::list(&self.dir("ready"))? {
             match self.manifest("ready", &batch) {
-                Ok(manifest) => ready.push((batch, manifest)),
-                Err(_) => broken.push(batch),
+                Ok(manifest) => ready.batches.push((batch, manifest)),
+                Err(_) => ready.broken.push(batch),
             }
         }
-        ready.sort_by_key(|(_, manifest)| manifest.receipt);
-        Ok((ready, broken))
+        ready.batches.sort_by_key(|(_, manifest)| manifest.receipt);
+        Ok(ready)
     }
 
     /// The directory of a ready batch.

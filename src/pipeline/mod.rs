@@ -278,7 +278,7 @@ impl<'a> Stage<'a> {
         (self.done)();
         match passed {
             Ok(object) => Ok((instance.id.clone(), object)),
-            Err((_draft, residue)) => Err(Failure::Residue(residue)),
+            Err(refused) => Err(Failure::Residue(refused.1)),
         }
     }
 

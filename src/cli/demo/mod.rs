@@ -253,7 +253,7 @@ fn volume(files: &[PathBuf]) -> Result<Volume, Problem> {
         Ok((crate::face::SliceFacts::of(&dataset)?, frame.samples()))
     });
     let slices: Vec<_> = slices.collect::<Result<_, Problem>>()?;
-    let planes: Vec<ImagePlane> = slices.iter().map(|(facts, _)| facts.plane().clone()).collect();
+    let planes: Vec<ImagePlane> = slices.iter().map(|(facts, _)| *facts.plane()).collect();
     let survey = Survey::with_cell(&planes, 2.0)?;
     for (index, (facts, samples)) in slices.iter().enumerate() {
         let slice: CtSlice<'_> = facts.slice(samples);
