@@ -143,6 +143,15 @@ impl<'a> Outbox<'a> {
         disk::list(&self.dir("refused"))
     }
 
+    /// How many parcels of a batch the destination refused.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn refused_parcels(&self, batch: &str) -> io::Result<u64> {
+        let names = disk::list(&self.dir("refused").join(batch))?;
+        Ok(names.iter().filter(|name| *name != MANIFEST).count() as u64)
+    }
+
     /// Puts up again what was refused.
     ///
     /// # Errors
