@@ -128,7 +128,7 @@ impl Forwarder {
         }
         // A stop in between leaves parcels behind: done is what nothing is left of.
         let is_left = left.iter().any(|row| directory.join(&row.file).exists());
-        if is_left { worst.max(Attempt::Retry) } else { worst }
+        if is_left && worst == Attempt::Done { Attempt::Retry } else { worst }
     }
 
     /// Everything has arrived or was refused for good.
