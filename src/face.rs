@@ -154,7 +154,7 @@ pub fn locate<F>(facts: Vec<SliceFacts>, hint: BodyPartHint, open: F) -> Result<
 where
     F: Fn(usize) -> Result<Object<Identified>, frame::Error> + Sync,
 {
-    let planes: Vec<ImagePlane> = facts.iter().map(|f| f.plane.clone()).collect();
+    let planes: Vec<ImagePlane> = facts.iter().map(|f| f.plane).collect();
     let survey = Survey::new(&planes)?;
     facts.par_iter().enumerate().try_for_each(|(index, facts)| -> Result<(), Error> {
         let (_, frame) = open(index)?.frame()?;

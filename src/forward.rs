@@ -4,12 +4,12 @@
 //! a pause that doubles up to a cap, with jitter; what a destination refuses for good is put aside.
 
 use crate::audit::{Event, Log};
+use crate::custody::outbox::Outbox;
 use crate::custody::parcel::{Broken, Manifest, Row};
 use crate::fate::Fate;
 use crate::meter::Meter;
 use crate::net::scu::{Association, Destination, Error, Outside, Proposal, partition};
 use crate::pipeline::Route;
-use crate::spool::outbox::Outbox;
 use crate::spool::quarantine::Code;
 use crate::spool::{Place, Spool};
 use std::collections::VecDeque;
@@ -50,8 +50,10 @@ enum Attempt {
     Done,
     /// A seal did not hold: the batch must be made again.
     Remake,
-    /// Try again after a pause.
+    /// Something went wrong on the way; the destination may be fine for others.
     Retry,
+    /// Nobody answers there: try everything again after a pause.
+    Down,
     /// The destination must be put right first: try again after a long pause.
     Halt,
 }
@@ -64,7 +66,7 @@ impl Forwarder {
             if pause.is_over() {
                 match self.round(stop) {
                     Ok(Attempt::Done | Attempt::Remake) => pause = Pause::default(),
-                    Ok(Attempt::Retry) => pause.longer(PAUSE_MIN),
+                    Ok(Attempt::Retry | Attempt::Down) => pause.longer(PAUSE_MIN),
                     Ok(Attempt::Halt) => pause.longer(PAUSE_MAX),
                     Err(error) => {
                         tracing::error!(destination = self.name(), %error, "the outbox cannot be read");
@@ -76,14 +78,16 @@ impl Forwarder {
         }
     }
 
-    /// Tries everything that is ready, oldest release first, until something fails.
+    /// Tries everything that is ready, oldest release first, until nobody answers. A batch that
+    /// fails by itself does not keep the others waiting.
     fn round(&self, stop: &AtomicBool) -> io::Result<Attempt> {
+        let mut worst = Attempt::Done;
         let outbox = Outbox::of(&self.spool, self.name())?;
-        let (ready, broken) = outbox.ready()?;
-        for batch in broken {
+        let ready = outbox.ready()?;
+        for batch in ready.broken {
             self.remake(&outbox, &batch)?;
         }
-        for (batch, manifest) in ready {
+        for (batch, manifest) in ready.batches {
             if stop.load(Ordering::SeqCst) {
                 break;
             }
@@ -92,11 +96,14 @@ impl Forwarder {
                 Attempt::Remake => self.remake(&outbox, &batch)?,
                 failed => {
                     self.meter.retries.add(1);
-                    return Ok(failed);
+                    worst = worst.max(failed);
+                    if failed >= Attempt::Down {
+                        break;
+                    }
                 }
             }
         }
-        Ok(Attempt::Done)
+        Ok(worst)
     }
 
     fn send(
@@ -119,25 +126,26 @@ impl Forwarder {
                 Sending { forwarder: self, outbox, batch, manifest, queue, proposals, stop };
             worst = worst.max(sending.all());
         }
-        worst
+        // A stop in between leaves parcels behind: done is what nothing is left of.
+        let is_left = left.iter().any(|row| directory.join(&row.file).exists());
+        if is_left && worst == Attempt::Done { Attempt::Retry } else { worst }
     }
 
     /// Everything has arrived or was refused for good.
     fn finish(&self, outbox: &Outbox<'_>, batch: &str, manifest: &Manifest) -> io::Result<()> {
-        let refused = outbox.refused()?.iter().any(|name| name == batch);
-        let instances = manifest.rows.len() as u64;
-        let event = if refused {
-            Event::Quarantined {
-                batch: batch.to_owned(),
-                code: Code::RefusedByDestination.name().to_owned(),
-                destination: self.name().to_owned(),
-                instances,
-            }
-        } else {
-            let (destination, batch) = (self.name().to_owned(), batch.to_owned());
-            Event::Delivered { destination, batch, instances }
-        };
-        self.log.append(event).map_err(io::Error::other)?;
+        let refused = outbox.refused_parcels(batch)?;
+        let instances = (manifest.rows.len() as u64).saturating_sub(refused);
+        let append = |event| self.log.append(event).map_err(io::Error::other);
+        let (destination, name) = (self.name().to_owned(), batch.to_owned());
+        append(Event::Delivered {
+            destination: destination.clone(),
+            batch: name.clone(),
+            instances,
+        })?;
+        if refused > 0 {
+            let code = Code::RefusedByDestination.name().to_owned();
+            append(Event::Quarantined { batch: name, code, destination, instances: refused })?;
+        }
         outbox.remove(batch)?;
         self.spool.settle(batch)?;
         tracing::info!(batch, destination = self.name(), instances, refused, "sent");
@@ -190,7 +198,7 @@ impl Sending<'_> {
         let destination = &self.forwarder.destination;
         let mut association = match Association::<Outside>::connect(destination, &self.proposals) {
             Ok(association) => association,
-            Err(error) => return self.failed(&error),
+            Err(error) => return self.failed(&error).max(Attempt::Down),
         };
         let mut row = Some(first);
         while let Some(current) = row {

@@ -5,7 +5,7 @@
 //! modules below are in the order of the layers: a file uses only what stands above it, or beside it.
 //!
 //! **Base.** [`phi`]: identifying values that cannot be shown. [`id`]: identifiers, parsed once.
-//! [`fate`]: what becomes of work that failed. [`disk`]: the only code that touches the state
+//! [`key`]: the root and what is derived from it. [`fate`]: what becomes of work that failed. [`disk`]: the only code that touches the state
 //! directory. [`yaml`]: what people write, with every mistake at its place.
 //!
 //! **Facts.** [`standard`]: tables of PS3.15 and PS3.4, compiled in.
@@ -31,6 +31,7 @@
 pub mod disk;
 pub mod fate;
 pub mod id;
+pub mod key;
 pub mod phi;
 pub mod yaml;
 

@@ -7,17 +7,17 @@
 use crate::audit::{self, Event, Log};
 use crate::config::{DestinationSettings, Settings};
 use crate::console::{self, Console};
-use crate::custody::key::{self, Key, Purpose, RootKey};
+use crate::custody::outbox::Outbox;
 use crate::dicom::part10::TRANSFER_SYNTAXES;
 use crate::disk;
 use crate::forward::Forwarder;
+use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
 use crate::net::listener::{self, Listener, ListenerOptions};
 use crate::net::scu::Destination;
 use crate::pipeline::Route;
 use crate::receive::Receiver;
 use crate::spool::inbox::Inbox;
-use crate::spool::outbox::Outbox;
 use crate::spool::{self, DELIVERED, Place, Spool, entry_ids};
 use crate::standard::sop_classes;
 use crate::study::Gatherer;
@@ -26,7 +26,7 @@ use data_encoding::HEXLOWER;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -110,11 +110,19 @@ impl Gateway {
         let mut routes = Vec::new();
         for destination in settings.destinations {
             Outbox::of(&spool, &destination.name)?.clear_drafts()?;
-            let (route, forwarder) =
-                outgoing(destination, &settings.ae_title, &root, limits.message_s);
+            let place = place(&destination, &settings.ae_title, limits.message_s);
+            let DestinationSettings { name, project, profile, associations, .. } = destination;
+            let route = Arc::new(Route::new(&name, &project, profile, &root));
             routes.push(Arc::clone(&route));
-            let (spool, log, meter) = (Arc::clone(&spool), Arc::clone(&log), Arc::clone(&meter));
-            let forwarder = forwarder(spool, log, meter, close.clone());
+            let forwarder = Forwarder {
+                spool: Arc::clone(&spool),
+                log: Arc::clone(&log),
+                route,
+                destination: place,
+                associations,
+                meter: Arc::clone(&meter),
+                again: close.clone(),
+            };
             threads.spawn("forward", move |stop| forwarder.run(stop));
         }
         log.append(started(&routes, &root))?;
@@ -219,36 +227,22 @@ fn listener_options(settings: &Settings) -> ListenerOptions {
     }
 }
 
-/// The route of a destination, and what makes its forwarder.
-fn outgoing(
-    settings: DestinationSettings,
+/// Where a destination is, as the wire has to know it.
+fn place(
+    settings: &DestinationSettings,
     calling: &crate::id::AeTitle,
-    root: &RootKey,
     message_s: u64,
-) -> (Arc<Route>, impl FnOnce(Arc<Spool>, Arc<Log>, Arc<Meter>, Sender<String>) -> Forwarder) {
-    let DestinationSettings { name, ae_title, address, project, profile, associations } = settings;
-    let route = Arc::new(Route::new(&name, &project, profile, root));
-    let destination = Destination {
-        name,
-        ae_title,
+) -> Destination {
+    Destination {
+        name: settings.name.clone(),
+        ae_title: settings.ae_title.clone(),
         calling_ae_title: calling.clone(),
-        address,
+        address: settings.address.clone(),
         connect_s: 30,
         response_s: 60,
         message_s,
         pdu_bytes_max: PDU_BYTES_MAX,
-    };
-    let for_forwarder = Arc::clone(&route);
-    let forwarder = move |spool, log, meter, again| Forwarder {
-        spool,
-        log,
-        route: for_forwarder,
-        destination,
-        associations,
-        meter,
-        again,
-    };
-    (route, forwarder)
+    }
 }
 
 /// The threads that stop together.

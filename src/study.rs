@@ -4,11 +4,11 @@
 //! makes a new batch of the same study, under the same pseudonyms.
 
 use crate::audit;
-use crate::custody::key::Key;
 use crate::dicom::canonical::Limits;
 use crate::dicom::dataset::Dataset;
 use crate::disk;
 use crate::id::Uid;
+use crate::key::Key;
 use crate::meter::Meter;
 use crate::spool::entry::Entry;
 use crate::spool::quarantine::{self, Code, Reason};

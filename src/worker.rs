@@ -6,15 +6,15 @@
 //! are left alone, and the ones that are not are made again with the same bytes.
 
 use crate::audit::{self, Event, Log, Release};
-use crate::custody::key::Key;
+use crate::custody::outbox::Outbox;
 use crate::custody::parcel::Manifest;
 use crate::disk;
+use crate::key::Key;
 use crate::meter::Meter;
 use crate::pipeline::survey::{self, Arrival, Study};
 use crate::pipeline::{self, Failure, Output, Route, Withheld};
 use crate::spool::entry::{Damage, Entry};
 use crate::spool::ledger::Ledger;
-use crate::spool::outbox::Outbox;
 use crate::spool::quarantine::{self, Code, Reason};
 use crate::spool::{Place, Spool, entry_ids};
 use crate::standard::Action;
@@ -22,7 +22,7 @@ use crate::study::handle_of;
 use data_encoding::HEXLOWER;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -82,9 +82,9 @@ impl Worker {
         let drafted = self.routes.iter().map(|route| self.draft(batch, route, &study));
         // Nothing leaves for anybody until it is ready for everybody.
         let drafted = drafted.collect::<Result<Vec<_>, Trouble>>()?;
-        let mut released = HashSet::new();
+        let mut released = Released::default();
         for (route, output) in self.routes.iter().zip(drafted) {
-            released.extend(self.release(batch, route, &study, output)?);
+            released.count(self.release(batch, route, &study, output)?);
         }
         self.finish(batch, &study, &released)
     }
@@ -172,29 +172,24 @@ impl Worker {
         Ok(())
     }
 
-    /// Ledger, then the originals move on: to `held/` what was released, nowhere what was put aside.
-    fn finish(
-        &self,
-        batch: &str,
-        study: &Study,
-        released: &HashSet<String>,
-    ) -> Result<(), Trouble> {
+    /// Ledger (of what every destination has), then the originals move on: to `held/` what was
+    /// released to anybody, nowhere what was put aside.
+    fn finish(&self, batch: &str, study: &Study, released: &Released) -> Result<(), Trouble> {
         if !study.repeated.is_empty() {
             let instances = study.repeated.len() as u64;
             self.log.append(Event::Repeated { batch: batch.to_owned(), instances })?;
             self.meter.repeated.add(instances);
             tracing::info!(batch, instances, "repeated instances were not sent again");
         }
-        let is_released = |id: &String| released.contains(id);
-        let lines =
-            study.instances.iter().filter(|i| is_released(&i.id)).map(|i| (i.tag, i.digest));
+        let to_all = |id: &String| released.times(id) == self.routes.len();
+        let lines = study.instances.iter().filter(|i| to_all(&i.id)).map(|i| (i.tag, i.digest));
         Ledger::add(&self.spool, handle_of(batch), batch, &lines.collect::<Vec<_>>())?;
         let work = self.spool.dir(Place::Work).join(batch);
         if released.is_empty() {
             // All of it is in quarantine under its own names, or was there before.
             disk::remove(&work)?;
         } else {
-            for id in entry_ids(&work)?.iter().filter(|id| !is_released(id)) {
+            for id in entry_ids(&work)?.iter().filter(|id| released.times(id) == 0) {
                 disk::remove(&work.join(id))?;
             }
             self.spool.move_batch(batch, Place::Work, Place::Held)?;
@@ -217,6 +212,26 @@ impl Worker {
             Ok(_) => Fate::Settled,
             Err(_) => Fate::Later,
         }
+    }
+}
+
+/// To how many destinations each instance was released.
+#[derive(Default)]
+struct Released(HashMap<String, usize>);
+
+impl Released {
+    fn count(&mut self, ids: Vec<String>) {
+        for id in ids {
+            *self.0.entry(id).or_default() += 1;
+        }
+    }
+
+    fn times(&self, id: &str) -> usize {
+        self.0.get(id).copied().unwrap_or(0)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

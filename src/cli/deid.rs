@@ -2,11 +2,11 @@
 
 use super::Problem;
 use crate::config;
-use crate::custody::key::RootKey;
 use crate::dicom::canonical::Limits;
 use crate::dicom::dataset::Dataset;
 use crate::dicom::source::Source;
 use crate::disk;
+use crate::key::RootKey;
 use crate::pipeline::survey::{Arrival, survey};
 use crate::pipeline::{self, Route, Withheld};
 use crate::service::handles;

@@ -1,8 +1,8 @@
 //! `efface spool` and `efface quarantine`: what is where. Nothing of a data set is shown.
 
 use super::{Problem, StateArgs};
+use crate::custody::outbox::Outbox;
 use crate::disk;
-use crate::spool::outbox::Outbox;
 use crate::spool::quarantine::{self, Reason};
 use crate::spool::{Place, Spool, entry_ids};
 use clap::Subcommand;
@@ -102,9 +102,9 @@ fn list(spool: &Spool) -> Result<ExitCode, Problem> {
     }
     for destination in spool.outboxes()? {
         let outbox = Outbox::of(spool, &destination)?;
-        let (ready, broken) = outbox.ready()?;
-        let parcels: usize = ready.iter().map(|(batch, _)| parcels(&outbox, batch)).sum();
-        let waiting = ready.len() + broken.len();
+        let ready = outbox.ready()?;
+        let parcels: usize = ready.batches.iter().map(|(batch, _)| parcels(&outbox, batch)).sum();
+        let waiting = ready.batches.len() + ready.broken.len();
         println!(
             "{:32} {waiting:6} groups {parcels:8} parcels",
             format!("waiting for {destination}")
@@ -133,7 +133,8 @@ fn show(spool: &Spool, batch: &str) -> Result<ExitCode, Problem> {
     }
     for destination in spool.outboxes()? {
         let outbox = Outbox::of(spool, &destination)?;
-        for (name, manifest) in outbox.ready()?.0.iter().filter(|(name, _)| name.starts_with(batch))
+        for (name, manifest) in
+            outbox.ready()?.batches.iter().filter(|(name, _)| name.starts_with(batch))
         {
             let (left, all) = (parcels(&outbox, name), manifest.rows.len());
             println!(

@@ -6,7 +6,7 @@ mod demo;
 mod inspect;
 mod serve;
 
-use crate::custody::key::RootKey;
+use crate::key::RootKey;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -99,7 +99,7 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Problem> {
 /// Everything that is wrong.
 pub fn check(file: &Path) -> Result<ExitCode, Problem> {
     let settings = read(file)?;
-    crate::custody::key::RootKey::read_file(&settings.key_file)?;
+    crate::key::RootKey::read_file(&settings.key_file)?;
     println!("{}: listens on {} as {}", file.display(), settings.listen, settings.ae_title);
     for caller in &settings.allow {
         let from = if caller.sources.is_empty() { "any address" } else { "listed addresses" };

@@ -2,9 +2,9 @@
 //!
 //! No label is derived from a patient; there is nothing to log in to and nothing to change.
 
+use crate::custody::outbox::Outbox;
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
-use crate::spool::outbox::Outbox;
 use crate::spool::{Place, Spool};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -150,9 +150,9 @@ fn registry(console: &Console) -> io::Result<Registry> {
     gauge(&mut registry, "spool_poisoned", "1: an fsync has failed", spool.is_poisoned().into());
     let waiting = Family::<Label, Gauge>::default();
     for destination in &console.destinations {
-        let (ready, broken) = Outbox::of(spool, destination)?.ready()?;
+        let ready = Outbox::of(spool, destination)?.ready()?;
         let label = vec![("destination", destination.clone())];
-        waiting.get_or_create(&label).set((ready.len() + broken.len()) as i64);
+        waiting.get_or_create(&label).set((ready.batches.len() + ready.broken.len()) as i64);
     }
     registry.register("outbox_batches", "Batches waiting to be sent", waiting);
     Ok(registry)

@@ -93,11 +93,10 @@ impl Facts {
             let why = "Overlay Bit Position (60xx,0102) lies in the pixels";
             return Verdict::Withhold(Code::OverlayInPixels, why);
         }
-        if self.has_pixels && self.burned_in == Some(true) {
-            if let BurnedIn::Withhold = profile.burned_in() {
-                let why = "Burned In Annotation (0028,0301) is YES";
-                return Verdict::Withhold(Code::BurnedInText, why);
-            }
+        let says_burned_in = self.has_pixels && self.burned_in == Some(true);
+        if says_burned_in && *profile.burned_in() == BurnedIn::Withhold {
+            let why = "Burned In Annotation (0028,0301) is YES";
+            return Verdict::Withhold(Code::BurnedInText, why);
         }
         match class.policy {
             ClassPolicy::Deid | ClassPolicy::Structured => Verdict::Pass(FaceDuty::None),

@@ -9,7 +9,7 @@
 //! that the audit log holds a receipt for. A step that fails gives the object back in its old state.
 
 pub mod gate;
-pub mod key;
 pub mod object;
+pub mod outbox;
 pub mod parcel;
 pub mod verify;

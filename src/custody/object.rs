@@ -232,7 +232,7 @@ impl Object<Drafted> {
     ///
     /// # Errors
     /// The draft and the residue that was found in it.
-    pub fn verify(self, watch: &Watch) -> Result<Object<Deidentified>, (Self, Residue)> {
+    pub fn verify(self, watch: &Watch) -> Result<Object<Deidentified>, Box<(Self, Residue)>> {
         let claims = &self.0.claims;
         let options: Vec<&str> =
             deid::method_codes(claims.face).iter().map(|(code, _)| *code).collect();
@@ -248,7 +248,7 @@ impl Object<Drafted> {
             Ok(file) => watch.examine(file, &expected),
             Err(error) => {
                 let found = Found::Flaw(Flaw::Io(error.kind()));
-                return Err((self, Residue { found, place: Place::Preamble }));
+                return Err(Box::new((self, Residue { found, place: Place::Preamble })));
             }
         };
         match examined {
@@ -264,7 +264,7 @@ impl Object<Drafted> {
                     report,
                 }))
             }
-            Err(residue) => Err((self, residue)),
+            Err(residue) => Err(Box::new((self, residue))),
         }
     }
 

@@ -5,11 +5,10 @@
 //! seal holds and the bytes are those that were sealed.
 
 use super::gate::Grant;
-use super::key::Key;
 use super::object::{Deidentified, Object, open_dataset};
 use crate::audit::Receipt;
 use crate::disk;
-use crate::net::scu::{Cargo, Outside, Zone};
+use crate::key::Key;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -145,27 +144,28 @@ impl Parcel {
     pub fn destination(&self) -> &str {
         &self.destination
     }
-}
 
-impl Zone for Outside {
-    type Cargo = Parcel;
-}
-
-impl Cargo for Parcel {
-    fn sop_class(&self) -> &str {
+    /// SOP Class UID.
+    pub fn sop_class(&self) -> &str {
         &self.sop_class
     }
 
-    fn sop_instance(&self) -> &str {
+    /// SOP Instance UID, as it leaves.
+    pub fn sop_instance(&self) -> &str {
         &self.sop_instance
     }
 
-    fn transfer_syntax(&self) -> &str {
+    /// Transfer syntax of the data set.
+    pub fn transfer_syntax(&self) -> &str {
         &self.transfer_syntax
     }
 
-    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
-        Ok(Box::new(open_dataset(&self.path)?))
+    /// The data set, without preamble and File Meta Information.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn dataset(&self) -> io::Result<impl Read + use<>> {
+        open_dataset(&self.path)
     }
 }
 

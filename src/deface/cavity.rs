@@ -78,7 +78,13 @@ impl Cavity {
     }
 }
 
-/// The brain's space: the endocranium, and where the skull is open, what the fitted template says.
+/// Beyond the template's endocranium by more than this, what bone seems to enclose is a leak into
+/// sinuses, brow or orbit, mm. The margin that is kept comes on top, and a large leak is
+/// refused: it could be brain.
+const LEAK_MM: f32 = 3.0;
+
+/// The brain's space: the endocranium without its leaks, and where the skull is open, what the fitted
+/// template says.
 ///
 /// `template` is the signed distance to the template's endocranium in mm. Only soft tissue counts.
 pub fn brain(cavity: &Mask, template: &Grid<f32>, volume: &Volume) -> Mask {
@@ -86,11 +92,17 @@ pub fn brain(cavity: &Mask, template: &Grid<f32>, volume: &Volume) -> Mask {
     const INSIDE_MM: f32 = -0.5;
     const CLOSING_MM: f32 = 4.0;
     let joined = Grid::from_fn(cavity.lattice, |i| {
+        let enclosed = cavity.data[i] && !is_leak(template.data[i]);
         let through_hole =
             template.data[i] <= INSIDE_MM && SOFT_TISSUE_HU.contains(&volume.hu.data[i]);
-        volume.inside.data[i] && (cavity.data[i] || through_hole)
+        volume.inside.data[i] && (enclosed || through_hole)
     });
     largest_component(&close(&joined, CLOSING_MM))
+}
+
+/// Whether a cell of the cavity so far (mm) outside the template's endocranium is taken for a leak.
+pub fn is_leak(template: f32) -> bool {
+    template > LEAK_MM
 }
 
 fn bone(volume: &Volume) -> Mask {

@@ -257,26 +257,38 @@ impl SampleRow {
             if first >= self.count {
                 return None;
             }
-            let floor = self.at(first).map(f32::floor);
+            let corner = self.at(first).map(floor);
             let mut end = self.count;
             for k in 0..3 {
-                // The first sample past the wall ahead; `as` saturates, so a zero step gives "never".
+                // The first sample past the wall ahead; a negative or huge one saturates.
                 let past = if self.step[k] > 0.0 {
-                    ((floor[k] + 1.0 - self.start[k]) * inverse[k]).ceil() as usize
+                    ceil(((corner[k] + 1) as f32 - self.start[k]) * inverse[k])
                 } else if self.step[k] < 0.0 {
-                    ((floor[k] - self.start[k]) * inverse[k]).floor() as usize + 1
+                    ((corner[k] as f32 - self.start[k]) * inverse[k]) as usize + 1
                 } else {
                     usize::MAX
                 };
                 end = end.min(past);
             }
             let end = end.max(first + 1);
-            let cell = std::array::from_fn(|k| (floor[k].max(0.0) as usize).min(cells[k] - 1));
+            let cell = std::array::from_fn(|k| (corner[k].max(0) as usize).min(cells[k] - 1));
             let run = Run { cell, first, end };
             first = end;
             Some(run)
         })
     }
+}
+
+/// Rounds down. `f32::floor` is a library call on processors of the x86-64 baseline, too slow here.
+fn floor(x: f32) -> i32 {
+    let truncated = x as i32;
+    truncated - i32::from((truncated as f32) > x)
+}
+
+/// Rounds up; what is negative becomes 0.
+fn ceil(x: f32) -> usize {
+    let truncated = x as usize;
+    truncated + usize::from((truncated as f32) < x)
 }
 
 /// Offset from a voxel's centre, in voxels, of part `part` of `parts` equal parts of it.

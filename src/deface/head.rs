@@ -26,6 +26,8 @@ const SCALE: std::ops::RangeInclusive<f32> = 0.75..=1.08;
 const ROTATION_MAX_DEG: f32 = 45.0;
 /// More brain than this outside the bone towards the forehead is an open skull, mL.
 const UNION_GAIN_MAX_ML: f32 = 15.0;
+/// A larger leak towards the face could be brain, mL.
+const LEAK_MAX_ML: f32 = 10.0;
 
 /// What a CT shows.
 #[derive(Debug)]
@@ -72,6 +74,8 @@ pub struct Located {
     pub cavity_ml: f32,
     /// Brain taken from the template where the skull is open towards the forehead, mL.
     pub union_gain_ml: f32,
+    /// What bone seems to enclose far in front of the template's endocranium, and isn't taken for brain, mL.
+    pub leak_ml: f32,
 }
 
 impl Survey {
@@ -99,7 +103,7 @@ impl Head {
         let fitter = Fitter::new(&volume, &solid, cavity).ok_or(unproven)?;
         let fit = fitter.fit(Turn::None);
         let frame = fit.pose.frame();
-        let (brain, union_gain_ml) = brain_distance(&volume, cavity, &frame);
+        let Brain { distance: brain, union_gain_ml, leak_ml } = Brain::of(&volume, cavity, &frame);
         let located = Located {
             cost: fit.cost,
             turned_ratio: fit.cost / turned_cost(&fitter),
@@ -109,6 +113,7 @@ impl Head {
             rotation_deg: rotation_deg(&fit),
             cavity_ml,
             union_gain_ml,
+            leak_ml,
         };
         located.require_plausible()?;
         let (skin, depth_in_view) =
@@ -154,9 +159,12 @@ impl Located {
                 rotation_deg: self.rotation_deg,
             });
         }
-        let closed = self.union_gain_ml <= UNION_GAIN_MAX_ML;
+        let closed = self.union_gain_ml <= UNION_GAIN_MAX_ML && self.leak_ml <= LEAK_MAX_ML;
         if !closed {
-            return Err(Refusal::SkullDefect { gain_ml: self.union_gain_ml });
+            return Err(Refusal::SkullDefect {
+                gain_ml: self.union_gain_ml,
+                leak_ml: self.leak_ml,
+            });
         }
         Ok(())
     }
@@ -172,17 +180,37 @@ fn rotation_deg(fit: &Fit) -> f32 {
     fit.pose.rotation().iter().map(|c| c * c).sum::<f32>().sqrt().to_degrees()
 }
 
-/// Signed distance to the brain, and the brain gained beyond bone towards the forehead in mL.
-fn brain_distance(volume: &Volume, cavity: &Mask, frame: &Frame) -> (Grid<f32>, f32) {
-    let lattice = cavity.lattice;
-    let in_template = |i: usize| frame.to_template(lattice.point(lattice.node(i)));
-    let scale = frame.mean_scale();
-    let template =
-        Grid::from_fn(lattice, |i| TEMPLATE.endocranium.distance.sample(in_template(i)) * scale);
-    let brain = cavity::brain(cavity, &template, volume);
-    let gained = (0..lattice.nodes())
-        .into_par_iter()
-        .filter(|&i| brain.data[i] && !cavity.data[i] && zones::is_forehead(in_template(i)))
-        .count();
-    (signed_distance(&brain), gained as f32 * lattice.cell_ml())
+/// The brain, and how sure its border towards the face is.
+struct Brain {
+    /// Signed distance, mm.
+    distance: Grid<f32>,
+    union_gain_ml: f32,
+    leak_ml: f32,
+}
+
+impl Brain {
+    fn of(volume: &Volume, cavity: &Mask, frame: &Frame) -> Self {
+        /// In front of this, MNI mm, a leak leads to the face.
+        const FACE_SIDE: f32 = 20.0;
+        let lattice = cavity.lattice;
+        let in_template = |i: usize| frame.to_template(lattice.point(lattice.node(i)));
+        let scale = frame.mean_scale();
+        let template = Grid::from_fn(lattice, |i| {
+            TEMPLATE.endocranium.distance.sample(in_template(i)) * scale
+        });
+        let brain = cavity::brain(cavity, &template, volume);
+        let volume_ml = |holds: &(dyn Fn(usize) -> bool + Sync)| {
+            (0..lattice.nodes()).into_par_iter().filter(|&i| holds(i)).count() as f32
+                * lattice.cell_ml()
+        };
+        Brain {
+            distance: signed_distance(&brain),
+            union_gain_ml: volume_ml(&|i| {
+                brain.data[i] && !cavity.data[i] && zones::is_forehead(in_template(i))
+            }),
+            leak_ml: volume_ml(&|i| {
+                cavity.data[i] && cavity::is_leak(template.data[i]) && in_template(i)[1] > FACE_SIDE
+            }),
+        }
+    }
 }

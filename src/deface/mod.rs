@@ -1,4 +1,43 @@
-//! Removing the face.
+//! Removing the face from a CT of the head, and proving that it is gone.
+//!
+//! Two passes over the slices, one slice in memory at a time:
+//!
+//! 1. [`Survey`]: every slice is added to a 3 mm grid in the patient. [`Survey::locate`] then finds
+//!    the endocranium (what bone encloses), fits the average head to it and to the skin, and makes
+//!    sure that the head isn't upside down; or it proves that there is no head.
+//! 2. [`Region::apply`]: the face, in the average head's frame, is filled with air in every slice; what
+//!    lies near the brain stays. [`Region::check`] reads the output again: every voxel of the region
+//!    is filled, every other one is unchanged, and to an onlooker there is no face.
+//!
+//! ```
+//! use efface::deface::{BodyPartHint, CtSlice, Finding, Refusal, Survey};
+//! use efface::phantom::Phantom;
+//!
+//! let mut ct = Phantom::axial(4.0);
+//! let rescale = ct.rescale;
+//! let survey = Survey::new(&ct.planes)?;
+//! for (index, samples) in ct.slices.iter().enumerate() {
+//!     survey.add(index, &CtSlice { samples, rescale, padding: None })?;
+//! }
+//! let Finding::Head(head) = survey.locate(BodyPartHint::Head)? else { panic!("it is a head") };
+//! let region = head.region()?;
+//! let check = region.check()?;
+//! for (index, samples) in ct.slices.iter_mut().enumerate() {
+//!     let change = region.apply(index, samples, rescale.stored_air(0..=4095))?;
+//!     check.add(&change, &CtSlice { samples, rescale, padding: None })?;
+//! }
+//! let evidence = check.finish()?;
+//! assert!(evidence.appearance.skin_surviving < 0.03);
+//! # Ok::<(), Refusal>(())
+//! ```
+//!
+//! Every doubt is a [`Refusal`]. Nothing here reads a clock, a disk or a random number, and sums over
+//! voxels are of whole numbers: the same series gives the same bytes on any number of threads and
+//! in whatever order its slices come.
+//!
+//! Invariant: the border of what is removed is geometry of the template out to the edge of the volume,
+//! never a distance to the patient's skin in air; an outline of fill against noise would be the face.
+
 mod appearance;
 mod cavity;
 mod check;
@@ -25,5 +64,6 @@ pub(crate) use pose::{Frame, Pose, Turn};
 pub use presence::{Absence, BodyPartHint};
 pub use refusal::Refusal;
 pub use region::{Region, SliceChange};
+pub use stack::Stack;
 pub use survey::{CELL_MM, CtSlice, Rescale, Survey, Volume};
 pub(crate) use template::TEMPLATE;

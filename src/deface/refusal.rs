@@ -120,12 +120,14 @@ pub enum Refusal {
     },
     /// The skull has a large hole towards the face.
     #[error(
-        "the skull is open towards the forehead ({gain_ml:.0} mL): the margin to the brain isn't proven. \
-         Deface it by hand"
+        "the skull is open towards the face ({gain_ml:.0} mL of brain without bone, {leak_ml:.0} mL leaking out): the \
+         margin to the brain isn't proven. Deface it by hand"
     )]
     SkullDefect {
         /// Volume taken from the template for brain outside the skull.
         gain_ml: f32,
+        /// Volume that bone seems to enclose in front of the brain.
+        leak_ml: f32,
     },
     /// The brain would be, or was, touched.
     #[error("{cells} cells of brain changed. Deface it by hand, and report this series' geometry")]

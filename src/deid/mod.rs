@@ -367,7 +367,7 @@ fn is_doubtful(element: &Element) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::custody::key::RootKey;
+    use crate::key::RootKey;
     use crate::profile::language;
     use dicom_dictionary_std::uids;
     use std::sync::LazyLock;

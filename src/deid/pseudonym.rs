@@ -1,6 +1,6 @@
 //! Pseudonyms: keyed, the same for the same person in one project, unlinkable across projects.
 
-use crate::custody::key::{Key, Purpose, RootKey};
+use crate::key::{Key, Purpose, RootKey};
 use data_encoding::{Encoding, Specification};
 use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;

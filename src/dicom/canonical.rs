@@ -661,7 +661,7 @@ mod tests {
         .concat();
         let header = read_explicit(&source).unwrap().bytes;
         let text = String::from_utf8_lossy(&header);
-        assert!(text.contains("LO\u{4}\04711") && text.contains("LO\u{4}\00815"));
+        assert!(text.contains("LO\u{4}\u{0}4711") && text.contains("LO\u{4}\u{0}0815"));
     }
 
     #[test]

@@ -7,8 +7,12 @@ use dicom_dictionary_std::{tags, uids};
 use dicom_object::{FileMetaTable, FileMetaTableBuilder};
 use std::io::{self, Read, Write};
 
-/// Implementation Class UID (0002,0012) of what efface writes.
-pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.208637129482736410957823654190238471655";
+/// Which implementation this is, in files (0002,0012) and on associations (PS3.7 D.3.3.2): efface,
+/// made once from a random UUID (PS3.5 B.2).
+pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.221861777925534363599278016815335547020";
+
+/// Its version, at most 16 characters.
+pub const IMPLEMENTATION_VERSION_NAME: &str = concat!("EFFACE_", env!("CARGO_PKG_VERSION"));
 
 /// Why a file is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +104,7 @@ pub fn write_meta(
         .media_storage_sop_instance_uid(sop_instance)
         .transfer_syntax(transfer_syntax)
         .implementation_class_uid(IMPLEMENTATION_CLASS_UID)
-        .implementation_version_name(concat!("EFFACE_", env!("CARGO_PKG_VERSION")))
+        .implementation_version_name(IMPLEMENTATION_VERSION_NAME)
         .build()
         .map_err(io::Error::other)?;
     meta.write(out).map_err(|_| io::Error::other("the File Meta Information cannot be written"))

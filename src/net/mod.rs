@@ -19,6 +19,7 @@
 
 mod acceptor;
 pub mod access;
+mod cargo;
 pub mod dimse;
 pub mod listener;
 mod negotiate;
@@ -37,9 +38,3 @@ const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
 
 /// Implicit VR Little Endian, the transfer syntax that everyone has to know (PS3.5 10.1).
 const IMPLICIT_VR_LE: &str = "1.2.840.10008.1.2";
-
-/// Which implementation this is (PS3.7 D.3.3.2): efface, made once from a random UUID (PS3.5 B.2).
-pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.221861777925534363599278016815335547020";
-
-/// Its version, at most 16 characters.
-pub const IMPLEMENTATION_VERSION_NAME: &str = "EFFACE_0_1";

@@ -7,7 +7,7 @@
 
 use super::upper::{Abort, Fault, PEER_PDU_BYTES_MIN, pdu_type, violation};
 use super::{APPLICATION_CONTEXT, IMPLICIT_VR_LE, VERIFICATION};
-use super::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
+use crate::dicom::part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
 use crate::id::Uid;
 use dicom_ul::pdu::{
     AssociationAC, AssociationRQ, PresentationContextProposed, PresentationContextResult,

@@ -7,12 +7,12 @@ pub mod survey;
 
 use crate::audit::SeriesFace;
 use crate::custody::gate::{self, FaceDuty, Grant, Verdict};
-use crate::custody::key::{Key, Purpose, RootKey};
 use crate::custody::object::{Deidentified, Object};
 use crate::custody::verify::Residue;
 use crate::deid::pseudonym::Pseudonyms;
 use crate::deid::{Engine, FaceStatement, Report};
 use crate::face::{self, Removal, Series};
+use crate::key::{Key, Purpose, RootKey};
 use crate::profile::Profile;
 use crate::spool::quarantine::Code;
 use rayon::prelude::*;
@@ -278,7 +278,7 @@ impl<'a> Stage<'a> {
         (self.done)();
         match passed {
             Ok(object) => Ok((instance.id.clone(), object)),
-            Err((_draft, residue)) => Err(Failure::Residue(residue)),
+            Err(refused) => Err(Failure::Residue(refused.1)),
         }
     }
 

@@ -3,13 +3,13 @@
 //! What identifies the study is gathered here for the verifier, from the bytes as they came.
 
 use crate::custody::gate::Facts;
-use crate::custody::key::Key;
 use crate::custody::object::{Identified, Object, OpenError};
 use crate::custody::verify::{Watch, Witness, WitnessError};
 use crate::deface::BodyPartHint;
 use crate::deid::Subject;
 use crate::dicom::source::Source;
 use crate::face::{self, SliceFacts};
+use crate::key::Key;
 use crate::pipeline::Withheld;
 use crate::spool::ledger::{Ledger, Standing, instance_tag};
 use crate::spool::quarantine::Code;
@@ -96,27 +96,36 @@ impl Error {
     }
 }
 
+/// Headers that are held in memory at a time.
+const AT_A_TIME: usize = 256;
+
 /// Surveys a study. `ledger` knows what was released before.
 ///
 /// # Errors
 /// [`Error`]: nothing of the study may go on.
 pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<Study, Error> {
-    let looked: Vec<_> = arrivals.into_par_iter().map(|a| look(a, handles)).collect();
     let mut witness = Witness::new();
     let (mut instances, mut withheld) = (Vec::new(), Vec::new());
-    for seen in looked {
-        match seen {
-            Seen::Instance(instance, raw) => {
-                if let Err(error) = witness.observe(instance.source.transfer_syntax(), &raw) {
-                    // Without a witness nobody could say that nothing of it is left.
-                    let (code, detail) = (Code::Malformed, error.to_string());
-                    withheld.push(Withheld { code, detail, ids: vec![instance.id] });
-                    continue;
+    let mut arrivals = arrivals.into_iter().peekable();
+    while arrivals.peek().is_some() {
+        let some: Vec<Arrival> = arrivals.by_ref().take(AT_A_TIME).collect();
+        let looked: Vec<_> = some.into_par_iter().map(|a| look(a, handles)).collect();
+        for seen in looked {
+            match seen {
+                Seen::Not(stays) => withheld.push(stays),
+                Seen::Unreadable(error) => return Err(Error::Io(error)),
+                Seen::Instance(instance, raw) => {
+                    match witness.observe(instance.source.transfer_syntax(), &raw) {
+                        Ok(()) => instances.push(*instance),
+                        // Without a witness nobody could say that nothing of it is left.
+                        Err(error) => withheld.push(Withheld {
+                            code: Code::Malformed,
+                            detail: error.to_string(),
+                            ids: vec![instance.id],
+                        }),
+                    }
                 }
-                instances.push(*instance);
             }
-            Seen::Not(stays) => withheld.push(stays),
-            Seen::Unreadable(error) => return Err(Error::Io(error)),
         }
     }
     let (instances, repeated, conflicts) = sort_out_duplicates(instances, ledger);

@@ -87,7 +87,7 @@ impl Writer {
         self.file.write_all(&self.length.to_le_bytes())?;
         self.file.write_all(&self.digest.finalize())?;
         self.file.write_all(END)?;
-        Ok(self.file.into_inner().map_err(|error| error.into_error())?)
+        self.file.into_inner().map_err(|error| error.into_error())
     }
 }
 

@@ -207,7 +207,10 @@ mod tests {
         let mut dropped = inbox.receive(&head()).unwrap();
         dropped.write(b"abc").unwrap();
         drop(dropped);
-        assert_eq!(disk::list(&folder.path().join("inbox/new")).unwrap(), [id.clone()]);
+        assert_eq!(
+            disk::list(&folder.path().join("inbox/new")).unwrap(),
+            std::slice::from_ref(&id)
+        );
         assert!(disk::list(&folder.path().join("inbox/tmp")).unwrap().is_empty());
         Entry::open(&folder.path().join("inbox/new").join(id)).unwrap().check().unwrap();
     }

@@ -5,8 +5,8 @@
 //! the same bytes under the same UIDs.
 
 use super::{Place, Spool};
-use crate::custody::key::Key;
 use crate::disk;
+use crate::key::Key;
 use data_encoding::HEXLOWER;
 use std::collections::HashMap;
 use std::io::{self, Read, Write};

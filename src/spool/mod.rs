@@ -21,11 +21,10 @@
 pub mod entry;
 pub mod inbox;
 pub mod ledger;
-pub mod outbox;
 pub mod quarantine;
 
-use crate::custody::key::Key;
 use crate::disk;
+use crate::key::Key;
 use data_encoding::BASE32HEX_NOPAD;
 use std::fs::File;
 use std::io;
@@ -170,11 +169,21 @@ impl Spool {
     /// What the system says.
     pub fn settle(&self, batch: &str) -> io::Result<()> {
         let _one_at_a_time = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.dir(Place::Held).join(batch).exists() || outbox::is_waiting(self, batch)? {
+        if !self.dir(Place::Held).join(batch).exists() || self.is_waiting(batch)? {
             return Ok(());
         }
         self.move_batch(batch, Place::Held, Place::Delivered)?;
         self.mark_delivered(batch)
+    }
+
+    /// Whether a destination has, or refused, parcels of a batch.
+    pub fn has_parcels(&self, destination: &str, batch: &str) -> bool {
+        let outbox = self.outbox(destination);
+        ["ready", "refused"].iter().any(|state| outbox.join(state).join(batch).exists())
+    }
+
+    fn is_waiting(&self, batch: &str) -> io::Result<bool> {
+        Ok(self.outboxes()?.iter().any(|destination| self.has_parcels(destination, batch)))
     }
 
     /// Notes the time from which a delivered batch is retained.

@@ -12,7 +12,6 @@ use super::Problem;
 use super::serve::log_to_stderr;
 use crate::audit::{self, Event, Record};
 use crate::config::{self, Settings};
-use crate::custody::key::RootKey;
 use crate::deface::{CtSlice, Survey, Volume};
 use crate::dicom::canonical::Limits;
 use crate::dicom::dataset::Dataset;
@@ -20,6 +19,7 @@ use crate::dicom::frame::{Frame, FrameFormat};
 use crate::dicom::plane::ImagePlane;
 use crate::dicom::source::Source;
 use crate::disk;
+use crate::key::RootKey;
 use crate::render;
 use crate::service::Gateway;
 use clap::Args;
@@ -253,7 +253,7 @@ fn volume(files: &[PathBuf]) -> Result<Volume, Problem> {
         Ok((crate::face::SliceFacts::of(&dataset)?, frame.samples()))
     });
     let slices: Vec<_> = slices.collect::<Result<_, Problem>>()?;
-    let planes: Vec<ImagePlane> = slices.iter().map(|(facts, _)| facts.plane().clone()).collect();
+    let planes: Vec<ImagePlane> = slices.iter().map(|(facts, _)| *facts.plane()).collect();
     let survey = Survey::with_cell(&planes, 2.0)?;
     for (index, (facts, samples)) in slices.iter().enumerate() {
         let slice: CtSlice<'_> = facts.slice(samples);

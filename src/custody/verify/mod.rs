@@ -2,8 +2,8 @@
 //!
 //! It re-reads the ENCODED bytes of a de-identified file and looks for everything that identified
 //! the source study. It shares no code with the engine that removed it: its own walk over the
-//! bytes ([`walk`]), its own character sets ([`charset`]), its own reading of PS3.15 Table E.1-1
-//! ([`tags`]), its own search ([`search`]). Two programs would have to make the same mistake.
+//! bytes (`walk`), its own character sets (`charset`), its own reading of PS3.15 Table E.1-1
+//! (`tags`), its own search (`search`). Two programs would have to make the same mistake.
 //!
 //! ```text
 //! every source instance -> Witness::observe -> seal -> Watch -> examine(output) -> Examined | Residue

@@ -7,15 +7,24 @@
 //! ```
 //! A parcel's file is removed when the destination has said that it stored the instance.
 
-use super::Spool;
-use crate::custody::parcel::Manifest;
+use super::parcel::Manifest;
 use crate::disk;
+use crate::spool::Spool;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
 const MANIFEST: &str = "manifest.json";
 /// Bytes of the largest manifest that is read: about 200,000 parcels.
 const MANIFEST_MAX: u64 = 128 << 20;
+
+/// The batches of an outbox that wait to be sent.
+#[derive(Default)]
+pub struct Ready {
+    /// Batches with their manifests, oldest release first.
+    pub batches: Vec<(String, Manifest)>,
+    /// Batches whose manifest cannot be read: they must be made again.
+    pub broken: Vec<String>,
+}
 
 /// The outbox of one destination.
 pub struct Outbox<'a> {
@@ -49,7 +58,7 @@ impl<'a> Outbox<'a> {
 
     /// Whether a batch has its parcels here already.
     pub fn has(&self, batch: &str) -> bool {
-        self.dir("ready").join(batch).exists() || self.dir("refused").join(batch).exists()
+        self.spool.has_parcels(self.destination, batch)
     }
 
     /// Puts the drafts of a batch up for sending. Files that the manifest doesn't list are removed.
@@ -76,21 +85,20 @@ impl<'a> Outbox<'a> {
         disk::remove(&self.dir("tmp").join(batch))
     }
 
-    /// Batches that are ready, oldest release first, with their manifests. A manifest that cannot be
-    /// read is named in the second list: its batch must be made again.
+    /// What is ready to be sent.
     ///
     /// # Errors
     /// What the system says.
-    pub fn ready(&self) -> io::Result<(Vec<(String, Manifest)>, Vec<String>)> {
-        let (mut ready, mut broken) = (Vec::new(), Vec::new());
+    pub fn ready(&self) -> io::Result<Ready> {
+        let mut ready = Ready::default();
         for batch in disk::list(&self.dir("ready"))? {
             match self.manifest("ready", &batch) {
-                Ok(manifest) => ready.push((batch, manifest)),
-                Err(_) => broken.push(batch),
+                Ok(manifest) => ready.batches.push((batch, manifest)),
+                Err(_) => ready.broken.push(batch),
             }
         }
-        ready.sort_by_key(|(_, manifest)| manifest.receipt);
-        Ok((ready, broken))
+        ready.batches.sort_by_key(|(_, manifest)| manifest.receipt);
+        Ok(ready)
     }
 
     /// The directory of a ready batch.
@@ -135,6 +143,15 @@ impl<'a> Outbox<'a> {
         disk::list(&self.dir("refused"))
     }
 
+    /// How many parcels of a batch the destination refused.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn refused_parcels(&self, batch: &str) -> io::Result<u64> {
+        let names = disk::list(&self.dir("refused").join(batch))?;
+        Ok(names.iter().filter(|name| *name != MANIFEST).count() as u64)
+    }
+
     /// Puts up again what was refused.
     ///
     /// # Errors
@@ -165,13 +182,4 @@ impl<'a> Outbox<'a> {
     fn dir(&self, state: &str) -> PathBuf {
         self.spool.outbox(self.destination).join(state)
     }
-}
-
-/// Whether any destination still has, or refused, parcels of a batch.
-///
-/// # Errors
-/// What the system says.
-pub fn is_waiting(spool: &Spool, batch: &str) -> io::Result<bool> {
-    let waiting = |destination: &String| Outbox { spool, destination }.has(batch);
-    Ok(spool.outboxes()?.iter().any(waiting))
 }

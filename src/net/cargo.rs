@@ -1,0 +1,27 @@
+//! What may travel on which side of the wall.
+
+use super::scu::{Cargo, Outside, Zone};
+use crate::custody::parcel::Parcel;
+use std::io::{self, Read};
+
+impl Zone for Outside {
+    type Cargo = Parcel;
+}
+
+impl Cargo for Parcel {
+    fn sop_class(&self) -> &str {
+        self.sop_class()
+    }
+
+    fn sop_instance(&self) -> &str {
+        self.sop_instance()
+    }
+
+    fn transfer_syntax(&self) -> &str {
+        self.transfer_syntax()
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(self.dataset()?))
+    }
+}
