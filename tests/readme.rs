@@ -34,7 +34,8 @@ fn bash(script: &str, folder: &Path) -> Output {
 }
 
 fn succeeded(output: &Output) -> String {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
     out.into_owned()
 }
@@ -46,7 +47,10 @@ fn the_first_command_shows_the_main_job() {
     assert_eq!(block, "cargo run --release --locked -- demo");
     let script = block.replace("cargo run --release --locked --", "efface") + " --dir demo";
     let said = succeeded(&bash(&script, folder.path()));
-    assert!(said.contains("PatientIdentityRemoved") && said.contains("delivered 135 instances"), "{said}");
+    assert!(
+        said.contains("PatientIdentityRemoved") && said.contains("delivered 135 instances"),
+        "{said}"
+    );
     assert!(said.contains("face removed in 135 slices"), "{said}");
     let picture = std::fs::read(folder.path().join("demo/before-after.png")).expect("a picture");
     assert!(picture.starts_with(b"\x89PNG"));
@@ -78,7 +82,9 @@ fn ten_lines_with_dcmtk() {
 
 #[test]
 fn the_command_for_files_exists() {
-    assert!(README.contains("efface deid exports/ -o deidentified --profile basic --key-file root.key"));
+    assert!(
+        README.contains("efface deid exports/ -o deidentified --profile basic --key-file root.key")
+    );
     let folder = tempfile::tempdir().expect("a folder");
     let script = "efface demo --dir d --voxels 3 >/dev/null && mv d/pacs exports && efface keys init --out root.key >/dev/null \
                   && efface deid exports/ -o deidentified --profile basic --key-file root.key";
