@@ -150,7 +150,6 @@ impl Gateway {
         let listener = std::thread::Builder::new()
             .name("listen".to_owned())
             .spawn(move || listener.run(&stopping))?;
-        tracing::info!(%address, "listening");
         Ok(Gateway {
             address,
             stop,

@@ -223,7 +223,7 @@ impl<S: InstanceSink> Listener<S> {
         let drain = Duration::from_secs(self.options.drain_s);
         let stop = Arc::new(Stop::new(Arc::clone(stop), drain));
         let threads = Arc::new(AtomicUsize::new(0));
-        tracing::info!(listen = %self.local_addr, ae_title = %self.options.ae_title, "listening");
+        tracing::info!(address = %self.local_addr, ae_title = %self.options.ae_title, "listening");
         while !stop.is_set() {
             match self.socket.accept() {
                 Ok((stream, from)) => {
