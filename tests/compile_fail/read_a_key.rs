@@ -1,5 +1,5 @@
 //! A key authenticates, and that is all it can do.
-use efface::custody::key::Key;
+use efface::key::Key;
 
 fn leak(key: &Key) -> [u8; 32] {
     key.0

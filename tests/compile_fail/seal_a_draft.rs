@@ -1,7 +1,7 @@
 //! A draft that nobody has checked cannot be sealed.
 use efface::audit::Receipt;
 use efface::custody::gate::Grant;
-use efface::custody::key::Key;
+use efface::key::Key;
 use efface::custody::object::{Drafted, Object};
 use efface::custody::parcel::Manifest;
 

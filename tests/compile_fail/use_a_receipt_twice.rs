@@ -1,7 +1,7 @@
 //! One record of the log, one release.
 use efface::audit::Receipt;
 use efface::custody::gate::Grant;
-use efface::custody::key::Key;
+use efface::key::Key;
 use efface::custody::parcel::Manifest;
 
 fn twice(grant: &Grant, receipt: Receipt, key: &Key) {

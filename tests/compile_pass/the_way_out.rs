@@ -1,7 +1,7 @@
 //! The one way out: scrub with a grant, draft, verify, seal with a receipt, open the seal, send.
 use efface::audit::Receipt;
 use efface::custody::gate::Grant;
-use efface::custody::key::Key;
+use efface::key::Key;
 use efface::custody::object::{Identified, Object};
 use efface::custody::parcel::{Manifest, Parcel};
 use efface::custody::verify::Watch;
