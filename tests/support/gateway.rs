@@ -1,7 +1,7 @@
 //! The gateway as a process.
 
 use super::dcmtk::{Running, free_port};
-use super::{until, until_some};
+use super::{until, until_some, until_some_or};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -174,11 +174,13 @@ impl Gateway {
             }
         });
         let mut gateway = Gateway { process: Running(child), log, port: 0, metrics };
-        gateway.port = until_some("efface listens", || {
+        let log = Arc::clone(&gateway.log);
+        let said = move || String::from_utf8_lossy(&log.lock().expect("the log")).into_owned();
+        gateway.port = until_some_or("efface listens", said, || {
             if let Some(status) = gateway.process.0.try_wait().expect("its status") {
                 panic!("efface did not start: {status}: {}", gateway.log());
             }
-            gateway.lines("listening").first().and_then(|line| {
+            gateway.lines("listening").iter().find_map(|line| {
                 let (_, port) = line["address"].as_str()?.rsplit_once(':')?;
                 port.parse().ok()
             })

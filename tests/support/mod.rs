@@ -32,13 +32,23 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// Waits until there is something.
 #[track_caller]
-pub fn until_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until_some<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_some_or(what, String::new, look)
+}
+
+/// The same; what is known when it was in vain is part of the failure.
+#[track_caller]
+pub fn until_some_or<T>(
+    what: &str,
+    known: impl Fn() -> String,
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < DEADLINE, "waited in vain until {what}");
+        assert!(begun.elapsed() < DEADLINE, "waited in vain until {what}: {}", known());
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,0 +1,267 @@
+//! The commands as a person types them: what is printed, and with which exit code they end.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test fails by its panic and owns its files"
+)]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use support::canary::{assert_clean, assert_clean_files, assert_clean_names};
+use support::dcmtk::{self, deliver, free_port};
+use support::gateway::{HEAD, Site, efface, printed};
+use support::study::{self, patient, write_all, write_body_ct};
+use support::{files, until};
+
+#[track_caller]
+fn ends(arguments: &[&str], code: i32) -> String {
+    let output = efface(arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", printed(&output));
+    printed(&output)
+}
+
+// ---------------------------------------------------------------------------------------------- help
+
+#[test]
+fn every_command_explains_itself() {
+    for command in [
+        "",
+        "serve",
+        "deid",
+        "demo",
+        "keys",
+        "keys init",
+        "keys fingerprint",
+        "config",
+        "config check",
+        "spool",
+        "spool ls",
+        "spool show",
+        "spool retry",
+        "quarantine",
+        "quarantine ls",
+        "quarantine show",
+    ] {
+        let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let said = ends(&arguments, 0);
+        let first = said.lines().next().unwrap_or_default();
+        assert!(first.len() > 15 && said.contains("Usage: efface"), "{command}: {said}");
+    }
+    for wrong in [&["srve"][..], &["serve"], &["deid"], &["keys", "init"], &[]] {
+        assert!(ends(wrong, 2).contains("Usage"), "{wrong:?}");
+    }
+}
+
+// ---------------------------------------------------------------------------------------------- keys
+
+#[test]
+fn keys_are_made_once_private_and_known_by_a_fingerprint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("root.key");
+    let key = path.to_str().unwrap();
+    let said = ends(&["keys", "init", "--out", key], 0);
+    let fingerprint = ends(&["keys", "fingerprint", key], 0);
+    assert!(said.contains(fingerprint.trim()), "{said} / {fingerprint}");
+    assert_eq!(fingerprint.trim().len(), 16);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let secret = std::fs::read_to_string(&path).unwrap();
+    let root = secret.lines().last().unwrap().rsplit(' ').next().unwrap();
+    assert!(root.len() == 64 && !said.contains(root), "the key is printed");
+
+    assert!(ends(&["keys", "init", "--out", key], 2).contains("never overwritten"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), secret);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(ends(&["keys", "fingerprint", key], 2).contains("chmod 600"));
+    std::fs::write(folder.path().join("other"), "hello").unwrap();
+    let other = folder.path().join("other");
+    std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(
+        ends(&["keys", "fingerprint", other.to_str().unwrap()], 2).contains("not an efface key")
+    );
+}
+
+// --------------------------------------------------------------------------------------------- config
+
+#[test]
+fn a_good_configuration_is_read_back_in_words() {
+    let site = Site::basic();
+    std::fs::write(site.path("efface.yaml"), configuration(&site, "")).unwrap();
+    let said = ends(&["config", "check", &site.at("efface.yaml")], 0);
+    for words in
+        ["listens on 127.0.0.1:11112 as EFFACE", "accepts PACS", "LAB@192.0.2.7:104", "basic"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    ends(&["config", "check", &site.at("nothing.yaml")], 2);
+}
+
+#[test]
+fn every_mistake_of_a_configuration_is_said_with_its_place() {
+    let site = Site::basic();
+    for (lines, place, words) in [
+        ("quiet_periods: 5\n", "line 9 column 1", "unknown field `quiet_periods`"),
+        ("quiet_period_s: -1\n", ":9:17:", "a number from 0"),
+        ("metrics: 0.0.0.0:9104\n", ":9:10:", "loopback"),
+        ("associations_max: 0\n", ":9:19:", "1 to 1000"),
+    ] {
+        std::fs::write(site.path("efface.yaml"), configuration(&site, lines)).unwrap();
+        let said = ends(&["config", "check", &site.at("efface.yaml")], 2);
+        assert!(said.contains(place) && said.contains(words), "{lines}{said}");
+    }
+    let text = configuration(&site, "").replace("EFFACE", "MUCH TOO LONG FOR A TITLE");
+    let text = text.replace("192.0.2.7:104", "192.0.2.7");
+    std::fs::write(site.path("efface.yaml"), text).unwrap();
+    let said = ends(&["config", "check", &site.at("efface.yaml")], 2);
+    assert!(said.contains(":5:11:") && said.contains(":8:"), "both at once: {said}");
+}
+
+#[test]
+fn a_mistake_in_a_profile_is_said_with_its_place() {
+    let site = Site::basic();
+    let profile = format!("{HEAD}rules:\n  - {{ keyword: PatientBirthdate, action: X }}\n");
+    std::fs::write(site.path("lab.yaml"), profile).unwrap();
+    let text = configuration(&site, "").replace("profile: basic", "profile: lab.yaml");
+    std::fs::write(site.path("efface.yaml"), text).unwrap();
+    let said = ends(&["config", "check", &site.at("efface.yaml")], 2);
+    assert!(said.contains(":5:16:") && said.contains("PatientBirthDate?"), "{said}");
+}
+
+/// A configuration whose optional lines begin at line 9.
+fn configuration(site: &Site, lines: &str) -> String {
+    format!(
+        "efface_config: 1\nstate: {}\nkey_file: {}\nlisten: 127.0.0.1:11112\nae_title: EFFACE\n\
+         allow: [{{ ae_title: PACS }}]\ndestinations:\n  \
+         - {{ name: lab, to: LAB@192.0.2.7:104, profile: basic }}\n{lines}",
+        site.state().display(),
+        site.at("root.key")
+    )
+}
+
+// ----------------------------------------------------------------------------------------------- deid
+
+fn deid(site: &Site, code: i32) -> String {
+    let (input, out, key) = (site.at("in"), site.at("out"), site.at("root.key"));
+    ends(&["deid", &input, "-o", &out, "--profile", &site.profile, "--key-file", &key], code)
+}
+
+#[test]
+fn files_that_may_leave_are_written_under_their_pseudonyms() {
+    let site = Site::leaving_faces();
+    write_body_ct(&site.path("in"), &patient(0), 1, 3);
+    write_body_ct(&site.path("in"), &patient(1), 1, 2);
+    let said = deid(&site, 0);
+    assert_eq!(said.trim(), "5 de-identified, 0 withheld, 0 repeated");
+    assert_clean("what was printed", said.as_bytes());
+    assert_clean_files(&site.path("out"));
+    assert_clean_names(&site.path("out"));
+    let written = dcmtk::arrived(&site.path("out"));
+    assert_eq!(written.len(), 5);
+    for one in written {
+        let expected = site.path("out").join(one.text("PatientID"));
+        let expected = expected.join(one.text("StudyInstanceUID"));
+        let expected = expected.join(format!("{}.dcm", one.text("SOPInstanceUID")));
+        assert_eq!(one.path, expected);
+    }
+    assert_eq!(files(&site.path("out")).len(), 5, "nothing else is left there");
+}
+
+#[test]
+fn what_is_withheld_is_listed_with_its_reason_and_ends_in_1() {
+    let site = Site::leaving_faces();
+    let held = patient(0).image_of(study::SECONDARY_CAPTURE, 2, 1);
+    write_all(&site.path("in"), &[patient(0).body_slice(1, 1), held]);
+    std::fs::write(site.path("in/notes.txt"), "no DICOM file").unwrap();
+    let said = deid(&site, 1);
+    assert!(said.starts_with("1 de-identified, 2 withheld, 0 repeated"), "{said}");
+    for words in ["withheld: class-policy (1 files)", "withheld: malformed (1 files)", "notes.txt"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(files(&site.path("out")).len(), 1);
+}
+
+#[test]
+fn without_key_profile_or_input_nothing_is_written() {
+    let site = Site::leaving_faces();
+    write_all(&site.path("in"), &[patient(0).body_slice(1, 1)]);
+    let (input, out, key) = (site.at("in"), site.at("out"), site.at("root.key"));
+    for (arguments, words) in [
+        (
+            [input.as_str(), "--key-file", "/nowhere/root.key", "--profile", "basic"],
+            "/nowhere/root.key",
+        ),
+        ([&input, "--key-file", &key, "--profile", "/nowhere/lab.yaml"], "/nowhere/lab.yaml"),
+        (["/nowhere/in", "--key-file", &key, "--profile", "basic"], "/nowhere/in"),
+    ] {
+        let said = ends(&[&["deid", "-o", &out][..], &arguments].concat(), 2);
+        assert!(said.contains(words), "{said}");
+        assert!(files(&site.path("out")).is_empty());
+    }
+}
+
+// --------------------------------------------------------------------------------- spool and quarantine
+
+#[test]
+fn a_directory_that_is_no_state_directory_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_str().unwrap();
+    for command in [
+        &["spool", "ls"][..],
+        &["spool", "show", "x"],
+        &["spool", "retry", "x"],
+        &["quarantine", "ls"],
+        &["quarantine", "show", "x"],
+    ] {
+        let said = ends(&[command, &["--state", state]].concat(), 2);
+        assert!(said.contains("not a state directory"), "{said}");
+    }
+    assert!(files(folder.path()).is_empty(), "looking changed something");
+}
+
+#[test]
+fn spool_and_quarantine_tell_where_everything_is() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    let site = Site::leaving_faces();
+    let gateway = site.serve(free_port(), &[]);
+    assert_eq!(site.ask(&["quarantine", "ls"]).trim(), "nothing is in quarantine");
+    let held = patient(0).image_of(study::SECONDARY_CAPTURE, 2, 1);
+    deliver(gateway.port, &write_body_ct(&site.path("pacs"), &patient(0), 1, 2));
+    deliver(gateway.port, &write_all(&site.path("held"), &[held]));
+    until("one waits and one is held", || {
+        site.count("waiting for outside") == (1, 2) && site.count("in quarantine") == (1, 1)
+    });
+
+    let listed = site.ask(&["quarantine", "ls"]);
+    let name = listed.split_whitespace().next().unwrap().to_owned();
+    assert!(listed.contains("1 instances  class-policy  for outside"), "{listed}");
+    let shown = site.ask(&["quarantine", "show", &name[..6]]);
+    for words in ["since", "what", "meaning", "again", &format!("efface spool retry {name}")] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let waiting = files(&site.state().join("outbox"));
+    let manifest = waiting.iter().find(|path| path.ends_with("manifest.json")).unwrap();
+    let batch = manifest.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    let shown = site.ask(&["spool", "show", &batch[..8]]);
+    assert!(shown.contains("2 of 2 parcels wait for outside"), "{shown}");
+    for (command, name) in [("spool", "zzz"), ("quarantine", "zzz")] {
+        let state = site.state().to_str().unwrap();
+        assert!(
+            ends(&[command, "show", name, "--state", state], 2).contains("nothing is called zzz")
+        );
+    }
+
+    // Put back, it is decided about again, and again it stays inside.
+    let said = site.ask(&["spool", "retry", &name]);
+    assert!(said.contains("1 instances are in the queue again"), "{said}");
+    until("it is back in quarantine", || {
+        let listed = site.ask(&["quarantine", "ls"]);
+        listed.contains("class-policy") && !listed.contains(&name)
+    });
+}

@@ -1,0 +1,12 @@
+//! A parcel is made by opening a seal, never by hand.
+use efface::custody::parcel::Parcel;
+
+fn main() {
+    let _ = Parcel {
+        path: "patient.dcm".into(),
+        destination: "lab".into(),
+        sop_class: String::new(),
+        sop_instance: String::new(),
+        transfer_syntax: String::new(),
+    };
+}

@@ -1,0 +1,6 @@
+//! A receipt comes from the audit log, after its fsync.
+use efface::audit::Receipt;
+
+fn main() {
+    let _ = Receipt { seq: 1, hash: [0; 32] };
+}

@@ -1,0 +1,8 @@
+//! An identified object has no form in which it could be logged.
+use efface::custody::object::{Identified, Object};
+
+fn log(object: &Object<Identified>) {
+    println!("{object:?}");
+}
+
+fn main() {}

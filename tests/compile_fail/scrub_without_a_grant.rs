@@ -1,0 +1,6 @@
+//! Nothing is scrubbed for a destination that the gate was not asked about.
+use efface::custody::gate::Grant;
+
+fn main() {
+    let _ = Grant { destination: "lab".into(), plan: [0; 32] };
+}
