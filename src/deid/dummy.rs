@@ -9,11 +9,11 @@ use dicom_object::mem::InMemFragment;
 
 type ElementValue = Value<InMemDicomObject<StandardDataDictionary>, InMemFragment>;
 
-/// The dummy of an element.
-pub fn value(tag: Tag, vr: VR) -> ElementValue {
+/// The dummy of an element; `None`: it has none, and is removed.
+pub fn value(tag: Tag, vr: VR) -> Option<ElementValue> {
     match vr {
         VR::SQ => sequence(tag),
-        _ => Value::from(primitive(vr)),
+        _ => Some(Value::from(primitive(vr))),
     }
 }
 
@@ -41,9 +41,10 @@ fn primitive(vr: VR) -> PrimitiveValue {
 
 /// A sequence of one item that says no more than that there was one.
 ///
-/// A sequence without a form of its own becomes empty: an item of the wrong form would be read as
-/// content.
-fn sequence(tag: Tag) -> ElementValue {
+/// A sequence without a form here is removed: an item of the wrong form would be read as content,
+/// and an empty sequence is as illegal for Type 1 as none. (Graphic and waveform annotations, which
+/// stand in modules that are optional themselves, and references to steps.)
+fn sequence(tag: Tag) -> Option<ElementValue> {
     let item = match tag {
         tags::CONTENT_SEQUENCE => content_item(),
         tags::PERSON_IDENTIFICATION_CODE_SEQUENCE | tags::INSTITUTION_CODE_SEQUENCE => {
@@ -51,9 +52,9 @@ fn sequence(tag: Tag) -> ElementValue {
         }
         tags::OPERATOR_IDENTIFICATION_SEQUENCE => person(),
         tags::VERIFYING_OBSERVER_SEQUENCE => verifying_observer(),
-        _ => return Value::from(DataSetSequence::from(Vec::new())),
+        _ => return None,
     };
-    Value::from(DataSetSequence::from(vec![item]))
+    Some(Value::from(DataSetSequence::from(vec![item])))
 }
 
 fn item(elements: Vec<Element>) -> InMemDicomObject {

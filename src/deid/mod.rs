@@ -285,7 +285,7 @@ impl Scrub<'_, '_> {
         let (action, element) = match action {
             Action::X => (Action::X, None),
             Action::Z => (Action::Z, Some(DataElement::empty(tag, vr))),
-            Action::D => (Action::D, Some(self.dummy(element))),
+            Action::D => self.dummy(element),
             Action::U => self.map(element),
             Action::K => self.keep(element),
         };
@@ -294,11 +294,14 @@ impl Scrub<'_, '_> {
     }
 
     /// D: the shape without the content. A UID's dummy is its pseudonym.
-    fn dummy(&mut self, element: Element) -> Element {
+    fn dummy(&mut self, element: Element) -> (Action, Option<Element>) {
         let (tag, vr) = (element.tag(), element.vr());
         match vr {
-            VR::UI => self.map_uids(element),
-            _ => DataElement::new(tag, vr, dummy::value(tag, vr)),
+            VR::UI => (Action::U, Some(self.map_uids(element))),
+            _ => match dummy::value(tag, vr) {
+                Some(value) => (Action::D, Some(DataElement::new(tag, vr, value))),
+                None => (Action::X, None),
+            },
         }
     }
 
@@ -307,7 +310,7 @@ impl Scrub<'_, '_> {
         match element.vr() {
             VR::UI => (Action::U, Some(self.map_uids(element))),
             VR::SQ => (Action::U, Some(self.descend(element))),
-            _ => (Action::D, Some(self.dummy(element))),
+            _ => self.dummy(element),
         }
     }
 
