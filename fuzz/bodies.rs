@@ -12,8 +12,11 @@ use efface::profile::language;
 use efface::spool::entry::Entry;
 use std::io::Cursor;
 
+/// What is done with the bytes; it fails by a panic.
+pub type Body = fn(&[u8]);
+
 /// A body by the name of its target and of its folder in the corpus.
-pub const BODIES: [(&str, fn(&[u8])); 5] = [
+pub const BODIES: [(&str, Body); 5] = [
     ("header", header),
     ("dimse", dimse),
     ("profile", profile),

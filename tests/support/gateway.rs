@@ -64,6 +64,15 @@ impl Site {
         self.state = state;
     }
 
+    /// Takes a key that is in the source tree, and therefore protects nobody.
+    pub fn use_the_same_key_always(&self) {
+        let (installation, root) = ("a7".repeat(16), "5e".repeat(32));
+        let key =
+            format!("efface root key 1\ninstallation {installation}\ngeneration A1\nroot {root}\n");
+        // Over the key that is there: its file has the permissions already.
+        std::fs::write(self.path("root.key"), key).expect("a key");
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

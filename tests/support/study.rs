@@ -147,8 +147,12 @@ pub struct Patient {
     pub words: &'static [&'static str],
 }
 
+/// Character set, its encoding and what leads it in, name, words of the name.
+type Person =
+    (&'static str, &'static Encoding, &'static [u8], &'static str, &'static [&'static str]);
+
 #[rustfmt::skip]
-const PEOPLE: [(&str, &Encoding, &[u8], &str, &[&str]); 6] = [
+const PEOPLE: [Person; 6] = [
     ("ISO_IR 100", encoding_rs::WINDOWS_1252, b"", "MERRIWEATHER^Cordelia^Anne", &["MERRIWEATHER", "Merriweather", "Cordelia"]),
     ("ISO_IR 100", encoding_rs::WINDOWS_1252, b"", "Østergård^Jürgen", &["Østergård", "Jürgen"]),
     ("ISO_IR 192", encoding_rs::UTF_8, b"", "ZBIGNIEWSKA^Wisława", &["ZBIGNIEWSKA", "Zbigniewska", "Wisława"]),
