@@ -57,7 +57,8 @@ impl Dataset {
         let Some(Value::Primitive(value)) = self.0.get(tag).map(|e| e.value()) else {
             return Vec::new();
         };
-        value.to_multi_str().iter().map(|t| trim(t).to_owned()).collect()
+        let values = value.to_multi_str();
+        values.iter().flat_map(|t| t.split('\\')).map(|t| trim(t).to_owned()).collect()
     }
 
     /// Numbers of a top-level element of VR DS, IS, US, SS, UL, SL, FL or FD; empty when absent.
