@@ -395,7 +395,7 @@ mod tests {
             text(tags::SOP_INSTANCE_UID, VR::UI, "1.2.3.4"),
             text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.3"),
             text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.1"),
-            text(tags::PATIENT_ID, VR::LO, "4711"),
+            text(tags::PATIENT_ID, VR::LO, "MRN-4711"),
             text(tags::PATIENT_NAME, VR::PN, "DOE^JANE"),
             text(tags::ACCESSION_NUMBER, VR::SH, "A-1"),
             text(tags::MODALITY, VR::CS, "CT"),
@@ -419,7 +419,7 @@ mod tests {
     fn identity_becomes_pseudonyms() {
         let (out, report) = scrub(ct());
         let pseudonyms = Pseudonyms::new(&ROOT, "lab");
-        let patient = pseudonyms.patient("", "4711");
+        let patient = pseudonyms.patient("", "MRN-4711");
         assert_eq!(out.text(tags::PATIENT_ID), Some(patient.clone()));
         assert_eq!(out.text(tags::PATIENT_NAME), Some(patient));
         assert_eq!(out.text(tags::ACCESSION_NUMBER), Some(pseudonyms.accession("", "A-1")));
@@ -486,7 +486,7 @@ mod tests {
                 object.put_element(canary);
             }
             let bytes = scrub(object).0.encode().unwrap();
-            for trace in [b"CANARY".as_slice(), b"1.99.77.55", b"1.2.3.4", b"4711", b"DOE"] {
+            for trace in [b"CANARY".as_slice(), b"1.99.77.55", b"1.2.3.4", b"MRN-4711", b"DOE"] {
                 assert!(!bytes.windows(trace.len()).any(|w| w == trace), "{tag} {vr}");
             }
         }
