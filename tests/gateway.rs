@@ -261,7 +261,10 @@ fn another_key_gives_nothing_to_join() {
         skip!("{program} is not installed");
     }
     let both = [(); 2].map(|()| {
-        let (site, outside, gateway) = open();
+        let site = Site::leaving_faces();
+        site.make_a_key();
+        let outside = Outside::start(&site.sink());
+        let gateway = site.serve(outside.port, &[]);
         deliver(gateway.port, &write_body_ct(&site.path("pacs"), &patient(4), 1, 2));
         (outside.wait_for(2), site)
     });
