@@ -6,8 +6,11 @@
 //! based_on: PS3.15 2026d Basic Application Level Confidentiality Profile
 //! options: [Clean Recognizable Visual Features]
 //! rules:
-//!   - { keyword: SeriesDescription, action: K, because: "the reader needs it; ethics vote 12/26" }
+//!   - { keyword: BodyPartExamined, action: X }
 //! ```
+//!
+//! A rule that keeps (K) what Table E.1-1 removes needs `because:`. The verifier has no exceptions
+//! for such rules yet: it withholds an object whose kept element is unchanged.
 
 use super::{ALWAYS_PSEUDONYMIZED, BurnedIn, Faces, Profile, Rule};
 use crate::standard::{self, Action};
