@@ -5,8 +5,9 @@
 //! survives a crash of the process, not of the machine.
 #![allow(clippy::disallowed_methods)] // the bans of clippy.toml lead here
 
+use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -121,6 +122,20 @@ pub fn remove(path: &Path) -> io::Result<()> {
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let volume = rustix::fs::statvfs(path)?;
     Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
+}
+
+/// SHA-256 of all that a reader has left.
+///
+/// # Errors
+/// What the system says.
+pub fn sha256(mut reader: impl Read) -> io::Result<[u8; 32]> {
+    let (mut digest, mut chunk) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match reader.read(&mut chunk)? {
+            0 => return Ok(digest.finalize().into()),
+            n => digest.update(&chunk[..n]),
+        }
+    }
 }
 
 /// Writes a small file so that it is there whole after a power cut, or not at all.

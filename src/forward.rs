@@ -82,7 +82,7 @@ impl Forwarder {
     /// fails by itself does not keep the others waiting.
     fn round(&self, stop: &AtomicBool) -> io::Result<Attempt> {
         let mut worst = Attempt::Done;
-        let outbox = Outbox::of(&self.spool, self.name())?;
+        let outbox = Outbox::of(&self.spool, self.name());
         let ready = outbox.ready()?;
         for batch in ready.broken {
             self.remake(&outbox, &batch)?;

@@ -184,24 +184,22 @@ pub struct Key([u8; 32]);
 impl Key {
     /// HMAC-SHA-256 over the parts, each closed by 0x1F so that no two lists of parts are the same input.
     pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
-            .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
-        for part in parts {
-            mac.update(part);
-            mac.update(&[0x1f]);
-        }
-        mac.finalize().into_bytes().into()
+        self.mac(parts).finalize().into_bytes().into()
     }
 
     /// Whether `tag` is the tag of `parts`, compared in constant time.
     pub fn check(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+        self.mac(parts).verify_slice(tag).is_ok()
+    }
+
+    fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
             .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
         for part in parts {
             mac.update(part);
             mac.update(&[0x1f]);
         }
-        mac.verify_slice(tag).is_ok()
+        mac
     }
 }
 

@@ -109,7 +109,7 @@ impl Gateway {
 
         let mut routes = Vec::new();
         for destination in settings.destinations {
-            Outbox::of(&spool, &destination.name)?.clear_drafts()?;
+            Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
             let DestinationSettings { name, project, profile, associations, .. } = destination;
             let route = Arc::new(Route::new(&name, &project, profile, &root));

@@ -101,7 +101,7 @@ impl Worker {
 
     /// De-identifies for one destination; `None` when its parcels were made before a crash.
     fn draft(&self, batch: &str, route: &Route, study: &Study) -> Result<Option<Output>, Trouble> {
-        let outbox = Outbox::of(&self.spool, &route.destination)?;
+        let outbox = Outbox::of(&self.spool, &route.destination);
         if outbox.has(batch) {
             return Ok(None);
         }
@@ -127,7 +127,7 @@ impl Worker {
             // The manifest of before the crash stands for all that could be released.
             return Ok(study.instances.iter().map(|i| i.id.clone()).collect());
         };
-        let outbox = Outbox::of(&self.spool, &route.destination)?;
+        let outbox = Outbox::of(&self.spool, &route.destination);
         self.set_aside(batch, &route.destination, &output.withheld)?;
         if output.clean.is_empty() {
             outbox.discard(batch)?;

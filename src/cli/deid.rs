@@ -15,9 +15,7 @@ use crate::spool::random_name;
 use clap::Args;
 use dicom_dictionary_std::tags;
 use indicatif::{ProgressBar, ProgressStyle};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -123,7 +121,7 @@ fn one_study(
     let mut arrivals = Vec::new();
     for File { path, source } in files {
         let id = random_name()?;
-        let digest = digest(&source)?;
+        let digest = disk::sha256(source.reader()?)?;
         paths.insert(id.clone(), path);
         arrivals.push(Arrival { id, source, digest, said_class: None });
     }
@@ -168,16 +166,6 @@ fn one_study(
         }
     }
     Ok(disk::remove(&drafts)?)
-}
-
-fn digest(source: &Source) -> Result<[u8; 32], Problem> {
-    let (mut digest, mut chunk, mut reader) = (Sha256::new(), vec![0; 1 << 16], source.reader()?);
-    loop {
-        match reader.read(&mut chunk)? {
-            0 => return Ok(digest.finalize().into()),
-            n => digest.update(&chunk[..n]),
-        }
-    }
 }
 
 /// What became of the inputs.

@@ -101,7 +101,7 @@ fn list(spool: &Spool) -> Result<ExitCode, Problem> {
         println!("{meaning:32} {groups:6} groups {instances:8} instances");
     }
     for destination in spool.outboxes()? {
-        let outbox = Outbox::of(spool, &destination)?;
+        let outbox = Outbox::of(spool, &destination);
         let ready = outbox.ready()?;
         let parcels: usize = ready.batches.iter().map(|(batch, _)| parcels(&outbox, batch)).sum();
         let waiting = ready.batches.len() + ready.broken.len();
@@ -132,7 +132,7 @@ fn show(spool: &Spool, batch: &str) -> Result<ExitCode, Problem> {
         }
     }
     for destination in spool.outboxes()? {
-        let outbox = Outbox::of(spool, &destination)?;
+        let outbox = Outbox::of(spool, &destination);
         for (name, manifest) in
             outbox.ready()?.batches.iter().filter(|(name, _)| name.starts_with(batch))
         {
@@ -160,7 +160,7 @@ fn retry(spool: &Spool, name: &str) -> Result<ExitCode, Problem> {
         return Ok(ExitCode::SUCCESS);
     }
     for destination in spool.outboxes()? {
-        let outbox = Outbox::of(spool, &destination)?;
+        let outbox = Outbox::of(spool, &destination);
         if outbox.refused()?.iter().any(|known| known == name) {
             outbox.retry(name)?;
             println!("{name}: waits for {destination} again");

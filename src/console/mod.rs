@@ -30,7 +30,7 @@ pub struct Console {
     pub meter: Arc<Meter>,
     /// Counts of the listener.
     pub listener: Arc<ListenerCounters>,
-    /// The listener's port, for whoever asks whether it listens.
+    /// Names of the destinations.
     pub destinations: Vec<String>,
 }
 
@@ -150,7 +150,7 @@ fn registry(console: &Console) -> io::Result<Registry> {
     gauge(&mut registry, "spool_poisoned", "1: an fsync has failed", spool.is_poisoned().into());
     let waiting = Family::<Label, Gauge>::default();
     for destination in &console.destinations {
-        let ready = Outbox::of(spool, destination)?.ready()?;
+        let ready = Outbox::of(spool, destination).ready()?;
         let label = vec![("destination", destination.clone())];
         waiting.get_or_create(&label).set((ready.batches.len() + ready.broken.len()) as i64);
     }

@@ -11,7 +11,7 @@ use crate::dicom::source::Source;
 use crate::disk;
 use dicom_dictionary_std::{tags, uids};
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// An object in state `S`. Neither Clone nor Debug.
@@ -138,9 +138,7 @@ impl Object<Identified> {
         let format = FrameFormat::of(&self.0.dataset)?;
         let span = self.0.pixels.filter(|span| span.tag == tags::PIXEL_DATA);
         let span = span.ok_or(Error::Form("no Pixel Data (7FE0,0010)"))?;
-        let mut value = Vec::new();
-        let mut pixels = self.0.source.pixels(&span).map_err(|_| Error::Decode)?;
-        pixels.read_to_end(&mut value).map_err(|_| Error::Decode)?;
+        let value = self.0.source.pixel_bytes(&span).map_err(|_| Error::Decode)?;
         Ok((format, Frame::decode(format, self.transfer_syntax(), &value)?))
     }
 
@@ -279,9 +277,7 @@ impl Object<Drafted> {
         let dataset = Dataset::parse(&header.bytes).map_err(|_| Error::Decode)?;
         let format = FrameFormat::of(&dataset)?;
         let span = header.pixels.ok_or(Error::Decode)?;
-        let mut value = Vec::new();
-        let mut pixels = source.pixels(&span).map_err(|_| Error::Decode)?;
-        pixels.read_to_end(&mut value).map_err(|_| Error::Decode)?;
+        let value = source.pixel_bytes(&span).map_err(|_| Error::Decode)?;
         Ok(Frame::decode(format, source.transfer_syntax(), &value)?.samples())
     }
 }

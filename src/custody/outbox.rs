@@ -33,16 +33,24 @@ pub struct Outbox<'a> {
 }
 
 impl<'a> Outbox<'a> {
-    /// The outbox of a destination; its directories are made if they aren't there.
+    /// The outbox of a destination, as it is.
+    pub fn of(spool: &'a Spool, destination: &'a str) -> Self {
+        Outbox { spool, destination }
+    }
+
+    /// Makes its directories, once at the start, and removes the drafts of workers that ended in
+    /// between.
     ///
     /// # Errors
     /// What the system says.
-    pub fn of(spool: &'a Spool, destination: &'a str) -> io::Result<Self> {
-        let outbox = Outbox { spool, destination };
+    pub fn lay_out(&self) -> io::Result<()> {
         for state in ["tmp", "ready", "refused"] {
-            disk::make_dir(&outbox.dir(state))?;
+            disk::make_dir(&self.dir(state))?;
         }
-        Ok(outbox)
+        for batch in disk::list(&self.dir("tmp"))? {
+            self.discard(&batch)?;
+        }
+        Ok(())
     }
 
     /// An empty directory for the drafts of a batch.
@@ -159,17 +167,6 @@ impl<'a> Outbox<'a> {
     pub fn retry(&self, batch: &str) -> io::Result<()> {
         disk::rename(&self.dir("refused").join(batch), &self.ready_dir(batch))?;
         disk::sync_dir(&self.dir("ready"))
-    }
-
-    /// Removes the drafts of workers that ended in between.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn clear_drafts(&self) -> io::Result<()> {
-        for batch in disk::list(&self.dir("tmp"))? {
-            self.discard(&batch)?;
-        }
-        Ok(())
     }
 
     fn manifest(&self, state: &str, batch: &str) -> io::Result<Manifest> {

@@ -78,6 +78,16 @@ impl Source {
         Ok(bytes)
     }
 
+    /// The pixels' value, whole.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn pixel_bytes(&self, span: &PixelSpan) -> io::Result<Vec<u8>> {
+        let mut value = Vec::new();
+        self.pixels(span)?.read_to_end(&mut value)?;
+        Ok(value)
+    }
+
     /// A reader of the pixels' value.
     ///
     /// # Errors

@@ -143,16 +143,7 @@ impl Entry {
     /// # Errors
     /// [`Damage`].
     pub fn check(&self) -> Result<(), Damage> {
-        let mut digest = Sha256::new();
-        let mut source = self.source().reader()?;
-        let mut chunk = vec![0; 1 << 16];
-        loop {
-            match source.read(&mut chunk)? {
-                0 => break,
-                n => digest.update(&chunk[..n]),
-            }
-        }
-        if digest.finalize().as_slice() == self.digest {
+        if disk::sha256(self.source().reader()?)? == self.digest {
             Ok(())
         } else {
             Err(Damage::Bytes("the digest does not match"))

@@ -27,7 +27,6 @@ use dicom_core::Tag;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -172,10 +171,8 @@ fn wait(
 fn read(path: &Path) -> Result<(Source, Dataset, Vec<u8>), Problem> {
     let source = Source::of_file(path)?;
     let header = source.header(Limits::default())?;
-    let mut pixels = Vec::new();
-    if let Some(span) = &header.pixels {
-        source.pixels(span)?.read_to_end(&mut pixels)?;
-    }
+    let pixels =
+        header.pixels.map(|span| source.pixel_bytes(&span)).transpose()?.unwrap_or_default();
     let dataset = Dataset::parse(&header.bytes)?;
     Ok((source, dataset, pixels))
 }
