@@ -1,5 +1,9 @@
 //! Tables of the DICOM standard, compiled into the program (see `SOURCE.txt` beside them).
 
+mod option;
+
+pub use option::{Annex, Options};
+
 use dicom_core::Tag;
 use std::collections::HashMap;
 use std::sync::LazyLock;
