@@ -57,6 +57,12 @@ pub enum Purpose {
     Accession,
     /// UID mapping.
     Uid,
+    /// By how much dates are moved.
+    Date,
+    /// Hashes that rules put in place of values.
+    Token,
+    /// Handles of patients in the crosswalk.
+    Crosswalk,
     /// Handles of studies and instances in spool, ledger and log.
     Handle,
     /// The seal on a parcel that waits to be sent.
@@ -69,6 +75,9 @@ impl Purpose {
             Purpose::PatientId => "pid",
             Purpose::Accession => "acc",
             Purpose::Uid => "uid",
+            Purpose::Date => "date",
+            Purpose::Token => "token",
+            Purpose::Crosswalk => "xwalk",
             Purpose::Handle => "handle",
             Purpose::Seal => "seal",
         }
@@ -97,6 +106,12 @@ impl RootKey {
         getrandom::fill(&mut root).map_err(io::Error::from)?;
         getrandom::fill(&mut installation).map_err(io::Error::from)?;
         Ok(RootKey { root, installation, generation: "A1".to_owned() })
+    }
+
+    /// A root for one patient alone, made of a secret that was thrown for that patient.
+    pub fn of_patient(secret: &[u8; 32], generation: &str) -> Self {
+        let generation = generation.to_owned();
+        RootKey { root: *secret, installation: *b"one patient only", generation }
     }
 
     /// Writes a new key file, mode 0600, synced.

@@ -33,6 +33,7 @@ pub mod fate;
 pub mod id;
 pub mod key;
 pub mod phi;
+pub mod pixel;
 pub mod yaml;
 
 pub mod standard;
@@ -46,6 +47,7 @@ pub mod profile;
 pub mod render;
 
 pub mod audit;
+pub mod crosswalk;
 pub mod meter;
 pub mod spool;
 

@@ -107,12 +107,13 @@ impl Gateway {
         };
         let stop_console = threads.console(console, settings.metrics)?;
 
+        let crosswalk = settings.state.join("crosswalk");
         let mut routes = Vec::new();
         for destination in settings.destinations {
             Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
             let DestinationSettings { name, project, profile, associations, .. } = destination;
-            let route = Arc::new(Route::new(&name, &project, profile, &root));
+            let route = Arc::new(Route::new(&name, &project, profile, &root, &crosswalk));
             routes.push(Arc::clone(&route));
             let forwarder = Forwarder {
                 spool: Arc::clone(&spool),

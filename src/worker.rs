@@ -133,7 +133,7 @@ impl Worker {
             outbox.discard(batch)?;
             return Ok(Vec::new());
         }
-        let receipt = self.log.append(Event::Released(entry(batch, route, study, &output)))?;
+        let receipt = self.log.append(Event::Released(entry(batch, route, &output)))?;
         let (instances, released) = (output.clean.len() as u64, output.released);
         let manifest = Manifest::seal(output.clean, &output.grant, receipt, &route.seal);
         outbox.put(batch, &manifest)?;
@@ -256,10 +256,11 @@ fn quarantined(batch: &str, code: Code, destination: &str, instances: u64) -> Ev
 }
 
 /// The record of a release. Nothing in it comes from a data set but pseudonyms.
-fn entry(batch: &str, route: &Route, study: &Study, output: &Output) -> Release {
-    let first = study.instances.first().map(|i| &i.subject);
+fn entry(batch: &str, route: &Route, output: &Output) -> Release {
     let mut digest = Sha256::new();
     output.clean.iter().for_each(|object| digest.update(object.sha256()));
+    let reports = || output.clean.iter().map(|object| object.report());
+    let total = |action: Action| reports().map(|report| report.total(action)).sum();
     Release {
         destination: route.destination.clone(),
         project: route.project.clone(),
@@ -267,17 +268,16 @@ fn entry(batch: &str, route: &Route, study: &Study, output: &Output) -> Release 
         profile: route.profile.name().to_owned(),
         plan: HEXLOWER.encode(output.grant.plan()),
         because: route.profile.reasons(),
-        patient: first.map(|s| s.pseudonymous_patient(&route.pseudonyms)).unwrap_or_default(),
-        study: first.map(|s| s.pseudonymous_study(&route.pseudonyms)).unwrap_or_default(),
+        patient: output.patient.clone(),
+        study: output.study.clone(),
         instances: output.clean.len() as u64,
         bytes: output.clean.iter().map(|object| object.bytes()).sum(),
         digest: HEXLOWER.encode(&digest.finalize()),
-        actions: ACTIONS.iter().map(|a| (a.letter(), output.report.total(*a))).collect(),
+        actions: Action::ALL.iter().map(|a| (a.letter(), total(*a))).collect(),
+        evidence: audit::evidence(&route.profile, reports()),
         faces: output.faces.clone(),
     }
 }
-
-const ACTIONS: [Action; 5] = [Action::X, Action::Z, Action::D, Action::U, Action::K];
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {

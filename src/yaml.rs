@@ -11,6 +11,7 @@ const SIZE_MAX: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub struct Mistakes {
     file: String,
+    text: String,
     found: Vec<Mistake>,
 }
 
@@ -28,6 +29,7 @@ impl fmt::Display for Mistakes {
             match mistake.at {
                 Some((line, column)) => {
                     write!(f, "{newline}{}:{line}:{column}: {}", self.file, mistake.what)?;
+                    self.excerpt(f, line, column)?;
                 }
                 None => write!(f, "{newline}{}: {}", self.file, mistake.what)?,
             }
@@ -36,9 +38,26 @@ impl fmt::Display for Mistakes {
     }
 }
 
+impl Mistakes {
+    /// The line, and under it a mark at the column.
+    fn excerpt(&self, f: &mut fmt::Formatter<'_>, line: u64, column: u64) -> fmt::Result {
+        let text =
+            usize::try_from(line).ok().and_then(|n| self.text.lines().nth(n.checked_sub(1)?));
+        let Some(text) = text.filter(|text| text.chars().count() <= EXCERPT_MAX) else {
+            return Ok(());
+        };
+        let before = (column as usize).saturating_sub(1).min(EXCERPT_MAX);
+        write!(f, "\n  {line:>4} | {text}\n       | {:before$}^", "")
+    }
+}
+
+/// Characters of the longest line that is shown.
+const EXCERPT_MAX: usize = 160;
+
 /// Collects the mistakes of one file.
 #[derive(Default)]
 pub struct Notes {
+    text: String,
     found: Vec<Mistake>,
 }
 
@@ -49,6 +68,7 @@ impl Notes {
             self.say(format!("such a file has at most {SIZE_MAX} bytes"));
             return None;
         }
+        self.text = text.to_owned();
         match serde_yaml::from_str(text) {
             Ok(value) => Some(value),
             Err(error) => {
@@ -77,7 +97,7 @@ impl Notes {
         self.found.sort_by_key(|mistake| mistake.at);
         match value {
             Some(value) if self.found.is_empty() => Ok(value),
-            _ => Err(Mistakes { file: file.to_owned(), found: self.found }),
+            _ => Err(Mistakes { file: file.to_owned(), text: self.text, found: self.found }),
         }
     }
 }

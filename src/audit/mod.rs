@@ -6,6 +6,10 @@
 //! The log holds no PHI: pseudonyms as they were sent, keyed handles, counts, digests of outputs.
 //! A [`Receipt`] exists only when the record that it stands for is on disk.
 
+mod evidence;
+
+pub use evidence::{Evidence, Kept, Treated, evidence};
+
 use crate::disk;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -121,6 +125,8 @@ pub struct Release {
     pub digest: String,
     /// Elements by action, over all instances.
     pub actions: Vec<(char, u64)>,
+    /// What was done to them, objects that were treated alike together.
+    pub evidence: Vec<Evidence>,
     /// What was done about faces, a line a series.
     pub faces: Vec<SeriesFace>,
 }

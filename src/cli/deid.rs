@@ -9,6 +9,7 @@ use crate::disk;
 use crate::key::RootKey;
 use crate::pipeline::survey::{Arrival, survey};
 use crate::pipeline::{self, Route, Withheld};
+use crate::profile::Pseudonymity;
 use crate::service::handles;
 use crate::spool::ledger::Ledger;
 use crate::spool::random_name;
@@ -40,6 +41,9 @@ pub struct DeidArgs {
     /// Domain of the pseudonyms: one recipient and purpose
     #[arg(long, value_name = "NAME", default_value = "files")]
     project: String,
+    /// Folder that remembers random pseudonyms, for profiles that want them
+    #[arg(long, value_name = "DIR")]
+    crosswalk: Option<PathBuf>,
 }
 
 /// De-identifies what the arguments name.
@@ -49,7 +53,15 @@ pub struct DeidArgs {
 pub fn run(args: DeidArgs) -> Result<ExitCode, Problem> {
     let root = RootKey::read_file(&args.key_file)?;
     let profile = config::load_profile(&args.profile, None)?;
-    let route = Route::new("files", &args.project, profile, &root);
+    let crosswalk = match (&args.crosswalk, profile.pseudonymity()) {
+        (Some(directory), _) => directory.clone(),
+        (None, Pseudonymity::Keyed) => PathBuf::new(),
+        (None, Pseudonymity::Random) => {
+            let what = "this profile wants random pseudonyms: name the folder that remembers them, --crosswalk DIR, and keep it";
+            return Err(what.into());
+        }
+    };
+    let route = Route::new("files", &args.project, profile, &root, &crosswalk);
     disk::make_dir(&args.out)?;
     let mut table = Table::default();
     let studies = by_study(&args.inputs, &mut table)?;
@@ -148,15 +160,14 @@ fn one_study(
     match output {
         Ok(output) => {
             output.withheld.into_iter().for_each(|withheld| stay(withheld, table));
-            if let Some(first) = study.instances.first().map(|i| &i.subject) {
-                let patient = first.pseudonymous_patient(&route.pseudonyms);
-                let folder = out.join(patient).join(first.pseudonymous_study(&route.pseudonyms));
+            let folder = out.join(&output.patient).join(&output.study);
+            if !output.clean.is_empty() {
                 disk::make_dir(&folder)?;
-                for object in &output.clean {
-                    let file = folder.join(format!("{}.dcm", object.sop_instance()));
-                    disk::rename(object.file(), &file)?;
-                    table.left += 1;
-                }
+            }
+            for object in &output.clean {
+                let file = folder.join(format!("{}.dcm", object.sop_instance()));
+                disk::rename(object.file(), &file)?;
+                table.left += 1;
             }
         }
         Err(failure) => {

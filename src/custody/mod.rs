@@ -8,6 +8,7 @@
 //! [`parcel::Parcel`] and nothing else; a parcel exists only for bytes that the verifier passed and
 //! that the audit log holds a receipt for. A step that fails gives the object back in its old state.
 
+mod allowance;
 pub mod gate;
 pub mod object;
 pub mod outbox;

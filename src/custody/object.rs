@@ -1,8 +1,9 @@
 //! An object and the only ways in which it may change.
 
+use super::allowance::{Allowance, dates};
 use super::gate::Grant;
 use super::verify::{Expected, Flaw, Found, Place, Residue, Watch};
-use crate::deid::{self, Engine, FaceStatement, Report, Subject};
+use crate::deid::{self, Claims, Engine, FaceStatement, PixelStatement, Report, Subject};
 use crate::dicom::canonical::{Limits, Malformed, PixelSpan};
 use crate::dicom::dataset::{Dataset, ParseError};
 use crate::dicom::frame::{Frame, FrameFormat};
@@ -30,14 +31,18 @@ pub struct Scrubbed {
     source: Source,
     dataset: Dataset,
     pixels: Pixels,
+    identity: Identity,
     claims: Claims,
+    allowance: Allowance,
     report: Report,
 }
 
 /// Encoded on disk; nobody has checked it.
 pub struct Drafted {
     file: PathBuf,
+    identity: Identity,
     claims: Claims,
+    allowance: Allowance,
     report: Report,
 }
 
@@ -61,13 +66,11 @@ enum Pixels {
     Replaced(PixelSpan, Vec<u8>),
 }
 
-/// What the output says of itself; the verifier holds it against the bytes.
-struct Claims {
+/// What the file meta information says of the output.
+struct Identity {
     sop_class: String,
     sop_instance: String,
     transfer_syntax: String,
-    burned_in: Option<String>,
-    face: FaceStatement,
 }
 
 /// Why a source is not an object. The two kinds go to quarantine under different codes.
@@ -152,17 +155,17 @@ impl Object<Identified> {
     ) -> Object<Scrubbed> {
         let Identified { source, dataset, pixels, subject } = self.0;
         let changed = replaced.is_some();
-        let (dataset, report) = engine.scrub(dataset, &subject, face, changed);
+        let said = PixelStatement { face, text_cleaned: false, changed };
+        let allowance = Allowance::of(engine.profile(), &subject.object_kind());
+        let (dataset, claims, report) = engine.scrub(dataset, &subject, said);
         let transfer_syntax = match changed {
             true => uids::EXPLICIT_VR_LITTLE_ENDIAN,
             false => part10::outgoing_syntax(source.transfer_syntax()),
         };
-        let claims = Claims {
+        let identity = Identity {
             sop_class: dataset.text(tags::SOP_CLASS_UID).unwrap_or_default(),
             sop_instance: dataset.text(tags::SOP_INSTANCE_UID).unwrap_or_default(),
             transfer_syntax: transfer_syntax.to_owned(),
-            burned_in: dataset.text(tags::BURNED_IN_ANNOTATION),
-            face,
         };
         let pixels = match (replaced, pixels) {
             (Some((format, frame)), _) => {
@@ -173,7 +176,7 @@ impl Object<Identified> {
             (None, Some(span)) => Pixels::AsTheyAre(span),
             (None, None) => Pixels::None,
         };
-        Object(Scrubbed { source, dataset, pixels, claims, report })
+        Object(Scrubbed { source, dataset, pixels, identity, claims, allowance, report })
     }
 }
 
@@ -184,13 +187,13 @@ impl Object<Scrubbed> {
     /// # Errors
     /// What the system says; the draft is removed then.
     pub fn draft(self, file: &Path) -> io::Result<Object<Drafted>> {
-        let Scrubbed { source, dataset, pixels, claims, report } = self.0;
-        let written = write_file(file, &source, &dataset, &pixels, &claims);
+        let Scrubbed { source, dataset, pixels, identity, claims, allowance, report } = self.0;
+        let written = write_file(file, &source, &dataset, &pixels, &identity);
         if let Err(error) = written {
             disk::remove(file)?;
             return Err(error);
         }
-        Ok(Object(Drafted { file: file.to_owned(), claims, report }))
+        Ok(Object(Drafted { file: file.to_owned(), identity, claims, allowance, report }))
     }
 }
 
@@ -199,10 +202,10 @@ fn write_file(
     source: &Source,
     dataset: &Dataset,
     pixels: &Pixels,
-    claims: &Claims,
+    identity: &Identity,
 ) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 17, disk::create(path)?);
-    let Claims { sop_class, sop_instance, transfer_syntax, .. } = claims;
+    let Identity { sop_class, sop_instance, transfer_syntax } = identity;
     part10::write_meta(&mut out, sop_class, sop_instance, transfer_syntax)?;
     out.write_all(&dataset.encode().map_err(io::Error::other)?)?;
     match pixels {
@@ -231,16 +234,16 @@ impl Object<Drafted> {
     /// # Errors
     /// The draft and the residue that was found in it.
     pub fn verify(self, watch: &Watch) -> Result<Object<Deidentified>, Box<(Self, Residue)>> {
-        let claims = &self.0.claims;
-        let options: Vec<&str> =
-            deid::method_codes(claims.face).iter().map(|(code, _)| *code).collect();
+        let Drafted { identity, claims, allowance, .. } = &self.0;
         let expected = Expected {
-            transfer_syntax: &claims.transfer_syntax,
-            options: &options,
+            transfer_syntax: &identity.transfer_syntax,
+            options: &claims.codes,
             burned_in: claims.burned_in.as_deref(),
-            visual_features: deid::recognizable_visual_features(claims.face),
-            longitudinal: deid::LONGITUDINAL,
-            exempt: &[],
+            visual_features: claims.visual_features,
+            longitudinal: claims.longitudinal,
+            exempt: &allowance.exempt,
+            dates: dates(claims.dates),
+            kept: &allowance.kept,
         };
         let examined = match disk::open(&self.0.file) {
             Ok(file) => watch.examine(file, &expected),
@@ -251,14 +254,14 @@ impl Object<Drafted> {
         };
         match examined {
             Ok(examined) => {
-                let Drafted { file, claims, report } = self.0;
+                let Drafted { file, identity, report, .. } = self.0;
                 Ok(Object(Deidentified {
                     file,
                     sha256: examined.sha256,
                     bytes: examined.bytes,
-                    sop_class: claims.sop_class,
-                    sop_instance: claims.sop_instance,
-                    transfer_syntax: claims.transfer_syntax,
+                    sop_class: identity.sop_class,
+                    sop_instance: identity.sop_instance,
+                    transfer_syntax: identity.transfer_syntax,
                     report,
                 }))
             }

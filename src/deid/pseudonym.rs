@@ -2,6 +2,7 @@
 
 use crate::key::{Key, Purpose, RootKey};
 use data_encoding::{Encoding, Specification};
+use dicom_core::Tag;
 use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 
@@ -10,6 +11,8 @@ pub struct Pseudonyms {
     patient: Key,
     accession: Key,
     uid: Key,
+    date: Key,
+    token: Key,
     generation: String,
 }
 
@@ -20,6 +23,8 @@ impl Pseudonyms {
             patient: root.derive(project, Purpose::PatientId),
             accession: root.derive(project, Purpose::Accession),
             uid: root.derive(project, Purpose::Uid),
+            date: root.derive(project, Purpose::Date),
+            token: root.derive(project, Purpose::Token),
             generation: root.generation().to_owned(),
         }
     }
@@ -45,6 +50,25 @@ impl Pseudonyms {
         CROCKFORD.encode(&tag[..10])
     }
 
+    /// By how many days a patient's dates are moved back: 1 to 3650 (ten years).
+    pub fn days_back(&self, issuer: &str, id: &str) -> u32 {
+        let tag = self.date.tag(&[canonical(issuer).as_bytes(), canonical(id).as_bytes()]);
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&tag[..8]);
+        // 64 bits over 3650: no day is likelier than another by more than 2^-52.
+        1 + (u64::from_be_bytes(bytes) % DAYS_BACK_MAX) as u32
+    }
+
+    /// A keyed hash of an element's value: `characters` (at most 16) of Crockford's base 32.
+    pub fn token(&self, tag: Tag, value: &str, characters: u8) -> String {
+        let Tag(group, element) = tag;
+        let place = [group.to_be_bytes(), element.to_be_bytes()].concat();
+        let tag = self.token.tag(&[&place, canonical(value).as_bytes()]);
+        let mut token = CROCKFORD.encode(&tag[..10]);
+        token.truncate(characters.into());
+        token
+    }
+
     /// The UID that stands for `uid`: `2.25.` and a UUIDv8 (RFC 9562 5.8) made of 122 keyed bits.
     ///
     /// Same in, same out, so references resolve, also those of instances that come later.
@@ -58,6 +82,9 @@ impl Pseudonyms {
     }
 }
 
+/// Days that dates are moved back at most.
+const DAYS_BACK_MAX: u64 = 3650;
+
 /// Crockford's base 32: no I, L, O, U, so that a pseudonym survives being read out on the phone.
 static CROCKFORD: LazyLock<Encoding> = LazyLock::new(|| {
     let mut specification = Specification::new();
@@ -66,7 +93,7 @@ static CROCKFORD: LazyLock<Encoding> = LazyLock::new(|| {
 });
 
 /// One spelling for one identifier: NFC, upper case, no outer space.
-fn canonical(text: &str) -> String {
+pub fn canonical(text: &str) -> String {
     text.trim_matches([' ', '\0']).nfc().flat_map(char::to_uppercase).collect()
 }
 

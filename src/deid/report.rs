@@ -1,12 +1,12 @@
 //! What the engine did, in numbers: for the log and for people who check a profile. No values.
 
 use crate::profile::Ground;
-use crate::standard::Action;
+use crate::standard::{Action, Options};
 use dicom_core::Tag;
 use std::collections::BTreeMap;
 
 /// How often each action was taken on each element, and on what ground.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Report {
     counts: BTreeMap<(Tag, Action, Ground), u64>,
 }
@@ -31,5 +31,25 @@ impl Report {
     /// How often an action was taken.
     pub fn total(&self, action: Action) -> u64 {
         self.iter().filter(|(_, a, ..)| *a == action).map(|(.., n)| n).sum()
+    }
+
+    /// The options of Annex E that decided about something.
+    pub fn options(&self) -> Options {
+        let by_option = self.counts.keys().filter_map(|(_, _, ground)| match ground {
+            Ground::Option(option) => Some(*option),
+            _ => None,
+        });
+        by_option.collect()
+    }
+
+    /// How many elements each rule of the profile decided about, by the rule's place.
+    pub fn by_rule(&self) -> BTreeMap<u16, u64> {
+        let mut rules = BTreeMap::new();
+        for ((_, _, ground), n) in &self.counts {
+            if let Ground::Rule(rule) = ground {
+                *rules.entry(*rule).or_default() += n;
+            }
+        }
+        rules
     }
 }

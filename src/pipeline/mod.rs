@@ -6,19 +6,23 @@
 pub mod survey;
 
 use crate::audit::SeriesFace;
+use crate::crosswalk::{self, Crosswalk};
 use crate::custody::gate::{self, FaceDuty, Grant, Verdict};
 use crate::custody::object::{Deidentified, Object};
 use crate::custody::verify::Residue;
 use crate::deid::pseudonym::Pseudonyms;
-use crate::deid::{Engine, FaceStatement, Report};
+use crate::deid::text::Retained;
+use crate::deid::{Engine, FaceStatement, Subject};
 use crate::face::{self, Removal, Series};
 use crate::key::{Key, Purpose, RootKey};
-use crate::profile::Profile;
+use crate::profile::{Profile, Pseudonymity};
 use crate::spool::quarantine::Code;
+use crate::standard::Annex;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use survey::{Instance, Study};
 
 /// How studies are de-identified for one destination.
@@ -29,21 +33,48 @@ pub struct Route {
     pub project: String,
     /// What leaves.
     pub profile: Profile,
-    /// The project's mapping.
-    pub pseudonyms: Pseudonyms,
+    /// Where the project's pseudonyms come from.
+    pub pseudonyms: Source,
     /// Seals parcels for this project.
     pub seal: Key,
 }
 
+/// Where the pseudonyms of a project come from.
+pub enum Source {
+    /// From the project's keys.
+    Keyed(Arc<Pseudonyms>),
+    /// From secrets thrown for each patient.
+    Random(Crosswalk),
+}
+
 impl Route {
-    /// A route with keys derived for its project.
-    pub fn new(destination: &str, project: &str, profile: Profile, root: &RootKey) -> Self {
+    /// A route with keys derived for its project; `crosswalk` is the directory of random pseudonyms,
+    /// for profiles that want them.
+    pub fn new(
+        destination: &str,
+        project: &str,
+        profile: Profile,
+        root: &RootKey,
+        crosswalk: &Path,
+    ) -> Self {
+        let pseudonyms = match profile.pseudonymity() {
+            Pseudonymity::Keyed => Source::Keyed(Arc::new(Pseudonyms::new(root, project))),
+            Pseudonymity::Random => Source::Random(Crosswalk::new(crosswalk, project, root)),
+        };
         Route {
             destination: destination.to_owned(),
             project: project.to_owned(),
             profile,
-            pseudonyms: Pseudonyms::new(root, project),
+            pseudonyms,
             seal: root.derive(project, Purpose::Seal),
+        }
+    }
+
+    /// The mapping for the patient that an instance is about.
+    fn mapping(&self, subject: &Subject) -> Result<Arc<Pseudonyms>, crosswalk::Error> {
+        match &self.pseudonyms {
+            Source::Keyed(pseudonyms) => Ok(Arc::clone(pseudonyms)),
+            Source::Random(crosswalk) => crosswalk.pseudonyms(subject).map(Arc::new),
         }
     }
 }
@@ -52,6 +83,10 @@ impl Route {
 pub struct Output {
     /// The gate's word that it rests on.
     pub grant: Grant,
+    /// Pseudonym of the patient.
+    pub patient: String,
+    /// Study Instance UID as it leaves.
+    pub study: String,
     /// What may leave.
     pub clean: Vec<Object<Deidentified>>,
     /// Spool ids of what may leave, in the same order.
@@ -60,8 +95,20 @@ pub struct Output {
     pub withheld: Vec<Withheld>,
     /// What was done about faces.
     pub faces: Vec<SeriesFace>,
-    /// What the engine did, over all that may leave.
-    pub report: Report,
+}
+
+impl Output {
+    fn nothing(grant: Grant) -> Self {
+        Output {
+            grant,
+            patient: String::new(),
+            study: String::new(),
+            clean: Vec::new(),
+            released: Vec::new(),
+            withheld: Vec::new(),
+            faces: Vec::new(),
+        }
+    }
 }
 
 /// Instances that stay inside.
@@ -84,6 +131,9 @@ pub enum Failure {
     /// An object that could be read a moment ago could not be read or written now.
     #[error("a draft could not be made: {0}")]
     Io(#[from] io::Error),
+    /// The patient has no pseudonym.
+    #[error(transparent)]
+    Crosswalk(#[from] crosswalk::Error),
     /// An object does not read the second time.
     #[error("an object could not be read again: {0}")]
     Reopen(#[from] crate::custody::object::OpenError),
@@ -94,7 +144,7 @@ impl Failure {
     pub fn code(&self) -> Code {
         match self {
             Failure::Residue(_) => Code::Residue,
-            Failure::Io(_) | Failure::Reopen(_) => Code::Failed,
+            Failure::Io(_) | Failure::Crosswalk(_) | Failure::Reopen(_) => Code::Failed,
         }
     }
 }
@@ -112,7 +162,14 @@ pub fn run(
     done: &(dyn Fn() + Sync),
 ) -> Result<Output, Failure> {
     let grant = gate::grant(&route.destination, &route.profile);
-    let mut stage = Stage { route, study, drafts, grant: &grant, done };
+    let Some(subject) = study.instances.first().map(|instance| &instance.subject) else {
+        return Ok(Output::nothing(grant));
+    };
+    let pseudonyms = route.mapping(subject)?;
+    let cleaner = study.known.cleaner(retained(&route.profile));
+    let engine = Engine::new(&route.profile, &pseudonyms, &cleaner);
+    let mut stage =
+        Stage { route, study, drafts, grant: &grant, engine, pseudonyms: &pseudonyms, done };
     let (pass, mut withheld) = stage.gate();
     let (mut clean, mut faces) = (Vec::new(), Vec::new());
     for series in pass {
@@ -124,10 +181,19 @@ pub fn run(
             Err(stays) => withheld.push(stays),
         }
     }
-    let mut report = Report::default();
-    clean.iter().for_each(|(_, object)| report.merge(object.report()));
     let (released, clean) = clean.into_iter().unzip();
-    Ok(Output { grant, clean, released, withheld, faces, report })
+    let patient = subject.pseudonymous_patient(&pseudonyms);
+    let study = subject.pseudonymous_study(&pseudonyms);
+    Ok(Output { grant, patient, study, clean, released, withheld, faces })
+}
+
+/// The names of devices and institutions that a profile lets stay in text.
+fn retained(profile: &Profile) -> Retained {
+    let options = profile.options();
+    Retained {
+        device: options.has(Annex::RetainDeviceIdentity),
+        institution: options.has(Annex::RetainInstitutionIdentity),
+    }
 }
 
 /// The instances of one series that owe the same to the face stage.
@@ -147,6 +213,8 @@ struct Stage<'a> {
     study: &'a Study,
     drafts: &'a Path,
     grant: &'a Grant,
+    engine: Engine<'a>,
+    pseudonyms: &'a Pseudonyms,
     done: &'a (dyn Fn() + Sync),
 }
 
@@ -188,10 +256,9 @@ impl<'a> Stage<'a> {
 
     /// A series whose pixels leave as they are.
     fn plain(&self, group: &Group<'_>, face: FaceStatement) -> Result<Finished, Failure> {
-        let engine = self.engine();
         let clean = group.members.par_iter().map(|instance| {
             let object = Object::open(instance.source.clone())?;
-            let scrubbed = object.scrub(self.grant, &engine, face, None);
+            let scrubbed = object.scrub(self.grant, &self.engine, face, None);
             let draft = scrubbed.draft(&self.draft_path(instance))?;
             self.verified(instance, draft)
         });
@@ -236,7 +303,6 @@ impl<'a> Stage<'a> {
             Err(reason) => return Ok(Err(reason)),
             Ok(removal) => removal,
         };
-        let engine = self.engine();
         let drafts = members.par_iter().enumerate().map(|(n, instance)| {
             let object = Object::open(instance.source.clone())?;
             let treated = match removal.treat(n, &object) {
@@ -244,7 +310,8 @@ impl<'a> Stage<'a> {
                 Ok(treated) => treated,
             };
             let (pixels, confirmation) = treated.split();
-            let scrubbed = object.scrub(self.grant, &engine, FaceStatement::Removed, Some(pixels));
+            let scrubbed =
+                object.scrub(self.grant, &self.engine, FaceStatement::Removed, Some(pixels));
             let draft = scrubbed.draft(&self.draft_path(instance))?;
             Ok(removal.confirm(&confirmation, &draft).map(|()| draft))
         });
@@ -282,16 +349,12 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn engine(&self) -> Engine<'a> {
-        Engine::new(&self.route.profile, &self.route.pseudonyms)
-    }
-
     fn draft_path(&self, instance: &Instance) -> PathBuf {
         self.drafts.join(format!("{}.dcm", instance.id))
     }
 
     fn pseudonym(&self, group: &Group<'_>) -> String {
         let first = group.members.first();
-        first.map(|i| i.subject.pseudonymous_series(&self.route.pseudonyms)).unwrap_or_default()
+        first.map(|i| i.subject.pseudonymous_series(self.pseudonyms)).unwrap_or_default()
     }
 }

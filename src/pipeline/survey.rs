@@ -7,6 +7,7 @@ use crate::custody::object::{Identified, Object, OpenError};
 use crate::custody::verify::{Watch, Witness, WitnessError};
 use crate::deface::BodyPartHint;
 use crate::deid::Subject;
+use crate::deid::text::Known;
 use crate::dicom::source::Source;
 use crate::face::{self, SliceFacts};
 use crate::key::Key;
@@ -63,7 +64,9 @@ impl Instance {
 pub struct Study {
     /// What may go on.
     pub instances: Vec<Instance>,
-    /// Knows what identifies, without telling.
+    /// The identifiers that the engine cleans from text that stays.
+    pub known: Known,
+    /// Knows what identifies, without telling: the verifier's own.
     pub watch: Watch,
     /// What cannot go on, for any destination.
     pub withheld: Vec<Withheld>,
@@ -104,7 +107,7 @@ const AT_A_TIME: usize = 256;
 /// # Errors
 /// [`Error`]: nothing of the study may go on.
 pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<Study, Error> {
-    let mut witness = Witness::new();
+    let (mut witness, mut known) = (Witness::new(), Known::default());
     let (mut instances, mut withheld) = (Vec::new(), Vec::new());
     let mut arrivals = arrivals.into_iter().peekable();
     while arrivals.peek().is_some() {
@@ -114,7 +117,8 @@ pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<
             match seen {
                 Seen::Not(stays) => withheld.push(stays),
                 Seen::Unreadable(error) => return Err(Error::Io(error)),
-                Seen::Instance(instance, raw) => {
+                Seen::Instance(instance, raw, of_instance) => {
+                    known.merge(of_instance);
                     match witness.observe(instance.source.transfer_syntax(), &raw) {
                         Ok(()) => instances.push(*instance),
                         // Without a witness nobody could say that nothing of it is left.
@@ -133,7 +137,7 @@ pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<
     if !instances.windows(2).all(|pair| pair[0].subject.is_same_patient(&pair[1].subject)) {
         return Err(Error::MixedPatients);
     }
-    Ok(Study { instances, watch: witness.seal()?, withheld, repeated })
+    Ok(Study { instances, known, watch: witness.seal()?, withheld, repeated })
 }
 
 /// What the header of a series says about the body part: of all members, the most careful word.
@@ -149,7 +153,7 @@ pub fn body_part(members: &[&Instance]) -> BodyPartHint {
 }
 
 enum Seen {
-    Instance(Box<Instance>, Vec<u8>),
+    Instance(Box<Instance>, Vec<u8>, Known),
     Not(Withheld),
     Unreadable(io::Error),
 }
@@ -170,7 +174,9 @@ fn look(arrival: Arrival, handles: &Key) -> Seen {
         Ok(raw) => raw,
         Err(error) => return Seen::Unreadable(error),
     };
-    Seen::Instance(Box::new(instance(id, source, digest, object, handles)), raw)
+    let mut known = Known::default();
+    known.observe(object.dataset());
+    Seen::Instance(Box::new(instance(id, source, digest, object, handles)), raw, known)
 }
 
 fn instance(

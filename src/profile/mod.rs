@@ -2,34 +2,67 @@
 //!
 //! A [`Profile`] is compiled from YAML ([`language`]) once. It answers one question, [`Profile::decide`],
 //! the same way for every element at every depth, and it is known by the digest of everything that
-//! it could answer. The world is closed: what neither a rule, nor Table E.1-1, nor the standard's
-//! dictionary knows is removed.
+//! it could answer. The order of who decides:
+//!
+//! ```text
+//! overlay and curve groups -> removed, always
+//! the site's rules         -> the first that fits
+//! options of Annex E       -> K or C in their column of Table E.1-1; safe private elements
+//! Table E.1-1              -> the Basic Profile's action
+//! the closed world         -> private or unknown: removed; names, times, texts: emptied; the rest kept
+//! ```
 
+mod device;
 pub mod language;
+mod rule;
 
-use crate::standard::{self, Action};
+pub use device::{Device, DeviceRegions};
+pub use rule::{About, ObjectKind, Rule, Subject, Treatment, When};
+
+use crate::standard::{self, Action, Annex, Options};
 use dicom_core::dictionary::DataDictionary;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 
 /// A compiled profile.
 pub struct Profile {
     name: String,
-    rules: BTreeMap<Tag, Rule>,
+    options: Options,
+    dates: Dates,
+    pseudonymity: Pseudonymity,
+    rules: Vec<Rule>,
     faces: Faces,
     burned_in: BurnedIn,
+    devices: Vec<DeviceRegions>,
     digest: [u8; 32],
 }
 
-/// One rule of the site.
+/// How dates leave.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rule {
-    /// What to do.
-    pub action: Action,
-    /// Why it is weaker than the standard's table; goes into the audit log.
-    pub because: Option<String>,
+pub enum Dates {
+    /// Not at all.
+    Removed,
+    /// As they are (113106).
+    Full,
+    /// Earlier by a number of days that is the same for all of a patient's (113107).
+    Shifted,
+    /// The year alone, for the reason given.
+    Years {
+        /// The reason, as written in the profile.
+        because: String,
+    },
+}
+
+/// Where pseudonyms come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pseudonymity {
+    /// A keyed hash of the identifiers: the same on every machine that holds the key.
+    #[default]
+    Keyed,
+    /// Random, remembered in the crosswalk: not derived from anything about the patient
+    /// (45 CFR 164.514(c)).
+    Random,
 }
 
 /// What the profile says about faces in CT, MR and PET volumes.
@@ -49,7 +82,8 @@ pub enum Faces {
 /// What the profile says about images that may have identifying text burned in.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BurnedIn {
-    /// They stay inside unless the object says that there is none and its kind makes that credible.
+    /// They stay inside unless a device rule covers them, or the object says that there is none and
+    /// its kind makes that credible.
     Withhold,
     /// They leave, for the reason given.
     Leave {
@@ -61,8 +95,12 @@ pub enum BurnedIn {
 /// Who decided about an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ground {
-    /// A rule of the site.
-    Rule,
+    /// A rule of the site, by its place in the profile, from 0.
+    Rule(u16),
+    /// An option of Annex E.
+    Option(Annex),
+    /// The profile's way with dates.
+    Dates,
     /// PS3.15 Table E.1-1.
     Table,
     /// Private, curve and overlay groups (Table E.1-1, rows of groups).
@@ -76,17 +114,33 @@ pub enum Ground {
     Known,
 }
 
+/// What a profile says of an element.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decision<'a> {
+    /// What becomes of it.
+    pub treatment: &'a Treatment,
+    /// Who says so.
+    pub ground: Ground,
+}
+
 /// Elements that the engine writes itself: no rule may speak about them.
 pub const ALWAYS_PSEUDONYMIZED: [Tag; 3] =
     [tags::PATIENT_NAME, tags::PATIENT_ID, tags::ACCESSION_NUMBER];
 
-impl Profile {
-    fn new(name: String, rules: BTreeMap<Tag, Rule>, faces: Faces, burned_in: BurnedIn) -> Self {
-        let mut profile = Profile { name, rules, faces, burned_in, digest: [0; 32] };
-        profile.digest = profile.plan_digest();
-        profile
-    }
+static STANDARD: [Treatment; 6] = [
+    Treatment::Standard(Action::X),
+    Treatment::Standard(Action::Z),
+    Treatment::Standard(Action::D),
+    Treatment::Standard(Action::U),
+    Treatment::Standard(Action::K),
+    Treatment::Standard(Action::C),
+];
 
+fn plain(action: Action, ground: Ground) -> Decision<'static> {
+    Decision { treatment: &STANDARD[action as usize], ground }
+}
+
+impl Profile {
     /// The name in the file.
     pub fn name(&self) -> &str {
         &self.name
@@ -95,6 +149,26 @@ impl Profile {
     /// Identifies everything that this profile could answer, and the edition that it rests on.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    /// The options of Annex E that are in force.
+    pub fn options(&self) -> Options {
+        self.options
+    }
+
+    /// How dates leave.
+    pub fn dates(&self) -> &Dates {
+        &self.dates
+    }
+
+    /// Where pseudonyms come from.
+    pub fn pseudonymity(&self) -> Pseudonymity {
+        self.pseudonymity
+    }
+
+    /// The site's rules, in the order of the file.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
     }
 
     /// What the profile says about faces.
@@ -107,37 +181,132 @@ impl Profile {
         &self.burned_in
     }
 
+    /// The devices whose images are blanked.
+    pub fn devices(&self) -> &[DeviceRegions] {
+        &self.devices
+    }
+
+    /// What is to be blanked in images of a device; `None`: nobody has looked at such images.
+    pub fn regions(&self, device: &Device) -> Option<&DeviceRegions> {
+        self.devices.iter().find(|rule| rule.fits(device))
+    }
+
     /// Every reason that the profile gives for being weaker than its base.
     pub fn reasons(&self) -> Vec<String> {
-        let rules = self.rules.values().filter_map(|rule| rule.because.clone());
+        let rules = self.rules.iter().filter_map(|rule| rule.because.as_ref());
+        let dates = match &self.dates {
+            Dates::Years { because } => Some(because),
+            Dates::Removed | Dates::Full | Dates::Shifted => None,
+        };
         let faces = match &self.faces {
-            Faces::Leave { because } => Some(because.clone()),
+            Faces::Leave { because } => Some(because),
             Faces::Remove | Faces::Withhold => None,
         };
         let burned_in = match &self.burned_in {
-            BurnedIn::Leave { because } => Some(because.clone()),
+            BurnedIn::Leave { because } => Some(because),
             BurnedIn::Withhold => None,
         };
-        rules.chain(faces).chain(burned_in).collect()
+        let devices = self.devices.iter().map(|device| &device.because);
+        rules.chain(dates).chain(faces).chain(burned_in).chain(devices).cloned().collect()
     }
 
-    /// The fate of an element of an instance of `sop_class`.
-    pub fn decide(&self, sop_class: &str, top_level: bool, tag: Tag, vr: VR) -> (Action, Ground) {
-        if tag.group() % 2 == 1 || standard::is_repeating_group(tag) {
-            return (Action::X, Ground::Group);
+    /// Who decided, in words.
+    pub fn ground_name(&self, ground: Ground) -> String {
+        match ground {
+            Ground::Rule(n) => match self.rules.get(usize::from(n)) {
+                Some(rule) => format!("rule in line {}", rule.line),
+                None => "rule".to_owned(),
+            },
+            Ground::Option(option) => format!("option {option}"),
+            Ground::Dates => "dates: keep: year".to_owned(),
+            Ground::Table => "Table E.1-1".to_owned(),
+            Ground::Group => "private, curve and overlay groups go".to_owned(),
+            Ground::Unknown => "not in the standard's dictionary".to_owned(),
+            Ground::Representation => "its value representation".to_owned(),
+            Ground::Known => "nothing speaks against it".to_owned(),
         }
-        if let Some(rule) = self.rules.get(&tag) {
-            return (rule.action, Ground::Rule);
+    }
+
+    /// The fate of an element.
+    pub fn decide(&self, object: &ObjectKind<'_>, subject: &Subject<'_>) -> Decision<'_> {
+        let tag = subject.tag;
+        if standard::is_repeating_group(tag) {
+            return plain(Action::X, Ground::Group);
         }
-        if let Some(action) = standard::basic_action(sop_class, top_level, tag) {
-            return (action, Ground::Table);
+        let mut rules = self.rules.iter().enumerate();
+        if let Some((n, rule)) =
+            rules.find(|(_, rule)| rule.about.fits(subject) && rule.when.holds(object))
+        {
+            return Decision { treatment: &rule.treatment, ground: Ground::Rule(n as u16) };
+        }
+        if tag.group() % 2 == 1 {
+            return self.decide_private(subject);
+        }
+        if let Some(decision) = self.decide_listed(object, subject) {
+            return decision;
         }
         if StandardDataDictionary.by_tag(tag).is_none() {
-            return (Action::X, Ground::Unknown);
+            return plain(Action::X, Ground::Unknown);
         }
-        match by_representation(tag, vr) {
-            Some(action) => (action, Ground::Representation),
-            None => (Action::K, Ground::Known),
+        self.decide_representation(subject)
+    }
+
+    fn decide_private(&self, subject: &Subject<'_>) -> Decision<'static> {
+        let Tag(group, element) = subject.tag;
+        let safe = self.options.has(Annex::RetainSafePrivate)
+            && element >= 0x1000
+            && subject.creator.is_some_and(|creator| {
+                standard::is_safe_private(creator, group, (element & 0xFF) as u8)
+            });
+        match safe {
+            true => plain(Action::K, Ground::Option(Annex::RetainSafePrivate)),
+            false => plain(Action::X, Ground::Group),
+        }
+    }
+
+    /// Table E.1-1: the options' columns before the Basic Profile's.
+    fn decide_listed(
+        &self,
+        object: &ObjectKind<'_>,
+        subject: &Subject<'_>,
+    ) -> Option<Decision<'static>> {
+        let tag = subject.tag;
+        let basic = standard::basic_action(object.sop_class, subject.top_level, tag)?;
+        if let Some((option, action)) = standard::option_action(self.options, tag) {
+            return Some(plain(action, Ground::Option(option)));
+        }
+        let years = matches!(self.dates, Dates::Years { .. });
+        if years && matches!(subject.vr, VR::DA | VR::DT) && standard::is_temporal(tag) {
+            return Some(plain(Action::C, Ground::Dates));
+        }
+        Some(plain(basic, Ground::Table))
+    }
+
+    /// Elements of the dictionary that Table E.1-1 does not list, but whose VR is made for what
+    /// identifies: names, dates and times, free text, addresses on the network.
+    ///
+    /// Emptied rather than removed: an empty value is legal for Type 2 and 3. The options that
+    /// retain such values in listed elements hold for these too.
+    fn decide_representation(&self, subject: &Subject<'_>) -> Decision<'static> {
+        let emptied = plain(Action::Z, Ground::Representation);
+        match subject.vr {
+            VR::PN | VR::AE => emptied,
+            VR::DA | VR::DT | VR::TM => match &self.dates {
+                Dates::Full => plain(Action::K, Ground::Option(Annex::RetainFullDates)),
+                Dates::Shifted => plain(Action::C, Ground::Option(Annex::RetainModifiedDates)),
+                Dates::Years { .. } if subject.vr != VR::TM => plain(Action::C, Ground::Dates),
+                Dates::Years { .. } | Dates::Removed => emptied,
+            },
+            VR::UC if subject.tag == tags::LONG_CODE_VALUE => plain(Action::K, Ground::Known),
+            VR::ST | VR::LT | VR::UT | VR::UC => match self.options.has(Annex::CleanDescriptors) {
+                true => plain(Action::C, Ground::Option(Annex::CleanDescriptors)),
+                false => emptied,
+            },
+            VR::UR if subject.tag != tags::URN_CODE_VALUE => {
+                plain(Action::X, Ground::Representation)
+            }
+            VR::UN => plain(Action::X, Ground::Representation),
+            _ => plain(Action::K, Ground::Known),
         }
     }
 
@@ -147,29 +316,22 @@ impl Profile {
             plan.update(text.as_bytes());
             plan.update(b"\n");
         };
-        line(format!("efface plan 1, PS3.15 {}", standard::EDITION));
+        line(format!("efface plan 2, PS3.15 {}", standard::EDITION));
         line(format!("name {}", self.name));
-        for (tag, rule) in &self.rules {
-            line(format!("rule {tag} {} {:?}", rule.action.letter(), rule.because));
+        for option in self.options.iter() {
+            line(format!("option {}", option.code()));
+        }
+        line(format!("dates {:?}", self.dates));
+        line(format!("pseudonyms {:?}", self.pseudonymity));
+        for Rule { about, when, treatment, because, line: _ } in &self.rules {
+            line(format!("rule {about:?} {when:?} {treatment:?} {because:?}"));
         }
         line(format!("faces {:?}", self.faces));
         line(format!("burned in {:?}", self.burned_in));
+        for device in &self.devices {
+            line(format!("device {:?}", DeviceRegions { line: 0, ..device.clone() }));
+        }
         plan.finalize().into()
-    }
-}
-
-/// Elements of the dictionary that Table E.1-1 does not list, but whose VR is made for what
-/// identifies: names, dates and times, free text, addresses on the network.
-///
-/// Emptied rather than removed: an empty value is legal for Type 2 and 3.
-fn by_representation(tag: Tag, vr: VR) -> Option<Action> {
-    match vr {
-        VR::PN | VR::DA | VR::DT | VR::TM | VR::AE => Some(Action::Z),
-        VR::ST | VR::LT | VR::UT => Some(Action::Z),
-        VR::UC if tag != tags::LONG_CODE_VALUE => Some(Action::Z),
-        VR::UR if tag != tags::URN_CODE_VALUE => Some(Action::X),
-        VR::UN => Some(Action::X),
-        _ => None,
     }
 }
 
@@ -177,16 +339,28 @@ fn by_representation(tag: Tag, vr: VR) -> Option<Action> {
 mod tests {
     use super::*;
 
-    const CT: &str = dicom_dictionary_std::uids::CT_IMAGE_STORAGE;
+    const CT: ObjectKind<'_> =
+        ObjectKind { sop_class: dicom_dictionary_std::uids::CT_IMAGE_STORAGE, modality: "CT" };
+    const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n";
 
     fn basic() -> Profile {
         language::parse("basic.yaml", include_str!("../../profiles/basic.yaml")).unwrap()
     }
 
+    fn profile(rest: &str) -> Profile {
+        language::parse("p", &format!("{HEAD}{rest}")).unwrap()
+    }
+
+    fn decide(profile: &Profile, tag: Tag, vr: VR) -> (Action, Ground) {
+        let subject = Subject { tag, vr, top_level: true, creator: None };
+        let decision = profile.decide(&CT, &subject);
+        (decision.treatment.action(), decision.ground)
+    }
+
     #[test]
     fn the_world_is_closed() {
         let profile = basic();
-        let decide = |tag, vr| profile.decide(CT, true, tag, vr);
+        let decide = |tag, vr| decide(&profile, tag, vr);
         assert_eq!(decide(Tag(0x0009, 0x1001), VR::LO), (Action::X, Ground::Group));
         assert_eq!(decide(Tag(0x6002, 0x0022), VR::LO), (Action::X, Ground::Group));
         assert_eq!(decide(Tag(0x5000, 0x0005), VR::US), (Action::X, Ground::Group));
@@ -194,6 +368,38 @@ mod tests {
         assert_eq!(decide(tags::PATIENT_BIRTH_DATE, VR::DA), (Action::Z, Ground::Table));
         assert_eq!(decide(tags::EVALUATOR_NAME, VR::PN), (Action::Z, Ground::Representation));
         assert_eq!(decide(tags::ROWS, VR::US), (Action::K, Ground::Known));
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_decides() {
+        let profile = profile(
+            "rules:\n  - { keyword: Modality, action: Z, when: { modality: [MR] } }\n  - { tag: \"(0008,006x)\", action: X }\n",
+        );
+        assert_eq!(decide(&profile, tags::MODALITY, VR::CS), (Action::X, Ground::Rule(1)));
+        let mr = ObjectKind { modality: "MR", ..CT };
+        let subject = Subject { tag: tags::MODALITY, vr: VR::CS, top_level: true, creator: None };
+        assert_eq!(profile.decide(&mr, &subject).ground, Ground::Rule(0));
+    }
+
+    #[test]
+    fn options_decide_before_the_table() {
+        let profile = profile(
+            "options: [Clean Descriptors, Retain Longitudinal Temporal Information Modified Dates, Retain Safe Private]\n",
+        );
+        let by = |option| (Action::C, Ground::Option(option));
+        let decided = decide(&profile, tags::STUDY_DESCRIPTION, VR::LO);
+        assert_eq!(decided, by(Annex::CleanDescriptors));
+        let decided = decide(&profile, tags::STUDY_DATE, VR::DA);
+        assert_eq!(decided, by(Annex::RetainModifiedDates));
+        assert_eq!(decide(&profile, tags::PATIENT_BIRTH_DATE, VR::DA).0, Action::Z);
+        let private = |creator, low: u16| {
+            let tag = Tag(0x0019, 0x1000 | low);
+            let subject = Subject { tag, vr: VR::IS, top_level: true, creator };
+            profile.decide(&CT, &subject).treatment.action()
+        };
+        assert_eq!(private(Some("SIEMENS MR HEADER"), 0x0C), Action::K);
+        assert_eq!(private(Some("SIEMENS MR HEADER"), 0xFE), Action::X);
+        assert_eq!(private(None, 0x0C), Action::X);
     }
 
     #[test]

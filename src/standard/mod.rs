@@ -1,8 +1,10 @@
 //! Tables of the DICOM standard, compiled into the program (see `SOURCE.txt` beside them).
 
 mod option;
+mod private;
 
 pub use option::{Annex, Options};
+pub use private::{is_safe_private, safe_private_vr};
 
 use dicom_core::Tag;
 use std::collections::HashMap;
@@ -24,6 +26,8 @@ pub enum Action {
     U,
     /// Kept; of a sequence: items go through the same rules.
     K,
+    /// Cleaned: a value of like meaning without what identifies.
+    C,
 }
 
 impl Action {
@@ -35,6 +39,22 @@ impl Action {
             Action::D => 'D',
             Action::U => 'U',
             Action::K => 'K',
+            Action::C => 'C',
+        }
+    }
+
+    /// All actions, in the order in which efface lists them.
+    pub const ALL: [Action; 6] = [Action::X, Action::Z, Action::D, Action::U, Action::C, Action::K];
+
+    /// What it does, in a word or two.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Action::X => "removed",
+            Action::Z => "emptied",
+            Action::D => "replaced by a dummy",
+            Action::U => "UIDs mapped",
+            Action::K => "kept",
+            Action::C => "cleaned",
         }
     }
 }
@@ -79,11 +99,11 @@ pub fn sop_classes() -> &'static HashMap<&'static str, SopClass> {
 /// Type: X/Z as Z; X/D, Z/D and X/Z/D as D; X/Z/U* as U.
 pub fn basic_action(sop_class: &str, top_level: bool, tag: Tag) -> Option<Action> {
     let key = key(tag);
-    let code = CONFIDENTIALITY.get(&key)?;
+    let code = CONFIDENTIALITY.get(&key)?.basic;
     if let Code::Single(action) = code {
-        return Some(*action);
+        return Some(action);
     }
-    if *code == Code::References {
+    if code == Code::References {
         return Some(Action::U);
     }
     let resolved = top_level.then(|| COMPOSITE.get(sop_class)?.get(&key).copied()).flatten();
@@ -91,6 +111,31 @@ pub fn basic_action(sop_class: &str, top_level: bool, tag: Tag) -> Option<Action
         Code::RemoveOrEmpty => Action::Z,
         _ => Action::D,
     }))
+}
+
+/// What the options in force say of a listed element: K beats C, and of two options that agree the
+/// one with the lower code is named.
+///
+/// `None`: none of them speaks of it, the Basic Profile's action stands.
+pub fn option_action(options: Options, tag: Tag) -> Option<(Annex, Action)> {
+    let row = CONFIDENTIALITY.get(&key(tag))?;
+    let says = |action| {
+        let said = options.iter().find(|option| row.options[*option as usize] == Some(action));
+        said.map(|option| (option, action))
+    };
+    says(Action::K).or_else(|| says(Action::C))
+}
+
+/// Whether Table E.1-1 counts an element among the dates and times (its two columns of temporal
+/// information).
+pub fn is_temporal(tag: Tag) -> bool {
+    let row = CONFIDENTIALITY.get(&key(tag));
+    row.is_some_and(|row| row.options[Annex::RetainFullDates as usize].is_some())
+}
+
+/// The Basic Profile's cell for an element as it is printed in the table, e.g. `X/Z/D`.
+pub fn basic_cell(tag: Tag) -> Option<&'static str> {
+    CONFIDENTIALITY.get(&key(tag)).map(|row| row.cell)
 }
 
 /// All elements that Table E.1-1 lists one by one, ascending.
@@ -112,6 +157,29 @@ pub fn listed_keywords() -> impl Iterator<Item = &'static str> {
 pub fn is_repeating_group(tag: Tag) -> bool {
     matches!(tag.group() & 0xFF00, 0x5000 | 0x6000)
 }
+
+/// A row of Table E.1-1.
+struct Row {
+    basic: Code,
+    /// The cell as printed.
+    cell: &'static str,
+    /// K or C, by option.
+    options: [Option<Action>; Annex::ALL.len()],
+}
+
+/// The option of each column after the Basic Profile's, in the order of the table.
+const COLUMNS: [Annex; 10] = [
+    Annex::RetainSafePrivate,
+    Annex::RetainUids,
+    Annex::RetainDeviceIdentity,
+    Annex::RetainInstitutionIdentity,
+    Annex::RetainPatientCharacteristics,
+    Annex::RetainFullDates,
+    Annex::RetainModifiedDates,
+    Annex::CleanDescriptors,
+    Annex::CleanStructuredContent,
+    Annex::CleanGraphics,
+];
 
 /// A cell of the Basic Profile column.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -142,17 +210,21 @@ static SOP_CLASSES: LazyLock<HashMap<&str, SopClass>> = LazyLock::new(|| {
         .collect()
 });
 
-static CONFIDENTIALITY: LazyLock<HashMap<u32, Code>> = LazyLock::new(|| {
+static CONFIDENTIALITY: LazyLock<HashMap<u32, Row>> = LazyLock::new(|| {
     let exact = rows(include_str!("confidentiality.tsv")).filter(|row| row[0] == "FFFFFFFF");
     exact
         .filter_map(|row| {
-            let code = match row[3] {
+            let basic = match row[3] {
                 "X/Z" => Code::RemoveOrEmpty,
                 "X/D" | "Z/D" | "X/Z/D" => Code::OrDummy,
                 "X/Z/U*" => Code::References,
                 single => Code::Single(action(single)?),
             };
-            Some((u32::from_str_radix(row[1], 16).ok()?, code))
+            let mut options = [None; Annex::ALL.len()];
+            for (option, cell) in COLUMNS.into_iter().zip(&row[4..]) {
+                options[option as usize] = action(cell);
+            }
+            Some((u32::from_str_radix(row[1], 16).ok()?, Row { basic, cell: row[3], options }))
         })
         .collect()
 });
@@ -180,6 +252,7 @@ fn action(letter: &str) -> Option<Action> {
         "D" => Some(Action::D),
         "U" => Some(Action::U),
         "K" => Some(Action::K),
+        "C" => Some(Action::C),
         _ => None,
     }
 }
@@ -201,6 +274,24 @@ mod tests {
         assert_eq!(SOP_CLASSES.len(), rows_of(include_str!("sop_classes.tsv")));
         assert_eq!(COMPOSITE.len(), rows_of(include_str!("composite.tsv")));
         assert_eq!(CONFIDENTIALITY.len(), 653);
+        let cells = |option: Annex| {
+            CONFIDENTIALITY.values().filter(|row| row.options[option as usize].is_some()).count()
+        };
+        let counts = COLUMNS.map(cells);
+        assert_eq!(counts, [0, 60, 59, 10, 19, 169, 169, 141, 4, 1]);
+    }
+
+    #[test]
+    fn options_change_what_the_basic_profile_does() {
+        let of = |options: &[Annex], tag| option_action(options.iter().copied().collect(), tag);
+        use Annex::*;
+        assert_eq!(of(&[], tags::STATION_NAME), None);
+        let kept = Some((RetainDeviceIdentity, Action::K));
+        assert_eq!(of(&[RetainDeviceIdentity], tags::STATION_NAME), kept);
+        let both = [CleanDescriptors, RetainPatientCharacteristics];
+        assert_eq!(of(&both, tags::PATIENT_AGE).map(|(o, _)| o), Some(both[1]));
+        assert_eq!(of(&both, tags::ALLERGIES), Some((CleanDescriptors, Action::C)));
+        assert!(is_temporal(tags::STUDY_DATE) && !is_temporal(tags::PATIENT_BIRTH_DATE));
     }
 
     #[test]

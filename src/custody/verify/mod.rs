@@ -145,6 +145,27 @@ pub struct Expected<'a> {
     /// `Characteristic`. 113109: `Device`. 113110: `Uid`. 113111: `Private`. 113112:
     /// `Institution`. 113105 clean descriptors: `Text`. 113103 clean graphics: `Graphics`.
     pub exempt: &'a [Kind],
+    /// stand-in
+    pub dates: Dates,
+    /// stand-in
+    pub kept: &'a [Kept],
+}
+/// stand-in
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, dead_code)]
+pub enum Dates {
+    Removed,
+    Full,
+    Shifted { days: u32 },
+    Years,
+}
+/// stand-in
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Kept {
+    pub tag: u32,
+    pub mask: u32,
+    pub creator: Option<String>,
 }
 
 /// A file in which nothing was found.

@@ -169,6 +169,8 @@ fn expected(syntax: &str) -> Expected<'_> {
         visual_features: Some("NO"),
         longitudinal: "REMOVED",
         exempt: &[],
+        dates: Dates::Removed,
+        kept: &[],
     }
 }
 

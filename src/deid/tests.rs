@@ -1,0 +1,174 @@
+use super::text::{Known, Retained};
+use super::*;
+use crate::dicom::dataset::{Element, text_of};
+use crate::key::RootKey;
+use crate::profile::language;
+use crate::standard::{self, Action};
+use dicom_core::value::{DataSetSequence, Value};
+use dicom_dictionary_std::uids;
+use dicom_object::InMemDicomObject;
+use std::sync::LazyLock;
+
+static ROOT: LazyLock<RootKey> = LazyLock::new(|| RootKey::generate().unwrap());
+
+fn profile() -> Profile {
+    language::parse("basic.yaml", include_str!("../../profiles/basic.yaml")).unwrap()
+}
+
+fn text(tag: Tag, vr: VR, value: &str) -> Element {
+    Element::new(tag, vr, PrimitiveValue::from(value))
+}
+
+fn sequence(tag: Tag, items: Vec<InMemDicomObject>) -> Element {
+    Element::new(tag, VR::SQ, Value::from(DataSetSequence::from(items)))
+}
+
+fn ct() -> InMemDicomObject {
+    let mut object = InMemDicomObject::from_element_iter([
+        text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE),
+        text(tags::SOP_INSTANCE_UID, VR::UI, "1.2.3.4"),
+        text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.3"),
+        text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.1"),
+        text(tags::PATIENT_ID, VR::LO, "MRN-4711"),
+        text(tags::PATIENT_NAME, VR::PN, "DOE^JANE"),
+        text(tags::ACCESSION_NUMBER, VR::SH, "A-1"),
+        text(tags::MODALITY, VR::CS, "CT"),
+    ]);
+    object.put_element(Element::new(
+        tags::IMAGE_TYPE,
+        VR::CS,
+        PrimitiveValue::Strs(vec!["ORIGINAL".to_owned(), "PRIMARY".to_owned()].into()),
+    ));
+    object
+}
+
+fn scrub(object: InMemDicomObject) -> (Dataset, Report) {
+    let (out, _, report) = scrub_with(&profile(), object, PixelStatement::UNTOUCHED);
+    (out, report)
+}
+
+fn scrub_with(
+    profile: &Profile,
+    object: InMemDicomObject,
+    pixels: PixelStatement,
+) -> (Dataset, Claims, Report) {
+    let pseudonyms = Pseudonyms::new(&ROOT, "lab");
+    let source = Dataset::from(object);
+    let mut known = Known::default();
+    known.observe(&source);
+    let cleaner = known.cleaner(Retained { device: false, institution: false });
+    let subject = Subject::of(&source).unwrap();
+    Engine::new(profile, &pseudonyms, &cleaner).scrub(source, &subject, pixels)
+}
+
+#[test]
+fn identity_becomes_pseudonyms() {
+    let (out, report) = scrub(ct());
+    let pseudonyms = Pseudonyms::new(&ROOT, "lab");
+    let patient = pseudonyms.patient("", "MRN-4711");
+    assert_eq!(out.text(tags::PATIENT_ID), Some(patient.clone()));
+    assert_eq!(out.text(tags::PATIENT_NAME), Some(patient));
+    assert_eq!(out.text(tags::ACCESSION_NUMBER), Some(pseudonyms.accession("", "A-1")));
+    assert_eq!(out.text(tags::SOP_INSTANCE_UID), Some(pseudonyms.uid("1.2.3.4")));
+    assert_eq!(out.text(tags::SOP_CLASS_UID), Some(uids::CT_IMAGE_STORAGE.to_owned()));
+    assert_eq!(out.text(tags::PATIENT_IDENTITY_REMOVED), Some("YES".to_owned()));
+    assert!(report.total(Action::U) >= 3);
+}
+
+#[test]
+fn rules_hold_at_every_depth() {
+    let mut object = ct();
+    let deep = InMemDicomObject::from_element_iter([
+        text(tags::PATIENT_NAME, VR::PN, "DOE^JANE"),
+        text(tags::STATION_NAME, VR::SH, "CT-1"),
+        text(Tag(0x0011, 0x1001), VR::LO, "private"),
+        text(tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.3.9"),
+        text(tags::CODE_VALUE, VR::SH, "kept"),
+    ]);
+    let middle = InMemDicomObject::from_element_iter([sequence(
+        tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE,
+        vec![deep],
+    )]);
+    object.put_element(sequence(tags::REFERENCED_IMAGE_SEQUENCE, vec![middle]));
+    let out = scrub(object).0.into_object();
+    let middle = &out.get(tags::REFERENCED_IMAGE_SEQUENCE).unwrap().items().unwrap()[0];
+    let deep = &middle.get(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE).unwrap().items().unwrap()[0];
+    assert_eq!(deep.get(tags::PATIENT_NAME).unwrap().value().multiplicity(), 0);
+    assert_eq!(text_of(deep.get(tags::STATION_NAME).unwrap()).as_deref(), Some("REMOVED"));
+    assert!(deep.get(Tag(0x0011, 0x1001)).is_none());
+    let reference = text_of(deep.get(tags::REFERENCED_SOP_INSTANCE_UID).unwrap()).unwrap();
+    assert_eq!(reference, Pseudonyms::new(&ROOT, "lab").uid("1.2.3.9"));
+    assert_eq!(text_of(deep.get(tags::CODE_VALUE).unwrap()).as_deref(), Some("kept"));
+}
+
+/// Every row of the Basic Profile: a value planted there does not come out.
+#[test]
+fn no_listed_element_keeps_its_value() {
+    use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+    for tag in standard::listed_tags() {
+        let vr = dicom_dictionary_std::StandardDataDictionary.by_tag(tag).unwrap().vr().relaxed();
+        let canary = match vr {
+            VR::SQ => sequence(
+                tag,
+                vec![InMemDicomObject::from_element_iter([text(
+                    tags::PATIENT_COMMENTS,
+                    VR::LT,
+                    "CANARY",
+                )])],
+            ),
+            VR::UI => text(tag, vr, "1.99.77.55"),
+            VR::OB | VR::OW | VR::UN => {
+                Element::new(tag, vr, PrimitiveValue::U8(b"CANARY".as_slice().into()))
+            }
+            VR::FD => Element::new(tag, vr, PrimitiveValue::from(1234.5_f64)),
+            VR::FL => Element::new(tag, vr, PrimitiveValue::from(1234.5_f32)),
+            VR::US | VR::UL | VR::SL | VR::SS => continue,
+            _ => text(tag, vr, "CANARY"),
+        };
+        let mut object = ct();
+        if object.get(tag).is_none() {
+            object.put_element(canary);
+        }
+        let bytes = scrub(object).0.encode().unwrap();
+        for trace in [b"CANARY".as_slice(), b"1.99.77.55", b"1.2.3.4", b"MRN-4711", b"DOE"] {
+            assert!(!bytes.windows(trace.len()).any(|w| w == trace), "{tag} {vr}");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_decode_is_emptied() {
+    let mut object = ct();
+    object.put_element(text(tags::CONTRAST_BOLUS_INGREDIENT, VR::LO, "J\u{fffd}r"));
+    object.put_element(text(tags::MANUFACTURER, VR::LO, "Müller"));
+    let out = scrub(object).0;
+    assert!(out.has(tags::CONTRAST_BOLUS_INGREDIENT));
+    assert_eq!(out.text(tags::CONTRAST_BOLUS_INGREDIENT), None);
+    assert_eq!(out.text(tags::MANUFACTURER).as_deref(), Some("Müller"));
+}
+
+#[test]
+fn claims_are_what_was_done() {
+    let mut object = ct();
+    object.put_element(text(tags::RECOGNIZABLE_VISUAL_FEATURES, VR::CS, "NO"));
+    let said = |face, changed| {
+        let pixels = PixelStatement { face, text_cleaned: false, changed };
+        let (out, claims, _) = scrub_with(&profile(), object.clone(), pixels);
+        let codes = out.object().get(tags::DEIDENTIFICATION_METHOD_CODE_SEQUENCE).unwrap();
+        let codes = codes.items().unwrap().len();
+        assert_eq!(codes, claims.codes.len());
+        let features = out.text(tags::RECOGNIZABLE_VISUAL_FEATURES);
+        (codes, features, out.text(tags::IMAGE_TYPE).unwrap())
+    };
+    let yes_no = |s: &str| Some(s.to_owned());
+    assert_eq!(said(FaceStatement::Removed, true), (2, yes_no("NO"), "DERIVED".into()));
+    assert_eq!(said(FaceStatement::Left, false), (1, yes_no("YES"), "ORIGINAL".into()));
+    assert_eq!(said(FaceStatement::Silent, false), (1, None, "ORIGINAL".into()));
+}
+
+#[test]
+fn an_object_without_identity_is_refused() {
+    let mut object = ct();
+    object.put_element(text(tags::STUDY_INSTANCE_UID, VR::UI, "../../etc"));
+    assert!(Subject::of(&Dataset::from(object)).is_err());
+}
