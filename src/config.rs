@@ -17,7 +17,7 @@
 
 use crate::id::AeTitle;
 use crate::net::access::{Caller, Network};
-use crate::profile::{Profile, language};
+use crate::profile::{Profile, SHIPPED, language};
 use crate::yaml::{Mistakes, Notes, suggestion};
 use serde::Deserialize;
 use serde_yaml::Spanned;
@@ -345,7 +345,6 @@ fn credential() -> Option<PathBuf> {
 }
 
 /// The profiles that are compiled in, by name.
-const SHIPPED: [(&str, &str); 1] = [("basic", include_str!("../profiles/basic.yaml"))];
 
 /// A profile by the name of a shipped one or by its file, which is looked for in `folder`.
 ///

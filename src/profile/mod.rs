@@ -92,6 +92,15 @@ pub enum BurnedIn {
     },
 }
 
+/// The profiles that efface brings along, by name: the text of each file in `profiles/`.
+pub const SHIPPED: [(&str, &str); 5] = [
+    ("basic", include_str!("../../profiles/basic.yaml")),
+    ("device-manufacturing", include_str!("../../profiles/device-manufacturing.yaml")),
+    ("teleradiology", include_str!("../../profiles/teleradiology.yaml")),
+    ("research-longitudinal", include_str!("../../profiles/research-longitudinal.yaml")),
+    ("hipaa-safe-harbor", include_str!("../../profiles/hipaa-safe-harbor.yaml")),
+];
+
 /// Who decided about an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ground {
@@ -368,6 +377,25 @@ mod tests {
         assert_eq!(decide(tags::PATIENT_BIRTH_DATE, VR::DA), (Action::Z, Ground::Table));
         assert_eq!(decide(tags::EVALUATOR_NAME, VR::PN), (Action::Z, Ground::Representation));
         assert_eq!(decide(tags::ROWS, VR::US), (Action::K, Ground::Known));
+    }
+
+    #[test]
+    fn the_shipped_profiles_are_right_and_bear_their_names() {
+        for (name, text) in SHIPPED {
+            let profile = language::parse(name, text).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(profile.name(), name);
+            assert_eq!(*profile.faces(), Faces::Remove, "{name}");
+            assert_eq!(*profile.burned_in(), BurnedIn::Withhold, "{name}");
+            for (tag, vr) in [
+                (tags::PATIENT_BIRTH_DATE, VR::DA),
+                (tags::INSTITUTION_NAME, VR::LO),
+                (tags::REFERRING_PHYSICIAN_NAME, VR::PN),
+                (tags::OTHER_PATIENT_I_DS, VR::LO),
+            ] {
+                let action = decide(&profile, tag, vr).0;
+                assert!(matches!(action, Action::X | Action::Z | Action::D), "{name} {tag}");
+            }
+        }
     }
 
     #[test]
