@@ -4,9 +4,9 @@
 //! the gate isn't sure about stays inside, with a code that says why.
 
 use crate::dicom::dataset::Dataset;
-use crate::profile::{BurnedIn, Faces, Profile};
+use crate::profile::{BurnedIn, Device, Faces, Profile};
 use crate::spool::quarantine::Code;
-use crate::standard::{ClassPolicy, SopClass, sop_classes};
+use crate::standard::{Annex, ClassPolicy, SopClass, sop_classes};
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
 
@@ -15,22 +15,33 @@ pub struct Facts {
     class: Option<&'static SopClass>,
     localizer: bool,
     secondary: bool,
+    rendering: bool,
     burned_in: Option<bool>,
-    overlay_in_pixels: bool,
+    overlay_in_samples: bool,
     has_pixels: bool,
+    device: Device,
 }
 
 /// What the gate says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// The object may go on.
-    Pass(FaceDuty),
+    Pass(Duty),
     /// It stays inside.
     Withhold(Code, &'static str),
 }
 
+/// What must be done to the pixels before an object may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Duty {
+    /// About a face.
+    pub face: FaceDuty,
+    /// The rule for the device, by its place in the profile, whose regions must be blanked.
+    pub device: Option<usize>,
+}
+
 /// What must be done about a face before the object may leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FaceDuty {
     /// No face can be in it.
     None,
@@ -74,13 +85,15 @@ impl Facts {
             class: sop_classes().get(sop_class),
             localizer: says("LOCALIZER") || says("SCOUT"),
             secondary: says("SECONDARY") || source.has(tags::CONVERSION_TYPE),
+            rendering: image_type.iter().any(|value| is_rendering(value)),
             burned_in: match source.text(tags::BURNED_IN_ANNOTATION).as_deref() {
                 Some("YES") => Some(true),
                 Some("NO") => Some(false),
                 _ => None,
             },
-            overlay_in_pixels: has_overlay_in_pixels(source),
+            overlay_in_samples: has_overlay_in_samples(source),
             has_pixels,
+            device: Device::of(source, sop_class),
         }
     }
 
@@ -89,53 +102,78 @@ impl Facts {
         let Some(class) = self.class else {
             return Verdict::Withhold(Code::ClassPolicy, "not a Storage SOP Class of PS3.4 B.5");
         };
-        if self.overlay_in_pixels {
-            let why = "Overlay Bit Position (60xx,0102) lies in the pixels";
+        if self.overlay_in_samples {
+            let why = "Overlay Bit Position (60xx,0102) lies within the samples";
             return Verdict::Withhold(Code::OverlayInPixels, why);
         }
+        let everything_leaves = matches!(profile.faces(), Faces::Leave { .. })
+            && matches!(profile.burned_in(), BurnedIn::Leave { .. });
+        if self.rendering && self.has_pixels && !everything_leaves {
+            let why = "Image Type (0008,0008) names a rendering or a screen capture";
+            return Verdict::Withhold(Code::Rendering, why);
+        }
+        let device = self.device_rule(class, profile);
         let says_burned_in = self.has_pixels && self.burned_in == Some(true);
-        if says_burned_in && *profile.burned_in() == BurnedIn::Withhold {
-            let why = "Burned In Annotation (0028,0301) is YES";
+        if says_burned_in && device.is_none() && *profile.burned_in() == BurnedIn::Withhold {
+            let why = "Burned In Annotation (0028,0301) is YES, and no device rule covers it";
             return Verdict::Withhold(Code::BurnedInText, why);
         }
+        let pass = |face| Verdict::Pass(Duty { face, device });
         match class.policy {
-            ClassPolicy::Deid | ClassPolicy::Structured => Verdict::Pass(FaceDuty::None),
+            ClassPolicy::Deid | ClassPolicy::Structured => pass(FaceDuty::None),
+            ClassPolicy::Quarantine if device.is_some() => pass(FaceDuty::None),
+            ClassPolicy::Quarantine
+                if class.is_document && profile.options().has(Annex::CleanStructuredContent) =>
+            {
+                pass(FaceDuty::None)
+            }
             ClassPolicy::Quarantine => {
                 Verdict::Withhold(Code::ClassPolicy, "the SOP class is held by default")
             }
+            ClassPolicy::PixelCheck if device.is_some() => pass(FaceDuty::None),
             ClassPolicy::PixelCheck => self.decide_burned_in(class, profile),
             ClassPolicy::RoiFilter => match profile.faces() {
-                Faces::Leave { .. } => Verdict::Pass(FaceDuty::Left),
+                Faces::Leave { .. } => pass(FaceDuty::Left),
                 Faces::Remove | Faces::Withhold => Verdict::Withhold(
                     Code::RoiMayTraceFace,
                     "contours and segments are not clipped yet",
                 ),
             },
-            ClassPolicy::Deface => self.decide_face(class, profile),
+            ClassPolicy::Deface => self.decide_face(class, profile, device),
         }
+    }
+
+    /// The rule for the device that made the image. Of classes that are held by default, only a rule
+    /// that names the class lets an instance go on.
+    fn device_rule(&self, class: &SopClass, profile: &Profile) -> Option<usize> {
+        if !self.has_pixels {
+            return None;
+        }
+        let rule = profile.devices().iter().position(|rule| rule.fits(&self.device))?;
+        let named = !profile.devices()[rule].sop_classes.is_empty();
+        (named || class.policy != ClassPolicy::Quarantine).then_some(rule)
     }
 
     /// Projections and ultrasound: the object's own word counts where the device writes no text.
     fn decide_burned_in(&self, class: &SopClass, profile: &Profile) -> Verdict {
+        let pass = Verdict::Pass(Duty { face: FaceDuty::None, device: None });
         match profile.burned_in() {
-            BurnedIn::Leave { .. } => Verdict::Pass(FaceDuty::None),
+            BurnedIn::Leave { .. } => pass,
             BurnedIn::Withhold if is_ultrasound(class) => Verdict::Withhold(
                 Code::BurnedInText,
-                "ultrasound devices write names into the image",
+                "ultrasound devices write names into the image, and no device rule covers this one",
             ),
-            BurnedIn::Withhold if self.burned_in == Some(false) && !self.secondary => {
-                Verdict::Pass(FaceDuty::None)
-            }
+            BurnedIn::Withhold if self.burned_in == Some(false) && !self.secondary => pass,
             BurnedIn::Withhold => {
-                let why = "Burned In Annotation (0028,0301) is not NO, or the image is secondary";
+                let why = "Burned In Annotation (0028,0301) is not NO, or the image is secondary, and no device rule covers it";
                 Verdict::Withhold(Code::BurnedInText, why)
             }
         }
     }
 
-    fn decide_face(&self, class: &SopClass, profile: &Profile) -> Verdict {
+    fn decide_face(&self, class: &SopClass, profile: &Profile, device: Option<usize>) -> Verdict {
         match profile.faces() {
-            Faces::Leave { .. } => Verdict::Pass(FaceDuty::Left),
+            Faces::Leave { .. } => Verdict::Pass(Duty { face: FaceDuty::Left, device }),
             Faces::Withhold => Verdict::Withhold(
                 Code::NoDefacer,
                 "the profile does not say what to do about faces",
@@ -146,22 +184,50 @@ impl Facts {
             Faces::Remove if self.localizer => {
                 Verdict::Withhold(Code::Localizer, "Image Type (0008,0008) says LOCALIZER")
             }
-            Faces::Remove => Verdict::Pass(FaceDuty::Clear),
+            Faces::Remove if device.is_some() && self.burned_in == Some(true) => Verdict::Withhold(
+                Code::BurnedInText,
+                "a volume with text burned in: face and text are not both cleaned",
+            ),
+            Faces::Remove => Verdict::Pass(Duty { face: FaceDuty::Clear, device: None }),
         }
     }
 }
+
+/// Values of Image Type (0008,0008) by which devices name pictures made of a volume, or of a screen:
+/// a surface seen from outside shows the face, a screen shows the patient's name.
+fn is_rendering(value: &str) -> bool {
+    let value = value.to_ascii_uppercase();
+    RENDERINGS.iter().any(|word| value.contains(word)) || matches!(value.as_str(), "3D" | "SSD")
+}
+
+const RENDERINGS: [&str; 12] = [
+    "VOLREN",
+    "VOLUME_REN",
+    "VOLUME REN",
+    "VRT",
+    "RENDER",
+    "SURFACE",
+    "SCREEN",
+    "SNAPSHOT",
+    "CAPTURE",
+    "3DMODEL",
+    "CINEMATIC",
+    "ENDOSCOPIC VIEW",
+];
 
 fn is_ultrasound(class: &SopClass) -> bool {
     ["Ultrasound", "US", "Photoacoustic"].iter().any(|word| class.keyword.contains(word))
 }
 
-/// Overlays of before 2004 may be stored in unused high bits of Pixel Data (PS3.3 C.9.2, retired):
-/// removing the 60xx group leaves the drawing in the samples.
-fn has_overlay_in_pixels(source: &Dataset) -> bool {
+/// Overlays of before 2004 may be stored in bits of Pixel Data (PS3.3 C.9.2, retired). Unused bits
+/// are cleared when the pixels leave; a drawing within the samples themselves is seen by everybody.
+fn has_overlay_in_samples(source: &Dataset) -> bool {
+    let high_bit = source.number(tags::HIGH_BIT).unwrap_or(f64::MAX);
     (0x6000..=0x601E).step_by(2).any(|group| {
         let number = |element| source.number(Tag(group, element));
-        number(0x0100).is_some_and(|bits_allocated| bits_allocated != 1.0)
-            || number(0x0102).is_some_and(|bit_position| bit_position != 0.0)
+        let embedded = number(0x0100).is_some_and(|bits_allocated| bits_allocated != 1.0)
+            || number(0x0102).is_some_and(|bit_position| bit_position != 0.0);
+        embedded && number(0x0102).is_none_or(|bit_position| bit_position <= high_bit)
     })
 }
 
@@ -185,6 +251,10 @@ mod tests {
         Facts::of(&source, class, true).decide(&profile(rest))
     }
 
+    fn passes(face: FaceDuty) -> Verdict {
+        Verdict::Pass(Duty { face, device: None })
+    }
+
     const CLEAN: &str = "options: [Clean Recognizable Visual Features]\n";
     const LEAVE: &str = "leave: { faces: { because: \"test data\" }, burned_in_text: { because: \"test data\" } }\n";
 
@@ -198,8 +268,8 @@ mod tests {
     #[test]
     fn faces() {
         let ct = uids::CT_IMAGE_STORAGE;
-        assert_eq!(verdict(ct, &[], CLEAN), Verdict::Pass(FaceDuty::Clear));
-        assert_eq!(verdict(ct, &[], LEAVE), Verdict::Pass(FaceDuty::Left));
+        assert_eq!(verdict(ct, &[], CLEAN), passes(FaceDuty::Clear));
+        assert_eq!(verdict(ct, &[], LEAVE), passes(FaceDuty::Left));
         assert_eq!(code(verdict(ct, &[], "")), Some(Code::NoDefacer));
         let scout = [(tags::IMAGE_TYPE, "ORIGINAL\\PRIMARY\\LOCALIZER")];
         assert_eq!(code(verdict(ct, &scout, CLEAN)), Some(Code::Localizer));
@@ -226,16 +296,68 @@ mod tests {
         assert_eq!(code(verdict(sc, &[], LEAVE)), Some(Code::ClassPolicy));
         assert_eq!(code(verdict("1.2.3.4", &[], LEAVE)), Some(Code::ClassPolicy));
         let dose = uids::X_RAY_RADIATION_DOSE_SR_STORAGE;
-        assert_eq!(verdict(dose, &[], CLEAN), Verdict::Pass(FaceDuty::None));
+        assert_eq!(verdict(dose, &[], CLEAN), passes(FaceDuty::None));
     }
 
     #[test]
-    fn overlays_in_the_pixels_are_seen() {
+    fn overlays_within_the_samples_are_seen() {
         let mut source = Dataset::new();
-        let bit = |n: u16| DataElement::new(Tag(0x6002, 0x0102), VR::US, PrimitiveValue::from(n));
-        source.put(bit(0));
-        assert!(!has_overlay_in_pixels(&source));
-        source.put(bit(12));
-        assert!(has_overlay_in_pixels(&source));
+        let us = |tag, n: u16| DataElement::new(tag, VR::US, PrimitiveValue::from(n));
+        let position = Tag(0x6002, 0x0102);
+        source.put(us(position, 0));
+        assert!(!has_overlay_in_samples(&source));
+        source.put(us(position, 12));
+        assert!(has_overlay_in_samples(&source));
+        source.put(us(tags::HIGH_BIT, 11));
+        assert!(!has_overlay_in_samples(&source));
+        source.put(us(position, 11));
+        assert!(has_overlay_in_samples(&source));
+    }
+
+    #[test]
+    fn renderings_and_screens_stay() {
+        let ct = uids::CT_IMAGE_STORAGE;
+        for value in
+            ["DERIVED\\SECONDARY\\VRT", "DERIVED\\SECONDARY\\SCREEN SAVE", "DERIVED\\PRIMARY\\3D"]
+        {
+            let image = [(tags::IMAGE_TYPE, value)];
+            assert_eq!(code(verdict(ct, &image, CLEAN)), Some(Code::Rendering), "{value}");
+            assert_eq!(code(verdict(ct, &image, LEAVE)), None, "{value}");
+        }
+        let volume = [(tags::IMAGE_TYPE, "DERIVED\\SECONDARY\\AXIAL\\CT_SOM5 SPI")];
+        assert_eq!(verdict(ct, &volume, CLEAN), passes(FaceDuty::Clear));
+    }
+
+    const DEVICE: &str = "options: [Clean Pixel Data]\ndevices:\n  - { manufacturer: ACME, model: Echo, rows: 6, columns: 8, blank: [{ x: 0, y: 0, width: 8, height: 1 }], because: \"seen by two people\" }\n";
+
+    /// The same device at another size, and a class that is held, aren't covered.
+    #[test]
+    fn a_rule_for_the_device_lets_its_images_go_on() {
+        let decide = |class: &str, rows: u16, rest: &str| {
+            let mut source = Dataset::new();
+            source.put_text(tags::MANUFACTURER, VR::LO, "ACME");
+            source.put_text(tags::MANUFACTURER_MODEL_NAME, VR::LO, "Echo");
+            source.put_text(tags::BURNED_IN_ANNOTATION, VR::CS, "YES");
+            for (tag, n) in [(tags::ROWS, rows), (tags::COLUMNS, 8)] {
+                source.put(DataElement::new(tag, VR::US, PrimitiveValue::from(n)));
+            }
+            Facts::of(&source, class, true).decide(&profile(rest))
+        };
+        let covered = Verdict::Pass(Duty { face: FaceDuty::None, device: Some(0) });
+        let (us, sc) = (uids::ULTRASOUND_IMAGE_STORAGE, uids::SECONDARY_CAPTURE_IMAGE_STORAGE);
+        assert_eq!(decide(us, 6, DEVICE), covered);
+        assert_eq!(code(decide(us, 7, DEVICE)), Some(Code::BurnedInText));
+        assert_eq!(code(decide(sc, 6, DEVICE)), Some(Code::BurnedInText));
+        let named = DEVICE.replace("rows:", "sop_classes: [SecondaryCaptureImageStorage], rows:");
+        assert_eq!(decide(sc, 6, &named), covered);
+        assert_eq!(code(decide(us, 6, &named)), Some(Code::BurnedInText));
+    }
+
+    #[test]
+    fn documents_leave_when_their_content_is_cleaned() {
+        let sr = uids::ENHANCED_SR_STORAGE;
+        assert_eq!(code(verdict(sr, &[], CLEAN)), Some(Code::ClassPolicy));
+        let cleaned = "options: [Clean Structured Content]\n";
+        assert_eq!(verdict(sr, &[], cleaned), passes(FaceDuty::None));
     }
 }

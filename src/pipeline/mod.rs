@@ -7,7 +7,7 @@ pub mod survey;
 
 use crate::audit::SeriesFace;
 use crate::crosswalk::{self, Crosswalk};
-use crate::custody::gate::{self, FaceDuty, Grant, Verdict};
+use crate::custody::gate::{self, Duty, FaceDuty, Grant, Verdict};
 use crate::custody::object::{Deidentified, Object};
 use crate::custody::verify::Residue;
 use crate::deid::pseudonym::Pseudonyms;
@@ -198,7 +198,7 @@ fn retained(profile: &Profile) -> Retained {
 
 /// The instances of one series that owe the same to the face stage.
 struct Group<'s> {
-    duty: FaceDuty,
+    duty: Duty,
     members: Vec<&'s Instance>,
 }
 
@@ -221,12 +221,12 @@ struct Stage<'a> {
 impl<'a> Stage<'a> {
     /// Splits the study into series that may go on and instances that stay.
     fn gate(&mut self) -> (Vec<Group<'a>>, Vec<Withheld>) {
-        let mut pass: BTreeMap<([u8; 32], u8), Group<'a>> = BTreeMap::new();
+        let mut pass: BTreeMap<([u8; 32], Duty), Group<'a>> = BTreeMap::new();
         let mut stay: BTreeMap<(Code, &'static str), Vec<String>> = BTreeMap::new();
         for instance in &self.study.instances {
             match instance.facts.decide(&self.route.profile) {
                 Verdict::Pass(duty) => {
-                    let key = (instance.series_tag, duty as u8);
+                    let key = (instance.series_tag, duty);
                     let group = pass.entry(key).or_insert(Group { duty, members: Vec::new() });
                     group.members.push(instance);
                 }
@@ -246,7 +246,7 @@ impl<'a> Stage<'a> {
 
     /// One series. The inner error is a decision, the outer one a failure.
     fn series(&self, group: &Group<'_>) -> Result<Result<Finished, Withheld>, Failure> {
-        let finished = match group.duty {
+        let finished = match group.duty.face {
             FaceDuty::None => self.plain(group, FaceStatement::Silent),
             FaceDuty::Left => self.plain(group, FaceStatement::Left),
             FaceDuty::Clear => return self.clear_face(group),
@@ -263,7 +263,7 @@ impl<'a> Stage<'a> {
             self.verified(instance, draft)
         });
         let clean = clean.collect::<Result<Vec<_>, Failure>>()?;
-        let says = face == FaceStatement::Left || group.duty == FaceDuty::Clear;
+        let says = face == FaceStatement::Left || group.duty.face == FaceDuty::Clear;
         let line = says.then(|| face::series_face(self.pseudonym(group), clean.len(), face, None));
         Ok(Finished { clean, face: line })
     }

@@ -29,7 +29,9 @@ pub enum Code {
     RoiMayTraceFace,
     /// Text may be burned into the pixels.
     BurnedInText,
-    /// Overlay graphics in the unused bits of the pixels.
+    /// A rendering or a screen capture.
+    Rendering,
+    /// Overlay graphics within the samples of the pixels.
     OverlayInPixels,
     /// The verifier found something that identifies.
     Residue,
@@ -40,7 +42,7 @@ pub enum Code {
 }
 
 /// Every code: its name, what it means and what a person can do.
-const CODES: [(Code, &str, &str); 14] = [
+const CODES: [(Code, &str, &str); 15] = [
     (
         Code::Damaged,
         "damaged",
@@ -68,10 +70,11 @@ const CODES: [(Code, &str, &str); 14] = [
     ),
     (Code::BurnedInText, "burned-in-text", "identifying text may be burned into the pixels"),
     (
-        Code::OverlayInPixels,
-        "overlay-in-pixels",
-        "an overlay is stored in the unused bits of the pixels",
+        Code::Rendering,
+        "rendering",
+        "a rendering may show the face, a screen capture the name: send the volume instead",
     ),
+    (Code::OverlayInPixels, "overlay-in-pixels", "an overlay is drawn into the pixels"),
     (
         Code::Residue,
         "residue",

@@ -85,6 +85,8 @@ pub struct SopClass {
     pub keyword: &'static str,
     /// What becomes of its instances.
     pub policy: ClassPolicy,
+    /// Whether what identifies would stand in a content tree (PS3.3 C.17.3), not in pixels.
+    pub is_document: bool,
 }
 
 /// Every Storage SOP Class that efface negotiates, by UID. A class that isn't here is not accepted.
@@ -205,7 +207,8 @@ static SOP_CLASSES: LazyLock<HashMap<&str, SopClass>> = LazyLock::new(|| {
                 "quarantine" => ClassPolicy::Quarantine,
                 _ => return None,
             };
-            Some((row[0], SopClass { uid: row[0], keyword: row[1], policy }))
+            let is_document = row[3] == "text" && row[1] != "BasicStructuredDisplayStorage";
+            Some((row[0], SopClass { uid: row[0], keyword: row[1], policy, is_document }))
         })
         .collect()
 });
