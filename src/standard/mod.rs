@@ -1,6 +1,8 @@
 //! Tables of the DICOM standard, compiled into the program (see `SOURCE.txt` beside them).
 
 mod option;
+pub mod private;
+pub mod structured;
 
 pub use option::{Annex, Options};
 
