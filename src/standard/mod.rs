@@ -1,10 +1,11 @@
 //! Tables of the DICOM standard, compiled into the program (see `SOURCE.txt` beside them).
 
 mod option;
-pub mod private;
+mod private;
 pub mod structured;
 
 pub use option::{Annex, Options};
+pub use private::{SafePrivate, is_safe_private, safe_private, safe_private_vr};
 
 use dicom_core::Tag;
 use std::collections::HashMap;

@@ -35,6 +35,11 @@ pub fn safe_private(creator: &str, group: u16, low: u8) -> Option<&'static SafeP
     SAFE.get(creator.trim_end_matches(' '))?.get(&(group, low))
 }
 
+/// The VR that the table gives a private element, to read one that came as UN; of two, the first.
+pub fn safe_private_vr(creator: &str, group: u16, low: u8) -> Option<VR> {
+    safe_private(creator, group, low)?.vrs.split('/').next()?.parse().ok()
+}
+
 /// Whether Table E.3.10-1 lists a private element.
 pub fn is_safe_private(creator: &str, group: u16, low: u8) -> bool {
     safe_private(creator, group, low).is_some()
@@ -88,7 +93,9 @@ mod tests {
         assert!(dlp.is_of(VR::DS) && !dlp.is_of(VR::LO) && !dlp.is_of(VR::UN));
         let pixels = safe_private("Philips Imaging DD 001", 0x2001, 0x7D).unwrap();
         assert!(pixels.is_of(VR::OB) && pixels.is_of(VR::OW));
+        assert_eq!(safe_private_vr("Philips Imaging DD 001", 0x2001, 0x7D), Some(VR::OW));
         let unknown = safe_private("SIEMENS Ultrasound SC2000", 0x0119, 0x11).unwrap();
         assert!(!unknown.is_of(VR::UN) && !unknown.is_of(VR::DS));
+        assert_eq!(safe_private_vr("SIEMENS Ultrasound SC2000", 0x0119, 0x11), None);
     }
 }
