@@ -27,8 +27,14 @@ use tree::Tree;
 
 /// What this module needs of the engine: the treatments that are the same everywhere.
 pub(super) trait Hands {
-    /// Text without the study's known identifiers; `None`: nothing of it may stay.
+    /// Descriptive text without what identifies; `None`: nothing of it may stay.
     fn clean_text(&mut self, text: &str) -> Option<String>;
+
+    /// Text that an option keeps, and codes: only the study's known identifiers go. `None`: nothing
+    /// of it may stay.
+    fn kept_text(&mut self, text: &str) -> Option<String> {
+        self.clean_text(text)
+    }
 
     /// A date or time (DA, DT or TM) by the profile's dates policy; `None`: it may not stay.
     fn date(&mut self, vr: VR, value: &str) -> Option<String>;

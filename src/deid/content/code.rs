@@ -43,7 +43,8 @@ pub(super) fn clean(codes: Element, hands: &mut impl Hands) -> Option<Element> {
     let entries = codes.into_value().into_items()?.into_iter();
     let entries: Option<Vec<_>> = entries.map(|entry| clean_entry(entry, hands)).collect();
     let cleaned = hands.element(Element::new(tag, VR::SQ, sequence(entries?)))?;
-    cleaned.items().is_some_and(|entries| !entries.is_empty()).then_some(cleaned)
+    let entries = cleaned.items()?;
+    (!entries.is_empty() && entries.iter().all(|e| concept(e).is_some())).then_some(cleaned)
 }
 
 /// Anybody may put anything into a code of a private scheme. Its meaning is text like any other; a
@@ -58,14 +59,16 @@ fn clean_entry(mut entry: InMemDicomObject, hands: &mut impl Hands) -> Option<In
     }
     let text = |entry: &InMemDicomObject, tag| entry.get(tag).and_then(text_of);
     let scheme = text(&entry, tags::CODING_SCHEME_DESIGNATOR).unwrap_or_default();
-    if SCHEMES.contains(&scheme.as_str()) {
+    if SCHEMES.split_whitespace().any(|known| known == scheme) {
         return Some(entry);
     }
     for tag in CODE_VALUES.into_iter().chain([tags::CODING_SCHEME_DESIGNATOR]) {
-        if let Some(code) = text(&entry, tag)
-            && hands.clean_text(&code)? != code
-        {
-            return None;
+        let Some(element) = entry.take(tag) else { continue };
+        if let Some(code) = text_of(&element) {
+            if hands.kept_text(&code)? != code {
+                return None;
+            }
+            entry.put_str(tag, element.vr(), code);
         }
     }
     if let Some(meaning) = text(&entry, tags::CODE_MEANING) {
@@ -78,67 +81,8 @@ const CODE_VALUES: [Tag; 3] = [tags::CODE_VALUE, tags::LONG_CODE_VALUE, tags::UR
 
 /// Coding schemes of PS3.16 Table 8-1, whose codes somebody publishes. Left out: NPI, whose codes are
 /// persons, and ISO_OID, whose codes are anybody's.
-const SCHEMES: [&str; 62] = [
-    "99SDM",
-    "ACR",
-    "ASTM-sigpurpose",
-    "BARI",
-    "BI",
-    "C4",
-    "C5",
-    "CD2",
-    "CTV3",
-    "DC",
-    "DCM",
-    "DCMUID",
-    "FMA",
-    "HPC",
-    "I10",
-    "I10C",
-    "I10P",
-    "I11",
-    "I9",
-    "I9C",
-    "IBSI",
-    "ICDO3",
-    "IETF4646",
-    "ISO3166_1",
-    "ISO5218_1",
-    "ISO639_1",
-    "ISO639_2",
-    "ITIS_TSN",
-    "LN",
-    "MA",
-    "MAYOASRG",
-    "MDC",
-    "MDNS",
-    "MGI",
-    "MSH",
-    "NBD",
-    "NBG",
-    "NCDR",
-    "NCIt",
-    "NDC",
-    "NEU",
-    "NICIP",
-    "NYUMCCG",
-    "PATHLEX",
-    "POS",
-    "PUBCHEM_CID",
-    "RADELEMENT",
-    "RADLEX",
-    "RFC-3881",
-    "RFC3066",
-    "RFC5646",
-    "RO",
-    "RRID",
-    "RXNORM",
-    "SCPECG",
-    "SCT",
-    "SNM3",
-    "SRT",
-    "UBERON",
-    "UCUM",
-    "UMLS",
-    "caDSR",
-];
+const SCHEMES: &str = "\
+    99SDM ACR ASTM-sigpurpose BARI BI C4 C5 CD2 CTV3 DC DCM DCMUID FMA HPC I10 I10C I10P I11 I9 \
+    I9C IBSI ICDO3 IETF4646 ISO3166_1 ISO5218_1 ISO639_1 ISO639_2 ITIS_TSN LN MA MAYOASRG MDC \
+    MDNS MGI MSH NBD NBG NCDR NCIt NDC NEU NICIP NYUMCCG PATHLEX POS PUBCHEM_CID RADELEMENT \
+    RADLEX RFC-3881 RFC3066 RFC5646 RO RRID RXNORM SCPECG SCT SNM3 SRT UBERON UCUM UMLS caDSR";

@@ -7,7 +7,7 @@ use crate::dicom::dataset::{Element, text_of};
 use crate::id::Uid;
 use crate::standard::Options;
 use crate::standard::structured::Treatment;
-use dicom_core::header::Header;
+use dicom_core::header::{HasLength, Header};
 use dicom_core::value::PrimitiveValue;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
@@ -126,12 +126,13 @@ fn value(
         }
         Kind::Reference => {
             let outcome = if is_kept { Outcome::Kept } else { Outcome::Mapped };
-            Some((hands.element(element)?, outcome))
+            Some((hands.element(element).filter(says_something)?, outcome))
         }
         _ if treatment >= Treatment::Dummy => None,
         Kind::Words => {
             let words = text(&element, form)?;
-            let cleaned = hands.clean_text(&words)?;
+            let cleaned =
+                if is_kept { hands.kept_text(&words)? } else { hands.clean_text(&words)? };
             let outcome = changed(&words, &cleaned);
             Some((form.text(cleaned)?, outcome))
         }
@@ -144,7 +145,7 @@ fn value(
         Kind::Person => None,
         Kind::Code => Some((code::clean(element, hands)?, Outcome::Kept)),
         Kind::Number | Kind::Coordinates | Kind::Heading => {
-            Some((hands.element(element)?, Outcome::Kept))
+            Some((hands.element(element).filter(says_something)?, Outcome::Kept))
         }
     }
 }
@@ -152,6 +153,11 @@ fn value(
 /// The text of an element that has the VR of its value type.
 fn text(element: &Element, form: &Form) -> Option<String> {
     form.is_text(element.tag(), element.vr()).then(|| text_of(element)).flatten()
+}
+
+/// Whether anything is left in an element. The Measured Value Sequence may be empty (Type 2).
+fn says_something(element: &Element) -> bool {
+    element.tag() == tags::MEASURED_VALUE_SEQUENCE || !element.is_empty()
 }
 
 fn changed(before: &str, after: &str) -> Outcome {

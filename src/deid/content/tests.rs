@@ -14,6 +14,8 @@ use dicom_dictionary_std::tags;
 struct Fake {
     dates: Option<fn(&str) -> String>,
     met: Vec<Tag>,
+    /// What the profile empties.
+    emptied: Option<Tag>,
 }
 
 impl Hands for Fake {
@@ -30,6 +32,7 @@ impl Hands for Fake {
         assert!(element.tag() != tags::CONTENT_SEQUENCE && element.tag().group().is_multiple_of(2));
         self.met.push(element.tag());
         match element.vr() {
+            vr if self.emptied == Some(element.tag()) => Some(Element::empty(element.tag(), vr)),
             VR::DT => None,
             VR::SQ => {
                 let items = element.value().items().unwrap().iter().cloned();
@@ -413,6 +416,19 @@ fn what_is_no_item_goes() {
     ];
     // Finding is X/D: its dummy stands for the value that could not be read.
     assert_eq!(left(items, &Annex::ALL), "REMOVED");
+}
+
+#[test]
+fn an_item_whose_value_the_profile_empties_goes() {
+    for (item, tag) in [
+        (image(""), tags::REFERENCED_SOP_SEQUENCE),
+        (outline(Vec::new()), tags::GRAPHIC_DATA),
+        (code("121005 DCM", coded("121007", "DCM", "Device")), tags::CODE_VALUE),
+        (number("410668003 SCT"), tags::CODE_VALUE),
+    ] {
+        let mut hands = Fake { emptied: Some(tag), ..Fake::default() };
+        assert_eq!(shown(&cleaned(vec![item], &[], &mut hands).items), "", "{tag}");
+    }
 }
 
 #[test]
