@@ -13,7 +13,11 @@ pub struct Report {
 
 impl Report {
     pub(super) fn count(&mut self, tag: Tag, action: Action, ground: Ground) {
-        *self.counts.entry((tag, action, ground)).or_default() += 1;
+        self.count_many(tag, action, ground, 1);
+    }
+
+    pub(super) fn count_many(&mut self, tag: Tag, action: Action, ground: Ground, times: u64) {
+        *self.counts.entry((tag, action, ground)).or_default() += times;
     }
 
     /// Adds the counts of another object.

@@ -120,6 +120,7 @@ impl<'e> Treat<'e> {
             VR::AS | VR::DS | VR::IS => {
                 self.each(element, Action::K, |text| is_formal(vr, text).then(|| text.to_owned()))
             }
+            _ if is_private(tag) && is_bulk(&element) => (Action::X, None),
             _ if !is_text(vr) => (Action::K, Some(element)),
             _ if descriptive && !is_code(tag) => {
                 self.each(element, Action::C, |text| self.descriptor(text))
@@ -153,7 +154,8 @@ impl<'e> Treat<'e> {
         (if mapped { Action::U } else { Action::K }, element)
     }
 
-    fn kept(&self, text: &str) -> Option<String> {
+    /// Text that stays, without the study's known identifiers.
+    pub(super) fn kept(&self, text: &str) -> Option<String> {
         outcome(self.cleaner.kept(text, self.text_dates(&|day| self.moved(day))), text)
     }
 
@@ -209,6 +211,21 @@ impl<'e> Treat<'e> {
         }
     }
 }
+
+fn is_private(tag: Tag) -> bool {
+    tag.group() % 2 == 1
+}
+
+/// A private value of bytes that is long enough to be a picture: copies of the image, thumbnails and
+/// raw data are on the list of safe attributes too, and nobody defaces them.
+fn is_bulk(element: &Element) -> bool {
+    let bytes = matches!(element.vr(), VR::OB | VR::OW | VR::OF | VR::OD | VR::OL | VR::OV);
+    let short = |value: &PrimitiveValue| value.to_bytes().len() <= PRIVATE_BYTES_MAX;
+    bytes && !matches!(element.value(), Value::Primitive(value) if short(value))
+}
+
+/// Bytes of the longest private value that is no picture: an affine matrix of doubles is 128.
+const PRIVATE_BYTES_MAX: usize = 256;
 
 fn emptied(tag: Tag, vr: VR) -> Outcome {
     (Action::Z, Some(DataElement::empty(tag, vr)))

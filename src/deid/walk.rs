@@ -35,6 +35,13 @@ pub(super) type Outcome = (Action, Option<Element>);
 /// E.3.4).
 const TEXT_OF_CLEANED: [Tag; 2] = [tags::UNFORMATTED_TEXT_VALUE, tags::TEXT_VALUE];
 
+/// Sequences of content items (PS3.3 C.17.3, C.7.6.14, C.7.6.22: of a specimen's preparation steps).
+const CONTENT_TREES: [Tag; 3] = [
+    tags::CONTENT_SEQUENCE,
+    tags::ACQUISITION_CONTEXT_SEQUENCE,
+    tags::SPECIMEN_PREPARATION_STEP_CONTENT_ITEM_SEQUENCE,
+];
+
 impl<'e> Walk<'e> {
     pub(super) fn new(engine: &'e Engine<'e>, subject: &'e Subject, dates: DateRule) -> Self {
         Walk {
@@ -112,6 +119,9 @@ impl<'e> Walk<'e> {
         if vr != VR::SQ {
             return self.treat.value(element, treatment, ground, self.cleaning.is_some());
         }
+        if self.cleaning == Some(Annex::CleanStructuredContent) && CONTENT_TREES.contains(&tag) {
+            return (Action::C, Some(self.content(element)));
+        }
         match treatment.action() {
             Action::U | Action::K => {
                 let action = treatment.action();
@@ -128,23 +138,37 @@ impl<'e> Walk<'e> {
 
     /// C of a sequence: content trees item by item, other sequences with their text cleaned.
     fn clean(&mut self, element: Element, ground: Ground) -> Element {
-        let Ground::Option(Annex::CleanStructuredContent) = ground else {
-            let option = match ground {
-                Ground::Option(option) => option,
-                _ => Annex::CleanDescriptors,
-            };
-            return self.descend(element, Some(option));
+        let option = match ground {
+            Ground::Option(option) => option,
+            _ => Annex::CleanDescriptors,
         };
-        let tag = element.tag();
-        if tag == tags::WAVEFORM_ANNOTATION_SEQUENCE {
-            return self.descend(element, Some(Annex::CleanStructuredContent));
+        match CONTENT_TREES.contains(&element.tag()) {
+            true => self.content(element),
+            false => self.descend(element, Some(option)),
         }
+    }
+
+    fn content(&mut self, element: Element) -> Element {
+        let tag = element.tag();
         let items = element.into_value().into_items().unwrap_or_default();
         let outer = std::mem::replace(&mut self.top_level, false);
         let options = self.engine.profile.options();
-        let items = content::clean(items.into_iter().collect(), options, self);
+        let content = content::clean(items, options, self);
         self.top_level = outer;
-        DataElement::new(tag, VR::SQ, Value::from(DataSetSequence::from(items)))
+        let structured = Ground::Option(Annex::CleanStructuredContent);
+        for (outcome, times) in &content.counts {
+            self.report.count_many(tag, outcome.action(), structured, *times);
+        }
+        for option in content.decided.iter() {
+            self.report.count(tag, Action::K, Ground::Option(option));
+        }
+        match (content.items.is_empty(), dummy::value(tag, VR::SQ)) {
+            (false, _) => {
+                DataElement::new(tag, VR::SQ, Value::from(DataSetSequence::from(content.items)))
+            }
+            (true, Some(dummy)) => DataElement::new(tag, VR::SQ, dummy),
+            (true, None) => DataElement::empty(tag, VR::SQ),
+        }
     }
 
     fn descend(&mut self, element: Element, cleaning: Option<Annex>) -> Element {
@@ -161,6 +185,10 @@ impl<'e> Walk<'e> {
 impl Hands for Walk<'_> {
     fn clean_text(&mut self, text: &str) -> Option<String> {
         self.treat.descriptor(text)
+    }
+
+    fn kept_text(&mut self, text: &str) -> Option<String> {
+        self.treat.kept(text)
     }
 
     fn date(&mut self, vr: VR, value: &str) -> Option<String> {

@@ -265,7 +265,8 @@ impl Profile {
         let safe = self.options.has(Annex::RetainSafePrivate)
             && element >= 0x1000
             && subject.creator.is_some_and(|creator| {
-                standard::is_safe_private(creator, group, (element & 0xFF) as u8)
+                let row = standard::safe_private(creator, group, (element & 0xFF) as u8);
+                row.is_some_and(|row| subject.vr == VR::UN || row.is_of(subject.vr))
             });
         match safe {
             true => plain(Action::K, Ground::Option(Annex::RetainSafePrivate)),

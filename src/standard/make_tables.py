@@ -26,6 +26,15 @@ write("confidentiality.tsv",
         *[r[c] or "-" for c in e["columns"]]]
        for r in e["rows"] if r["match"]["kind"] != "private"])
 
+t = load("ps3.15-table-e3-4-1.json")
+options = ["retain_uids", "retain_device_identity", "retain_institution_identity", "retain_patient_characteristics",
+           "retain_longitudinal_full_dates", "retain_longitudinal_modified_dates", "clean_descriptors"]
+write("structured.tsv",
+      [f"PS3.15 Table E.3.4-1, edition {t['edition']}: scheme, code, value type, the action of basic, "
+       + ", ".join(options) + ", then the code meaning"],
+      sorted([r["scheme"], r["code"], r["value_type"], r["basic"], *[r["options"].get(o, "-") for o in options],
+              r["meaning"]] for r in t["rows"]))
+
 c = load("composite-resolution.json")
 write("composite.tsv",
       ["Composite actions of Table E.1-1 resolved by the attribute's Type in the IOD: SOP class, then tag=action"],
@@ -37,3 +46,9 @@ write("sop_classes.tsv",
       ["Storage SOP Classes (PS3.4 Table B.5-1) and their default policy: UID, keyword, policy, burned-in risk"],
       [[r["uid"], r["keyword"], r["policy"], r["burned_in_risk"]] for r in s["rows"]
        if r["policy"] not in ("reject", "not-storage-of-patient-object")])
+
+p = load("safe-private.json")
+write("safe_private.tsv",
+      ["PS3.15 Table E.3.10-1: private creator, group, low byte of the element, VR, name"],
+      sorted([r["creator"], r["group"], r["element"].removeprefix("xx"), r["vr"] or "-", r["meaning"] or "-"]
+             for r in p["rows"]))

@@ -2,9 +2,10 @@
 
 mod option;
 mod private;
+pub mod structured;
 
 pub use option::{Annex, Options};
-pub use private::{is_safe_private, safe_private_vr};
+pub use private::{SafePrivate, is_safe_private, safe_private, safe_private_vr};
 
 use dicom_core::Tag;
 use std::collections::HashMap;
