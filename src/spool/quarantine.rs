@@ -31,6 +31,8 @@ pub enum Code {
     BurnedInText,
     /// Overlay graphics in the unused bits of the pixels.
     OverlayInPixels,
+    /// The pixels can't be cleaned of what no viewer shows, or not blanked where they have to be.
+    PixelsNotCleaned,
     /// The verifier found something that identifies.
     Residue,
     /// The pipeline failed.
@@ -40,7 +42,7 @@ pub enum Code {
 }
 
 /// Every code: its name, what it means and what a person can do.
-const CODES: [(Code, &str, &str); 14] = [
+const CODES: [(Code, &str, &str); 15] = [
     (
         Code::Damaged,
         "damaged",
@@ -71,6 +73,11 @@ const CODES: [(Code, &str, &str); 14] = [
         Code::OverlayInPixels,
         "overlay-in-pixels",
         "an overlay is stored in the unused bits of the pixels",
+    ),
+    (
+        Code::PixelsNotCleaned,
+        "pixels-not-cleaned",
+        "something may hide in the pixels that could not be removed: have the sender export them uncompressed",
     ),
     (
         Code::Residue,
