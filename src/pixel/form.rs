@@ -78,9 +78,10 @@ impl Form {
             let value = dataset.number(tag).ok_or(Error::Form(name))?;
             if (0.0..=65535.0).contains(&value) { Ok(value as u16) } else { Err(Error::Form(name)) }
         };
-        let frames = match dataset.has(tags::NUMBER_OF_FRAMES) {
-            false => 1.0,
-            true => dataset.number(tags::NUMBER_OF_FRAMES).unwrap_or(0.0),
+        // Empty means the same as absent to every reader; that there is no more is checked.
+        let frames = match dataset.text(tags::NUMBER_OF_FRAMES) {
+            None => 1.0,
+            Some(_) => dataset.number(tags::NUMBER_OF_FRAMES).unwrap_or(0.0),
         };
         if frames < 1.0 || frames > f64::from(u32::MAX) {
             return Err(Error::Form("Number of Frames (0028,0008) is no number of frames"));
