@@ -160,7 +160,9 @@ fn header(criterion: &mut Criterion) {
     for (name, text) in SHIPPED {
         let profile = profile(text);
         with_engine(&profile, &header, |engine| {
-            group.bench_function(name, |bench| bench.iter(|| black_box(deidentify(&header, engine))));
+            group.bench_function(name, |bench| {
+                bench.iter(|| black_box(deidentify(&header, engine)))
+            });
         });
     }
     group.finish();

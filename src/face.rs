@@ -28,6 +28,9 @@ pub enum Error {
     /// The pixels of a slice cannot be looked at.
     #[error(transparent)]
     Pixels(#[from] frame::Error),
+    /// What else is in the pixels of a slice cannot be removed.
+    #[error(transparent)]
+    NotCleaned(#[from] crate::pixel::Error),
     /// An attribute without which a slice has no place or no HU.
     #[error("{0} is missing or not usable; the slice has no place in a volume")]
     Attribute(&'static str),

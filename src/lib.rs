@@ -13,8 +13,8 @@
 //! **DICOM.** [`dicom`]: the pre-scan, data sets, frames, planes, files.
 //!
 //! **Engine**, pure: values in, values out. [`profile`]: what happens to each element. [`deid`]: does
-//! it. [`deface`]: finds heads and removes faces. [`phantom`] and [`render`]: a head of nobody, and
-//! pictures of surfaces.
+//! it. [`pixel`]: what else of the pixels may leave. [`deface`]: finds heads and removes faces.
+//! [`phantom`] and [`render`]: a head of nobody, and pictures of surfaces.
 //!
 //! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`meter`]: counts.
 //!
@@ -33,7 +33,6 @@ pub mod fate;
 pub mod id;
 pub mod key;
 pub mod phi;
-pub mod pixel;
 pub mod yaml;
 
 pub mod standard;
@@ -43,6 +42,7 @@ pub mod dicom;
 pub mod deface;
 pub mod deid;
 pub mod phantom;
+pub mod pixel;
 pub mod profile;
 pub mod render;
 

@@ -185,6 +185,32 @@ fn what_is_withheld_is_listed_with_its_reason_and_ends_in_1() {
     assert_eq!(files(&site.path("out")).len(), 1);
 }
 
+/// What no viewer shows doesn't leave; pixels that can't be cleaned stay, and nothing else with them.
+#[test]
+fn pixels_leave_without_what_hides_in_them_or_stay() {
+    let site = Site::leaving_faces();
+    let mut hiding = patient(0).body_slice(1, 4);
+    hiding.numbers(0x0028_0101, &[12]).numbers(0x0028_0102, &[11]).numbers(0x0028_0103, &[0]);
+    let side = usize::from(study::SIDE);
+    let words: Vec<u16> = (0..side * side).map(|n| (n % 4096) as u16).collect();
+    // A letter to every two samples, in the four bits that nobody sees; and some behind them.
+    let letters = b"MERRIWEATHER^Cordelia".iter().cycle().flat_map(|b| [b >> 4, b & 0xf]);
+    let filled = words.iter().zip(letters).map(|(word, nibble)| word | u16::from(nibble) << 12);
+    let mut bytes: Vec<u8> = filled.flat_map(u16::to_le_bytes).collect();
+    bytes.extend(b"MERRIWEATHER^Cordelia ");
+    hiding.bytes(0x7FE0_0010, "OW", &bytes);
+    let mut short = patient(0).body_slice(1, 5);
+    short.bytes(0x7FE0_0010, "OW", &[0; 64]);
+    write_all(&site.path("in"), &[hiding, short, patient(0).body_slice(1, 3)]);
+    let said = deid(&site, 1);
+    assert!(said.starts_with("2 de-identified, 1 withheld, 0 repeated"), "{said}");
+    assert!(said.contains("withheld: pixels-not-cleaned (1 files)"), "{said}");
+    let left = dcmtk::arrived(&site.path("out"));
+    let clean: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    assert_eq!(left.iter().filter(|one| one.pixels() == clean).count(), 1);
+    assert!(left.iter().all(|one| !one.text("ImageType").contains("DERIVED")));
+}
+
 #[test]
 fn without_key_profile_or_input_nothing_is_written() {
     let site = Site::leaving_faces();

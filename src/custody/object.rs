@@ -10,6 +10,7 @@ use crate::dicom::frame::{Frame, FrameFormat};
 use crate::dicom::part10;
 use crate::dicom::source::Source;
 use crate::disk;
+use crate::pixel::{self, Stored, Treatment};
 use dicom_dictionary_std::{tags, uids};
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -60,10 +61,20 @@ pub struct Deidentified {
 /// The pixels of an object that leaves.
 enum Pixels {
     None,
-    /// Copied from the source, fragments and all.
-    AsTheyAre(PixelSpan),
+    /// Read from the source, cleaned, and blanked if somebody wanted it.
+    Treated(Box<Treatment>),
     /// Made here: native, little endian.
     Replaced(PixelSpan, Vec<u8>),
+}
+
+/// Which pixels an object is to leave with. In every case without what no viewer shows.
+pub enum Wanted<'a> {
+    /// Its own.
+    Own,
+    /// Its own, where the device that made them writes text blanked; nothing, if it writes none.
+    Blanked(&'a [(pixel::Region, pixel::Frames)]),
+    /// Others, made here.
+    Other(FrameFormat, Frame),
 }
 
 /// What the file meta information says of the output.
@@ -145,38 +156,74 @@ impl Object<Identified> {
         Ok((format, Frame::decode(format, self.transfer_syntax(), &value)?))
     }
 
-    /// De-identifies the header and takes the pixels as they are, or those of `replaced`.
+    /// De-identifies the header and decides about the pixels.
+    ///
+    /// # Errors
+    /// [`pixel::Error`]: the pixels can't be cleaned, the object stays inside.
     pub fn scrub(
         self,
         _granted: &Grant,
         engine: &Engine<'_>,
         face: FaceStatement,
-        replaced: Option<(FrameFormat, Frame)>,
-    ) -> Object<Scrubbed> {
+        wanted: Wanted<'_>,
+    ) -> Result<Object<Scrubbed>, pixel::Error> {
         let Identified { source, dataset, pixels, subject } = self.0;
-        let changed = replaced.is_some();
-        let said = PixelStatement { face, text_cleaned: false, changed };
+        let text_cleaned = matches!(wanted, Wanted::Blanked(_));
+        let pixels = Pixels::plan(&source, &dataset, pixels, wanted)?;
+        let said = PixelStatement { face, text_cleaned, changed: pixels.are_others() };
         let allowance = Allowance::of(engine.profile(), &subject.object_kind());
-        let (dataset, claims, report) = engine.scrub(dataset, &subject, said);
-        let transfer_syntax = match changed {
-            true => uids::EXPLICIT_VR_LITTLE_ENDIAN,
-            false => part10::outgoing_syntax(source.transfer_syntax()),
-        };
+        let (mut dataset, claims, report) = engine.scrub(dataset, &subject, said);
+        if let Pixels::Treated(treatment) = &pixels {
+            treatment.header().apply(&mut dataset);
+        }
         let identity = Identity {
             sop_class: dataset.text(tags::SOP_CLASS_UID).unwrap_or_default(),
             sop_instance: dataset.text(tags::SOP_INSTANCE_UID).unwrap_or_default(),
-            transfer_syntax: transfer_syntax.to_owned(),
+            transfer_syntax: pixels.transfer_syntax(&source).to_owned(),
         };
-        let pixels = match (replaced, pixels) {
-            (Some((format, frame)), _) => {
+        Ok(Object(Scrubbed { source, dataset, pixels, identity, claims, allowance, report }))
+    }
+}
+
+impl Pixels {
+    fn plan(
+        source: &Source,
+        dataset: &Dataset,
+        span: Option<PixelSpan>,
+        wanted: Wanted<'_>,
+    ) -> Result<Self, pixel::Error> {
+        match (wanted, span) {
+            (Wanted::Other(format, frame), _) => {
                 let bytes = frame.to_native();
                 let span = part10::native_span(format.bits_allocated, bytes.len() as u64);
-                Pixels::Replaced(span, bytes)
+                Ok(Pixels::Replaced(span, bytes))
             }
-            (None, Some(span)) => Pixels::AsTheyAre(span),
-            (None, None) => Pixels::None,
-        };
-        Object(Scrubbed { source, dataset, pixels, identity, claims, allowance, report })
+            (_, None) => Ok(Pixels::None),
+            (wanted, Some(span)) => {
+                let regions = if let Wanted::Blanked(regions) = wanted { regions } else { &[] };
+                let transfer_syntax = source.transfer_syntax();
+                let stored = Stored { dataset, span, transfer_syntax };
+                Treatment::plan(&stored, &mut source.reader()?, regions)
+                    .map(|treatment| Pixels::Treated(Box::new(treatment)))
+            }
+        }
+    }
+
+    /// Whether the image is no longer that of the source.
+    fn are_others(&self) -> bool {
+        match self {
+            Pixels::None => false,
+            Pixels::Treated(treatment) => treatment.blanks(),
+            Pixels::Replaced(..) => true,
+        }
+    }
+
+    fn transfer_syntax<'a>(&'a self, source: &'a Source) -> &'a str {
+        match self {
+            Pixels::None => part10::outgoing_syntax(source.transfer_syntax()),
+            Pixels::Treated(treatment) => treatment.transfer_syntax(),
+            Pixels::Replaced(..) => uids::EXPLICIT_VR_LITTLE_ENDIAN,
+        }
     }
 }
 
@@ -185,8 +232,9 @@ impl Object<Scrubbed> {
     /// cut took is found by its seal and made again from the original.
     ///
     /// # Errors
-    /// What the system says; the draft is removed then.
-    pub fn draft(self, file: &Path) -> io::Result<Object<Drafted>> {
+    /// [`pixel::Error`]: the pixels turned out not to be what they promised, or what the system says.
+    /// The draft is removed then.
+    pub fn draft(self, file: &Path) -> Result<Object<Drafted>, pixel::Error> {
         let Scrubbed { source, dataset, pixels, identity, claims, allowance, report } = self.0;
         let written = write_file(file, &source, &dataset, &pixels, &identity);
         if let Err(error) = written {
@@ -203,7 +251,7 @@ fn write_file(
     dataset: &Dataset,
     pixels: &Pixels,
     identity: &Identity,
-) -> io::Result<()> {
+) -> Result<(), pixel::Error> {
     let mut out = BufWriter::with_capacity(1 << 17, disk::create(path)?);
     let Identity { sop_class, sop_instance, transfer_syntax } = identity;
     part10::write_meta(&mut out, sop_class, sop_instance, transfer_syntax)?;
@@ -214,18 +262,9 @@ fn write_file(
             part10::write_pixel_header(&mut out, span)?;
             out.write_all(bytes)?;
         }
-        Pixels::AsTheyAre(span) => {
-            let padding = !span.encapsulated && span.length % 2 == 1;
-            let even = PixelSpan { length: span.length + u64::from(padding), ..*span };
-            part10::write_pixel_header(&mut out, &even)?;
-            let copied = io::copy(&mut source.pixels(span)?, &mut out)?;
-            if copied != span.length {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            out.write_all(&[0][..usize::from(padding)])?;
-        }
+        Pixels::Treated(treatment) => treatment.write(&mut source.reader()?, &mut out)?,
     }
-    out.flush()
+    Ok(out.flush()?)
 }
 
 impl Object<Drafted> {

@@ -1,17 +1,13 @@
 //! Grayscale frames: from the bytes of any transfer syntax to stored values and back to native.
 //!
 //! Stored values are what PS3.3 C.7.6.3.1.1 calls so: masked to Bits Stored and sign-extended,
-//! before the Modality LUT. A frame keeps the words it was read from, so that a sample which nobody
-//! changed leaves with every bit that it came with.
+//! before the Modality LUT. Bits outside Bits Stored are dropped when a frame is read: nobody sees
+//! them, so nobody would miss what hides in them.
 
+use super::bits::Bits;
+use super::codec::{self, FrameShape, Undecodable};
 use super::dataset::Dataset;
-use super::part10;
-use dicom_core::value::{PixelFragmentSequence, PrimitiveValue};
-use dicom_core::{DataElement, VR};
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
-use dicom_pixeldata::PixelDecoder;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Why pixels cannot be looked at. Such an object cannot be defaced either.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -22,6 +18,12 @@ pub enum Error {
     /// The decoder gave up.
     #[error("the pixels do not decode in their transfer syntax")]
     Decode,
+}
+
+impl From<Undecodable> for Error {
+    fn from(_: Undecodable) -> Self {
+        Error::Decode
+    }
 }
 
 /// The Image Pixel Module (PS3.3 C.7.6.3) of a single grayscale frame.
@@ -91,22 +93,31 @@ impl FrameFormat {
 
     /// Smallest and largest stored value.
     pub fn range(&self) -> (i32, i32) {
-        if self.signed {
-            (-(1 << (self.bits_stored - 1)), (1 << (self.bits_stored - 1)) - 1)
-        } else {
-            (0, ((1_i64 << self.bits_stored) - 1) as i32)
+        let (low, high) = self.bits().range();
+        (low as i32, high as i32)
+    }
+
+    fn bits(&self) -> Bits {
+        let &FrameFormat { bits_allocated: allocated, bits_stored: stored, signed, .. } = self;
+        Bits { allocated, stored, high: stored - 1, signed }
+    }
+
+    fn shape(&self) -> FrameShape {
+        let &FrameFormat { rows, columns, bits_allocated, bits_stored, signed } = self;
+        FrameShape { rows, columns, samples: 1, bits_allocated, bits_stored, signed }
+    }
+
+    /// The stored value of a clean word.
+    fn stored(&self, word: u16) -> i32 {
+        match (self.signed, self.bits_allocated) {
+            (true, 8) => i32::from(word as u8 as i8),
+            (true, _) => i32::from(word as i16),
+            (false, _) => i32::from(word),
         }
     }
 
-    fn stored(&self, word: u16) -> i32 {
-        let unused = 32 - u32::from(self.bits_stored);
-        let high = u32::from(word) << unused;
-        if self.signed { (high as i32) >> unused } else { (high >> unused) as i32 }
-    }
-
     fn word(&self, stored: i32) -> u16 {
-        let mask = ((1_u32 << self.bits_stored) - 1) as u16;
-        stored as u16 & mask
+        self.bits().clean(stored as u32) as u16
     }
 }
 
@@ -122,17 +133,22 @@ impl Frame {
     /// # Errors
     /// [`Error::Decode`]; a decoder that panics has failed like one that says so.
     pub fn decode(format: FrameFormat, transfer_syntax: &str, value: &[u8]) -> Result<Self, Error> {
-        let native = match transfer_syntax {
+        match transfer_syntax {
             uids::IMPLICIT_VR_LITTLE_ENDIAN | uids::EXPLICIT_VR_LITTLE_ENDIAN => {
-                return Frame::from_native(format, value);
+                Frame::from_native(format, value)
             }
-            _ => catch_unwind(AssertUnwindSafe(|| decompress(format, transfer_syntax, value))),
-        };
-        Frame::from_native(format, &native.unwrap_or(Err(Error::Decode))?)
+            _ => {
+                let codestream = codestream(value).ok_or(Error::Decode)?;
+                let native = codec::decode(&format.shape(), transfer_syntax, codestream)?;
+                Frame::from_native(format, &native)
+            }
+        }
     }
 
     fn from_native(format: FrameFormat, bytes: &[u8]) -> Result<Self, Error> {
         let bytes = bytes.get(..format.bytes()).ok_or(Error::Decode)?;
+        let mut bytes = bytes.to_vec();
+        format.bits().clean_words(&mut bytes);
         let words = match format.bits_allocated {
             8 => bytes.iter().map(|&b| u16::from(b)).collect(),
             _ => bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect(),
@@ -145,12 +161,10 @@ impl Frame {
         self.words.iter().map(|&word| self.format.stored(word)).collect()
     }
 
-    /// Takes over the samples that differ; every other word stays as it was read.
+    /// Takes over samples; whoever changes them stays within [`FrameFormat::range`].
     pub fn replace(&mut self, samples: &[i32]) {
         for (word, &sample) in self.words.iter_mut().zip(samples) {
-            if self.format.stored(*word) != sample {
-                *word = self.format.word(sample);
-            }
+            *word = self.format.word(sample);
         }
     }
 
@@ -167,55 +181,25 @@ impl Frame {
     }
 }
 
-/// Runs the codec of dicom-rs on an object that holds nothing but these pixels.
-fn decompress(format: FrameFormat, transfer_syntax: &str, value: &[u8]) -> Result<Vec<u8>, Error> {
-    let fragments = fragments(value).ok_or(Error::Decode)?;
-    let mut object = InMemDicomObject::new_empty();
-    for (tag, number) in [
-        (tags::SAMPLES_PER_PIXEL, 1),
-        (tags::ROWS, format.rows),
-        (tags::COLUMNS, format.columns),
-        (tags::BITS_ALLOCATED, format.bits_allocated),
-        (tags::BITS_STORED, format.bits_stored),
-        (tags::HIGH_BIT, format.bits_stored - 1),
-        (tags::PIXEL_REPRESENTATION, u16::from(format.signed)),
-    ] {
-        object.put(DataElement::new(tag, VR::US, PrimitiveValue::from(number)));
-    }
-    object.put_str(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2");
-    object.put_str(tags::NUMBER_OF_FRAMES, VR::IS, "1");
-    let pixels = PixelFragmentSequence::new(Vec::new(), fragments);
-    object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, pixels));
-    let meta = FileMetaTableBuilder::new()
-        .media_storage_sop_class_uid(uids::CT_IMAGE_STORAGE)
-        .media_storage_sop_instance_uid(part10::IMPLEMENTATION_CLASS_UID)
-        .transfer_syntax(transfer_syntax);
-    let object = object.with_meta(meta).map_err(|_| Error::Decode)?;
-    let decoded = object.decode_pixel_data_frame(0).map_err(|_| Error::Decode)?;
-    let as_asked = decoded.bits_allocated() == format.bits_allocated
-        && decoded.samples_per_pixel() == 1
-        && decoded.rows() == u32::from(format.rows)
-        && decoded.columns() == u32::from(format.columns);
-    if as_asked { Ok(decoded.into_data()) } else { Err(Error::Decode) }
-}
-
-/// The fragments behind the Basic Offset Table (PS3.5 A.4).
-fn fragments(mut value: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut items = Vec::new();
+/// The fragments behind the Basic Offset Table, joined: the one frame (PS3.5 A.4).
+fn codestream(mut value: &[u8]) -> Option<Vec<u8>> {
+    let (mut joined, mut items) = (Vec::new(), 0);
     loop {
         let (head, rest) = value.split_at_checked(8)?;
         let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
         match &head[..4] {
             [0xfe, 0xff, 0x00, 0xe0] => {
                 let (fragment, after) = rest.split_at_checked(length)?;
-                items.push(fragment.to_vec());
-                value = after;
+                if items > 0 {
+                    joined.extend_from_slice(fragment);
+                }
+                (value, items) = (after, items + 1);
             }
             [0xfe, 0xff, 0xdd, 0xe0] => break,
             _ => return None,
         }
     }
-    (items.len() > 1).then(|| items.split_off(1))
+    (items > 1).then_some(joined)
 }
 
 #[cfg(test)]
@@ -233,7 +217,8 @@ mod tests {
         let mut frame = Frame::decode(CT12, uids::EXPLICIT_VR_LITTLE_ENDIAN, &bytes).unwrap();
         assert_eq!(frame.samples(), [-1, -1, 5, -2048]);
         frame.replace(&[-1, -1, -1000, -2048]);
-        let changed = [0xffff_u16, 0x0fff, 0x0c18, 0x1800];
+        // Every sample leaves sign-extended; the overlay bit is gone.
+        let changed = [0xffff_u16, 0xffff, 0xfc18, 0xf800];
         assert_eq!(frame.to_native(), changed.map(u16::to_le_bytes).concat());
         assert_eq!(CT12.range(), (-2048, 2047));
     }

@@ -1,9 +1,12 @@
 //! What efface takes from dicom-rs, wrapped: errors that keep kind and tag, never a value.
 
+pub mod bits;
 pub mod canonical;
 pub mod charset;
+pub mod codec;
 pub mod dataset;
 pub mod frame;
 pub mod part10;
 pub mod plane;
+pub mod rle;
 pub mod source;

@@ -8,13 +8,14 @@ pub mod survey;
 use crate::audit::SeriesFace;
 use crate::crosswalk::{self, Crosswalk};
 use crate::custody::gate::{self, Duty, FaceDuty, Grant, Verdict};
-use crate::custody::object::{Deidentified, Object};
+use crate::custody::object::{Deidentified, Drafted, Object, Wanted};
 use crate::custody::verify::Residue;
 use crate::deid::pseudonym::Pseudonyms;
 use crate::deid::text::Retained;
 use crate::deid::{Engine, FaceStatement, Subject};
 use crate::face::{self, Removal, Series};
 use crate::key::{Key, Purpose, RootKey};
+use crate::pixel;
 use crate::profile::{Profile, Pseudonymity};
 use crate::spool::quarantine::Code;
 use crate::standard::Annex;
@@ -177,6 +178,7 @@ pub fn run(
             Ok(finished) => {
                 faces.extend(finished.face);
                 clean.extend(finished.clean);
+                withheld.extend(finished.stay);
             }
             Err(stays) => withheld.push(stays),
         }
@@ -202,9 +204,10 @@ struct Group<'s> {
     members: Vec<&'s Instance>,
 }
 
-/// A series whose instances the verifier passed.
+/// A series whose instances the verifier passed, but for those that stay.
 struct Finished {
     clean: Vec<(String, Object<Deidentified>)>,
+    stay: Vec<Withheld>,
     face: Option<SeriesFace>,
 }
 
@@ -254,18 +257,53 @@ impl<'a> Stage<'a> {
         finished.map(Ok)
     }
 
-    /// A series whose pixels leave as they are.
+    /// What the device rule, if there is one, has blanked.
+    fn wanted(&self, group: &Group<'_>) -> Wanted<'a> {
+        let rule = group.duty.device.and_then(|n| self.route.profile.devices().get(n));
+        rule.map_or(Wanted::Own, |rule| Wanted::Blanked(&rule.blank))
+    }
+
+    /// A series whose pixels are its own.
     fn plain(&self, group: &Group<'_>, face: FaceStatement) -> Result<Finished, Failure> {
-        let clean = group.members.par_iter().map(|instance| {
+        let members = group.members.par_iter().map(|instance| {
             let object = Object::open(instance.source.clone())?;
-            let scrubbed = object.scrub(self.grant, &self.engine, face, None);
-            let draft = scrubbed.draft(&self.draft_path(instance))?;
-            self.verified(instance, draft)
+            let scrubbed = object.scrub(self.grant, &self.engine, face, self.wanted(group));
+            let drafted = scrubbed.and_then(|object| object.draft(&self.draft_path(instance)));
+            match drafted {
+                Ok(draft) => self.verified(instance, draft).map(Ok),
+                Err(reason) => self.not_cleaned(instance, reason).map(Err),
+            }
         });
-        let clean = clean.collect::<Result<Vec<_>, Failure>>()?;
+        let members = members.collect::<Result<Vec<_>, Failure>>()?;
+        let (mut clean, mut stay) = (Vec::new(), BTreeMap::<String, Vec<String>>::new());
+        for member in members {
+            match member {
+                Ok(passed) => clean.push(passed),
+                Err((id, detail)) => stay.entry(detail).or_default().push(id),
+            }
+        }
+        let stay = stay.into_iter().map(|(detail, ids)| Withheld {
+            code: Code::PixelsNotCleaned,
+            detail,
+            ids,
+        });
+        let stay = stay.collect();
         let says = face == FaceStatement::Left || group.duty.face == FaceDuty::Clear;
         let line = says.then(|| face::series_face(self.pseudonym(group), clean.len(), face, None));
-        Ok(Finished { clean, face: line })
+        Ok(Finished { clean, stay, face: line })
+    }
+
+    /// An instance whose pixels cannot be cleaned stays; a disk that fails is no decision.
+    fn not_cleaned(
+        &self,
+        instance: &Instance,
+        reason: pixel::Error,
+    ) -> Result<(String, String), Failure> {
+        if let pixel::Error::Io(error) = reason {
+            return Err(Failure::Io(error));
+        }
+        (self.done)();
+        Ok((instance.id.clone(), reason.to_string()))
     }
 
     /// A series that may show a face: proven to show none, or defaced and checked, or kept inside.
@@ -309,11 +347,14 @@ impl<'a> Stage<'a> {
                 Err(reason) => return Ok(Err(reason)),
                 Ok(treated) => treated,
             };
-            let (pixels, confirmation) = treated.split();
-            let scrubbed =
-                object.scrub(self.grant, &self.engine, FaceStatement::Removed, Some(pixels));
-            let draft = scrubbed.draft(&self.draft_path(instance))?;
-            Ok(removal.confirm(&confirmation, &draft).map(|()| draft))
+            let ((format, frame), confirmation) = treated.split();
+            let pixels = Wanted::Other(format, frame);
+            let scrubbed = object.scrub(self.grant, &self.engine, FaceStatement::Removed, pixels);
+            match scrubbed.and_then(|object| object.draft(&self.draft_path(instance))) {
+                Ok(draft) => Ok(removal.confirm(&confirmation, &draft).map(|()| draft)),
+                Err(pixel::Error::Io(error)) => Err(Failure::Io(error)),
+                Err(reason) => Ok(Err(face::Error::NotCleaned(reason))),
+            }
         });
         let drafts: Result<Vec<Result<_, face::Error>>, Failure> = drafts.collect();
         let drafts: Vec<_> = match drafts?.into_iter().collect() {
@@ -333,13 +374,13 @@ impl<'a> Stage<'a> {
             FaceStatement::Removed,
             Some(&evidence),
         );
-        Ok(Ok(Finished { clean, face: Some(line) }))
+        Ok(Ok(Finished { clean, stay: Vec::new(), face: Some(line) }))
     }
 
     fn verified(
         &self,
         instance: &Instance,
-        draft: Object<crate::custody::object::Drafted>,
+        draft: Object<Drafted>,
     ) -> Result<(String, Object<Deidentified>), Failure> {
         let passed = draft.verify(&self.study.watch);
         (self.done)();

@@ -33,6 +33,8 @@ pub enum Code {
     Rendering,
     /// Overlay graphics within the samples of the pixels.
     OverlayInPixels,
+    /// The pixels can't be cleaned of what no viewer shows, or not blanked where they have to be.
+    PixelsNotCleaned,
     /// The verifier found something that identifies.
     Residue,
     /// The pipeline failed.
@@ -42,7 +44,7 @@ pub enum Code {
 }
 
 /// Every code: its name, what it means and what a person can do.
-const CODES: [(Code, &str, &str); 15] = [
+const CODES: [(Code, &str, &str); 16] = [
     (
         Code::Damaged,
         "damaged",
@@ -75,6 +77,11 @@ const CODES: [(Code, &str, &str); 15] = [
         "a rendering may show the face, a screen capture the name: send the volume instead",
     ),
     (Code::OverlayInPixels, "overlay-in-pixels", "an overlay is drawn into the pixels"),
+    (
+        Code::PixelsNotCleaned,
+        "pixels-not-cleaned",
+        "something may hide in the pixels that could not be removed: have the sender export them uncompressed",
+    ),
     (
         Code::Residue,
         "residue",

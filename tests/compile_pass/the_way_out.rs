@@ -2,7 +2,7 @@
 use efface::audit::Receipt;
 use efface::custody::gate::Grant;
 use efface::key::Key;
-use efface::custody::object::{Identified, Object};
+use efface::custody::object::{Identified, Object, Wanted};
 use efface::custody::parcel::{Manifest, Parcel};
 use efface::custody::verify::Watch;
 use efface::deid::{Engine, FaceStatement};
@@ -15,7 +15,8 @@ fn leave(
     (receipt, key): (Receipt, &Key),
     association: &mut Association<Outside>,
 ) {
-    let scrubbed = object.scrub(grant, engine, FaceStatement::Silent, None);
+    let scrubbed = object.scrub(grant, engine, FaceStatement::Silent, Wanted::Own(&[]));
+    let Ok(scrubbed) = scrubbed else { return };
     let Ok(draft) = scrubbed.draft(Path::new("draft.dcm")) else { return };
     let Ok(clean) = draft.verify(watch) else { return };
     let manifest = Manifest::seal(vec![clean], grant, receipt, key);

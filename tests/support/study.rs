@@ -393,7 +393,7 @@ const MODALITIES: [(&str, &str); 6] = [
     (DOSE_SR, "SR"),
 ];
 
-const SIDE: u16 = 96;
+pub const SIDE: u16 = 96;
 const SPACING_MM: f64 = 5.0;
 
 fn image(data: &mut Elements, samples: &[u16], [rows, columns]: [u16; 2], mm: f64, z: f64) {
