@@ -37,3 +37,9 @@ write("sop_classes.tsv",
       ["Storage SOP Classes (PS3.4 Table B.5-1) and their default policy: UID, keyword, policy, burned-in risk"],
       [[r["uid"], r["keyword"], r["policy"], r["burned_in_risk"]] for r in s["rows"]
        if r["policy"] not in ("reject", "not-storage-of-patient-object")])
+
+p = load("safe-private.json")
+write("safe_private.tsv",
+      ["PS3.15 Table E.3.10-1: private creator, group, low byte of the element, VR, name"],
+      sorted([r["creator"], r["group"], r["element"].removeprefix("xx"), r["vr"] or "-", r["meaning"] or "-"]
+             for r in p["rows"]))
