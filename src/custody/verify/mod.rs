@@ -17,6 +17,7 @@
 
 mod charset;
 mod examine;
+mod forms;
 mod rules;
 mod search;
 mod slices;
