@@ -1,7 +1,7 @@
 //! An object and the only ways in which it may change.
 
 use super::gate::Grant;
-use super::verify::{Expected, Flaw, Found, Place, Residue, Watch};
+use super::verify::{Dates, Expected, Flaw, Found, Place, Residue, Watch};
 use crate::deid::{self, Engine, FaceStatement, Report, Subject};
 use crate::dicom::canonical::{Limits, Malformed, PixelSpan};
 use crate::dicom::dataset::{Dataset, ParseError};
@@ -241,6 +241,8 @@ impl Object<Drafted> {
             visual_features: deid::recognizable_visual_features(claims.face),
             longitudinal: deid::LONGITUDINAL,
             exempt: &[],
+            dates: Dates::Removed,
+            kept: &[],
         };
         let examined = match disk::open(&self.0.file) {
             Ok(file) => watch.examine(file, &expected),

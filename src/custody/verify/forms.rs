@@ -8,8 +8,8 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
-use super::Kind;
 use super::charset::{fold, renderings, spelled_out, without_accents};
+use super::kind::Kind;
 use super::search::{Edge, Fingerprints, Form, Needles};
 
 static ORDINARY: LazyLock<HashSet<&str>> =
@@ -47,7 +47,7 @@ const DUMMY: &[&str] = &[
 #[derive(Default)]
 pub(super) struct Forms {
     pub(super) needles: Needles,
-    /// Ordinary words that are somebody's name: compared in person names only.
+    /// Ordinary words that are somebody's name, by kind: compared in person names only.
     pub(super) ordinary_names: Fingerprints,
 }
 
@@ -108,7 +108,7 @@ impl Forms {
             return;
         }
         if is_ordinary(&folded) {
-            return self.ordinary_names.insert(0, folded.as_bytes());
+            return self.ordinary_names.insert(kind as u32, folded.as_bytes());
         }
         let edge = match length {
             ..=5 => Edge::Word,

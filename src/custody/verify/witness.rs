@@ -14,12 +14,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use zeroize::Zeroize;
 
+use super::calendar::{self, DUMMY_DAY, Days};
 use super::charset::{Charset, fold};
 use super::forms::{Forms, has_digit, is_dummy};
+use super::kind::Kind;
 use super::search::{Edge, Fingerprints, Form, Uids};
 use super::tags::kind_of;
 use super::walk::{Flaw, Header, Step, Tag, Tap, VALUE_MAX, Vr, Walker, is_implicit};
-use super::{Kind, Watch, WitnessError};
+use super::{Watch, WitnessError};
 
 /// Distinct values of private elements that are remembered per study; a raw data stream has more.
 const PRIVATE_MAX: usize = 4096;
@@ -58,8 +60,7 @@ pub struct Witness {
     values: BTreeMap<Kind, HashSet<(String, bool)>>,
     /// Bytes as they stood in the source, where they aren't ASCII.
     raw: BTreeMap<Kind, HashSet<Vec<u8>>>,
-    /// YYYYMMDD.
-    dates: BTreeMap<String, Kind>,
+    days: Days,
     uids: Uids,
     same: Fingerprints,
     /// Folded values that stay with any patient: of models and defined terms ...
@@ -76,7 +77,6 @@ impl Drop for Witness {
         for (_, values) in std::mem::take(&mut self.raw) {
             values.into_iter().for_each(|mut value| value.zeroize());
         }
-        std::mem::take(&mut self.dates).into_keys().for_each(|mut date| date.zeroize());
     }
 }
 
@@ -102,7 +102,7 @@ impl Witness {
     pub fn also(&mut self, kind: Kind, value: &str) {
         match kind {
             Kind::Uid => self.uid(value),
-            Kind::Date | Kind::BirthDate => self.date(kind, value),
+            Kind::Date | Kind::DeviceDate | Kind::BirthDate => self.date(kind, value.as_bytes()),
             _ => self.value(kind, value, false),
         }
     }
@@ -124,7 +124,7 @@ impl Witness {
             for (value, words) in values {
                 match kind {
                     Kind::Name | Kind::Staff => forms.name(*kind, value),
-                    Kind::Id | Kind::Contact => forms.id(*kind, value),
+                    Kind::PatientId | Kind::Id | Kind::Contact => forms.id(*kind, value),
                     Kind::Device | Kind::Institution if in_line(&models, value) => {}
                     Kind::Private | Kind::Text if in_line(&kept, value) => {}
                     Kind::Device => forms.id(*kind, value),
@@ -147,19 +147,16 @@ impl Witness {
                 forms.needles.add(*kind, Edge::Any, Form::Plain, bytes);
             }
         }
-        for (date, kind) in &self.dates {
-            forms.date(*kind, date);
+        for (day, kinds) in self.days.iter() {
+            let day = format!("{day:08}");
+            Kind::ALL.into_iter().filter(|k| kinds.has(*k)).for_each(|k| forms.date(k, &day));
         }
         let mut this = self;
         Ok(Watch {
             matcher: forms.needles.build().map_err(|_| WitnessError::TooMuch)?,
             ordinary_names: forms.ordinary_names,
             uids: std::mem::take(&mut this.uids),
-            dates: this
-                .dates
-                .iter()
-                .filter_map(|(date, kind)| Some((date.parse().ok()?, *kind)))
-                .collect(),
+            days: std::mem::take(&mut this.days),
             same: std::mem::take(&mut this.same),
         })
     }
@@ -220,12 +217,13 @@ impl Witness {
         };
         for one in values(vr, value) {
             if vr.is_text() || vr.is_formal() || kind == Kind::Characteristic {
-                self.remember(tag, one);
+                self.remember(tag, vr, one);
             }
             match kind {
                 Kind::Uid => self.uid(&String::from_utf8_lossy(one)),
-                Kind::Date | Kind::BirthDate => self.date(kind, &String::from_utf8_lossy(one)),
-                Kind::Time | Kind::Characteristic | Kind::Graphics => {}
+                Kind::BirthDate if vr != Vr(*b"TM") => self.date(kind, one),
+                Kind::Date | Kind::DeviceDate => self.dated(kind, one),
+                Kind::BirthDate | Kind::Time | Kind::Characteristic => {}
                 Kind::Private => self.private(vr, one, charset),
                 _ => self.text(
                     kind,
@@ -253,9 +251,11 @@ impl Witness {
     }
 
     /// The same attribute must not have the same value again.
-    fn remember(&mut self, tag: Tag, value: &[u8]) {
-        if !is_dummy(&fold(&String::from_utf8_lossy(value))) {
-            self.same.insert(tag.0, value);
+    fn remember(&mut self, tag: Tag, vr: Vr, value: &[u8]) {
+        let dummy =
+            calendar::is_dummy(vr, value) || is_dummy(&fold(&String::from_utf8_lossy(value)));
+        if !dummy {
+            self.same.insert(tag.0, as_remembered(vr, value));
         }
     }
 
@@ -272,7 +272,7 @@ impl Witness {
                 self.value(kind, text, words);
             }
         }
-        if !matches!(kind, Kind::Name | Kind::Staff | Kind::Id) {
+        if !matches!(kind, Kind::Name | Kind::Staff | Kind::PatientId | Kind::Id) {
             self.embedded(&text);
         }
     }
@@ -281,7 +281,7 @@ impl Witness {
         let printable = |b: &u8| matches!(b, b' '..=b'~' | 0xA0..);
         match &vr.0 {
             b"UI" => self.uid(&String::from_utf8_lossy(bytes)),
-            b"DA" | b"DT" => self.date(Kind::Date, &String::from_utf8_lossy(bytes)),
+            b"DA" | b"DT" => self.dated(Kind::Date, bytes),
             b"PN" => self.text(Kind::Staff, vr, bytes, charset, false),
             b"DS" | b"IS" | b"TM" | b"AS" => {}
             _ if vr.is_text() && bytes.len() <= VALUE_CHARS => {
@@ -319,11 +319,18 @@ impl Witness {
         }
     }
 
-    fn date(&mut self, kind: Kind, text: &str) {
-        let digits: String = text.chars().filter(char::is_ascii_digit).take(8).collect();
-        if is_date(&digits) {
-            let known = self.dates.entry(digits).or_insert(kind);
-            *known = kind.min(*known);
+    /// A date in an element of dates: shifted, it may turn up again.
+    fn dated(&mut self, kind: Kind, value: &[u8]) {
+        if let Some(day) = day_of(value) {
+            self.days.note_origin(day);
+            self.date(kind, value);
+        }
+    }
+
+    fn date(&mut self, kind: Kind, value: &[u8]) {
+        // The dummy of a de-identifier before us is nobody's day.
+        if let Some(day) = day_of(value).filter(|day| *day != DUMMY_DAY) {
+            self.days.note(day, kind);
         }
     }
 
@@ -332,7 +339,10 @@ impl Witness {
         for run in text.split(|c: char| !c.is_ascii_digit() && c != '.') {
             match run.bytes().filter(|b| *b == b'.').count() {
                 5.. => self.uid(run.trim_matches('.')),
-                _ => run.split('.').filter(|r| r.len() == 8).for_each(|r| self.date(Kind::Date, r)),
+                _ => run
+                    .split('.')
+                    .filter(|r| r.len() == 8)
+                    .for_each(|r| self.date(Kind::Date, r.as_bytes())),
             }
         }
     }
@@ -351,6 +361,22 @@ pub(super) fn values(vr: Vr, value: &[u8]) -> impl Iterator<Item = &[u8]> {
         let to = one.iter().rposition(|b| !pad(b))?;
         Some(&one[from..=to])
     })
+}
+
+/// As what a value is compared attribute by attribute: of a date and time, the date. There are as
+/// many times as instances, and a shifted one is the same.
+pub(super) fn as_remembered(vr: Vr, value: &[u8]) -> &[u8] {
+    match value.split_at_checked(8) {
+        Some((day, _)) if vr == Vr(*b"DT") && day.iter().all(u8::is_ascii_digit) => day,
+        _ => value,
+    }
+}
+
+/// The number YYYYMMDD of a value that begins with a date, whatever its separators.
+fn day_of(value: &[u8]) -> Option<u32> {
+    let digits: String =
+        value.iter().filter(|b| b.is_ascii_digit()).take(8).map(|b| char::from(*b)).collect();
+    is_date(&digits).then(|| digits.parse().ok())?
 }
 
 fn is_date(digits: &str) -> bool {
