@@ -4,7 +4,7 @@
 //! the committed corpus and on mutations of it, with any compiler.
 #![allow(dead_code, reason = "each target uses one")]
 
-use efface::custody::verify::{Expected, Witness};
+use efface::custody::verify::{Dates, Expected, Kind, Witness};
 use efface::dicom::canonical::{self, ElementEncoding, Limits};
 use efface::dicom::dataset::Dataset;
 use efface::net::dimse::{Assembler, Command};
@@ -86,16 +86,21 @@ pub fn verifier(data: &[u8]) {
         let _ = witness.observe(syntax, data);
     }
     let Ok(watch) = witness.seal() else { return };
-    let expected = Expected {
-        transfer_syntax: "1.2.840.10008.1.2.1",
-        options: &["113100"],
-        burned_in: None,
-        visual_features: None,
-        longitudinal: "REMOVED",
-        exempt: &[],
-    };
-    if let Ok(examined) = watch.examine(Cursor::new(data), &expected) {
-        assert_eq!(examined.bytes, data.len() as u64, "released without being read to its end");
+    let dates = [Dates::Removed, Dates::Full, Dates::Shifted { days: 10 }, Dates::Years];
+    for (dates, exempt) in dates.into_iter().zip([&[][..], &[Kind::Private], &Kind::ALL, &[]]) {
+        let expected = Expected {
+            transfer_syntax: "1.2.840.10008.1.2.1",
+            options: &["113100"],
+            burned_in: None,
+            visual_features: None,
+            longitudinal: "REMOVED",
+            exempt,
+            dates,
+            kept: &[],
+        };
+        if let Ok(examined) = watch.examine(Cursor::new(data), &expected) {
+            assert_eq!(examined.bytes, data.len() as u64, "released without being read to its end");
+        }
     }
 }
 

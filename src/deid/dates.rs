@@ -1,6 +1,6 @@
 //! Dates and times as they leave (PS3.15 E.3.6): as they are, moved back, cut to the year, or not.
 
-use crate::profile;
+use crate::profile::{self, DateWay};
 use chrono::{Days, NaiveDate};
 use dicom_core::VR;
 
@@ -25,6 +25,16 @@ impl DateRule {
             profile::Dates::Full => DateRule::Full,
             profile::Dates::Shifted => DateRule::Back(days_back),
             profile::Dates::Years { .. } => DateRule::Year,
+        }
+    }
+
+    /// What an object has to say, and a checker to expect: dates in this form, or none.
+    pub fn of_those_that_leave(way: DateWay, days_back: u32) -> Self {
+        match way {
+            DateWay::Not => DateRule::Removed,
+            DateWay::Full => DateRule::Full,
+            DateWay::Shifted => DateRule::Back(days_back),
+            DateWay::Year => DateRule::Year,
         }
     }
 

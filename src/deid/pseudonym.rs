@@ -50,13 +50,14 @@ impl Pseudonyms {
         CROCKFORD.encode(&tag[..10])
     }
 
-    /// By how many days a patient's dates are moved back: 1 to 3650 (ten years).
+    /// By how many days a patient's dates are moved back: 30 to 3679, so that no two dates of one
+    /// stay in hospital change places.
     pub fn days_back(&self, issuer: &str, id: &str) -> u32 {
         let tag = self.date.tag(&[canonical(issuer).as_bytes(), canonical(id).as_bytes()]);
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&tag[..8]);
         // 64 bits over 3650: no day is likelier than another by more than 2^-52.
-        1 + (u64::from_be_bytes(bytes) % DAYS_BACK_MAX) as u32
+        DAYS_BACK_MIN + (u64::from_be_bytes(bytes) % DAYS_BACK) as u32
     }
 
     /// A keyed hash of an element's value: `characters` (at most 16) of Crockford's base 32.
@@ -82,8 +83,10 @@ impl Pseudonyms {
     }
 }
 
-/// Days that dates are moved back at most.
-const DAYS_BACK_MAX: u64 = 3650;
+/// Days that dates are moved back at least.
+const DAYS_BACK_MIN: u32 = 30;
+/// By how many days two patients may differ: ten years.
+const DAYS_BACK: u64 = 3650;
 
 /// Crockford's base 32: no I, L, O, U, so that a pseudonym survives being read out on the phone.
 static CROCKFORD: LazyLock<Encoding> = LazyLock::new(|| {

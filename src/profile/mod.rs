@@ -54,6 +54,20 @@ pub enum Dates {
     },
 }
 
+/// The forms in which dates leave. There is one in a profile: whoever checks the output could not
+/// tell a date that was moved from one that was not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateWay {
+    /// They don't.
+    Not,
+    /// As they are.
+    Full,
+    /// Moved back.
+    Shifted,
+    /// The year.
+    Year,
+}
+
 /// Where pseudonyms come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pseudonymity {
@@ -168,6 +182,21 @@ impl Profile {
     /// How dates leave.
     pub fn dates(&self) -> &Dates {
         &self.dates
+    }
+
+    /// How dates leave where they leave at all: as the profile says for all, or a rule for some.
+    pub fn dates_that_leave(&self) -> DateWay {
+        let by_rule = self.rules.iter().find_map(|rule| match rule.treatment {
+            Treatment::ShiftDate => Some(DateWay::Shifted),
+            Treatment::YearOnly => Some(DateWay::Year),
+            _ => None,
+        });
+        match (&self.dates, by_rule) {
+            (Dates::Full, _) => DateWay::Full,
+            (Dates::Shifted, _) => DateWay::Shifted,
+            (Dates::Years { .. }, _) => DateWay::Year,
+            (Dates::Removed, by_rule) => by_rule.unwrap_or(DateWay::Not),
+        }
     }
 
     /// Where pseudonyms come from.

@@ -9,15 +9,28 @@
 //! every source instance -> Witness::observe -> seal -> Watch -> examine(output) -> Examined | Residue
 //! ```
 //!
+//! What may stay is [`Expected`]: options exempt kinds of values (`allow`), a date policy says what
+//! dates become (`look`), and single elements are kept by rules. A private element stays only if
+//! the standard's own list or a rule has it with its creator (`private`). Overlays, icons,
+//! signatures and comments in compressed pixels (`codestream`) never stay.
+//!
 //! Whatever is in doubt is a [`Residue`], and a residue never holds the value that it is about.
 //!
 //! What it can't see: text burned into pixels, a value that the source's headers don't have,
 //! text in a form that isn't listed at [`Witness`] (another transliteration, encryption,
 //! compression), a name split over two elements.
 
+mod allow;
+mod calendar;
 mod charset;
+mod codestream;
 mod examine;
+mod forms;
+mod kind;
+mod look;
+mod private;
 mod rules;
+mod scan;
 mod search;
 mod slices;
 mod tags;
@@ -26,69 +39,16 @@ mod tests;
 mod walk;
 mod witness;
 
-use std::collections::HashMap;
 use std::fmt;
 
+pub use kind::Kind;
 pub use rules::Ban;
 pub use slices::{InstanceClaim, SliceAudit, SliceFault, SlicesTreated};
 pub use walk::{Flaw, Tag};
 pub use witness::Witness;
 
+use calendar::Days;
 use search::{Fingerprints, Matcher, Uids};
-
-/// What a value tells about whom. In order of gravity: a value of two kinds counts as the graver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A name of the patient or of the family.
-    Name,
-    /// An identifier of the patient, the visit, the order, the study.
-    Id,
-    /// The patient's date of birth.
-    BirthDate,
-    /// An address, a telephone number, an e-mail address.
-    Contact,
-    /// The UID of an instance, series, study, frame of reference, device ...
-    Uid,
-    /// A name of anybody else.
-    Staff,
-    /// Any other date.
-    Date,
-    /// A serial number, station name, AE title.
-    Device,
-    /// The institution, its departments, issuers of identifiers.
-    Institution,
-    /// Text of private elements, and private elements themselves.
-    Private,
-    /// Descriptive text.
-    Text,
-    /// A time of day, compared attribute by attribute only.
-    Time,
-    /// Age, sex, weight and the like, compared attribute by attribute only.
-    Characteristic,
-    /// Overlays and curves: elements, not values.
-    Graphics,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Name => "patient's name",
-            Kind::Id => "identifier",
-            Kind::BirthDate => "date of birth",
-            Kind::Contact => "address or telephone number",
-            Kind::Uid => "UID",
-            Kind::Staff => "person's name",
-            Kind::Date => "date",
-            Kind::Device => "device identifier",
-            Kind::Institution => "institution",
-            Kind::Private => "private text",
-            Kind::Text => "descriptive text",
-            Kind::Time => "time",
-            Kind::Characteristic => "patient characteristic",
-            Kind::Graphics => "overlay or curve",
-        })
-    }
-}
 
 /// Knows what identified the source study, in a form that can be searched for but not listed.
 ///
@@ -98,8 +58,7 @@ pub struct Watch {
     /// Name parts that are ordinary words, folded.
     ordinary_names: Fingerprints,
     uids: Uids,
-    /// The numbers YYYYMMDD.
-    dates: HashMap<u32, Kind>,
+    days: Days,
     /// Tag and value of every attribute that must have changed.
     same: Fingerprints,
 }
@@ -126,7 +85,24 @@ impl fmt::Debug for Witness {
 /// What the output must claim, and what it may still have.
 ///
 /// The claims are compared literally: they must be written from what was done, and the caller
-/// says what that was.
+/// says what that was. The options of PS3.15 Annex E, and what a caller lets stay for each:
+///
+/// | code | option | here |
+/// |---|---|---|
+/// | 113103 | clean graphics | `kept`: UnformattedTextValue (0070,0006). Overlays and curves never stay |
+/// | 113104 | clean structured content | `kept`: TextValue (0040,A160) and what else stays cleaned |
+/// | 113105 | clean descriptors | `exempt`: [`Kind::Text`] |
+/// | 113106 | retain full dates | `dates`: [`Dates::Full`] |
+/// | 113107 | retain modified dates | `dates`: [`Dates::Shifted`] |
+/// | 113108 | retain patient characteristics | `exempt`: [`Kind::Characteristic`] |
+/// | 113109 | retain device identity | `exempt`: [`Kind::Device`]; also dates of the device |
+/// | 113110 | retain UIDs | `exempt`: [`Kind::Uid`] |
+/// | 113111 | retain safe private | `exempt`: [`Kind::Private`]: elements of Table E.3.10-1, no others |
+/// | 113112 | retain institution identity | `exempt`: [`Kind::Institution`] |
+///
+/// A value is residue if any kind of it isn't exempt. Private and descriptive text count only
+/// where a value is nothing else: a description repeated in a private block is a description.
+/// Dates and times in `exempt` do nothing, `dates` alone decides about them.
 #[derive(Debug, Clone)]
 pub struct Expected<'a> {
     /// (0002,0010).
@@ -139,32 +115,50 @@ pub struct Expected<'a> {
     pub visual_features: Option<&'a str>,
     /// (0028,0303) Longitudinal Temporal Information Modified.
     pub longitudinal: &'a str,
-    /// Kinds that a retain option lets stay. A value that is also of a graver kind isn't exempt.
-    ///
-    /// 113106 retain full dates: `Date`, `Time`. 113107 modified dates: `Time` only. 113108:
-    /// `Characteristic`. 113109: `Device`. 113110: `Uid`. 113111: `Private`. 113112:
-    /// `Institution`. 113105 clean descriptors: `Text`. 113103 clean graphics: `Graphics`.
+    /// Kinds that an option lets stay; see [`Expected`].
     pub exempt: &'a [Kind],
-    /// stand-in
+    /// What may be said of dates and times.
     pub dates: Dates,
-    /// stand-in
+    /// Elements that a rule of the site, or an option that is about an element and not about a
+    /// kind, lets stay.
     pub kept: &'a [Kept],
 }
-/// stand-in
-#[derive(Debug, Clone, Copy)]
-#[allow(missing_docs, dead_code)]
+
+/// What the profile does with dates and times. The patient's date and time of birth never stay,
+/// and the dummies 19000101, 19000101000000 and 000000 always may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dates {
+    /// They are removed.
+    #[default]
     Removed,
+    /// They stay as they are (113106).
     Full,
-    Shifted { days: u32 },
+    /// Each date of the source is so many days earlier; times of day stay (113107).
+    ///
+    /// A date that no date of the source can have become is residue, and so is one that the same
+    /// attribute has in the source. In any other element than one of dates, dates of the source
+    /// are residue as ever.
+    Shifted {
+        /// At least 1.
+        days: u32,
+    },
+    /// Only the year stays, as its first of January (in DT also as YYYY); times are removed.
     Years,
 }
-/// stand-in
-#[derive(Debug, Clone)]
-#[allow(missing_docs)]
+
+/// Elements that a rule lets stay, at any depth.
+///
+/// Such an element may hold what it is about (a station name, a description), and private or
+/// descriptive text. It may not hold a value that is also anything else in the source: a name, an
+/// identifier, an address. No rule lets names of the patient, patient ids, accession numbers or
+/// dates stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
+    /// The tag; of a private element its group and the low byte of its number.
     pub tag: u32,
+    /// 1-bits where the tag must be equal; FFFF00FF for a private element.
     pub mask: u32,
+    /// The creator of a private element's block, without trailing spaces.
     pub creator: Option<String>,
 }
 
@@ -199,6 +193,9 @@ pub enum Found {
     /// An element that may not be there at all.
     #[error("{0}")]
     Banned(Ban),
+    /// A date or time that isn't what [`Dates`] makes of one of the source.
+    #[error("a date or time that the policy for dates doesn't leave")]
+    Moment,
     /// A claim that is missing, or other than what was done.
     #[error("not the expected value")]
     Claim,

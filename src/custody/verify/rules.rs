@@ -1,7 +1,7 @@
 //! What an output may not have, and what it must claim (PS3.15 E.1.1, E.3; PS3.10 7.1).
 
 use super::walk::{Header, Tag, Vr};
-use super::{Expected, Found, Kind, Place, Residue};
+use super::{Expected, Found, Place, Residue};
 
 /// Why an element may not be in the output at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -12,7 +12,7 @@ pub enum Ban {
     /// Something else than PS3.10 needs: source AE title, private information ...
     #[error("a file meta element that names the source")]
     FileMeta,
-    /// An odd group.
+    /// An odd group, and neither the standard nor a rule of the site calls the element safe.
     #[error("a private element")]
     Private,
     /// VR UN: nobody knows what it says.
@@ -42,6 +42,9 @@ pub enum Ban {
     /// A way back to the source.
     #[error("a URL")]
     Url,
+    /// Comments, application segments and boxes may hold any text; see `codestream`.
+    #[error("a comment or application segment in compressed pixels")]
+    Codestream,
     /// Behind the top-level pixel data.
     #[error("something after the pixel data")]
     AfterPixelData,
@@ -74,18 +77,17 @@ const FILE_META: &[u32] = &[
     0x0002_0013, // ImplementationVersionName
 ];
 
-/// Whether a data set may have this element.
-pub(super) fn ban(header: &Header, expected: &Expected<'_>) -> Option<Ban> {
+/// Whether a data set may have this element. `admitted`: it is private, and known to be safe.
+pub(super) fn ban(header: &Header, admitted: bool) -> Option<Ban> {
     let Header { tag, vr, length } = *header;
-    let exempt = |kind| expected.exempt.contains(&kind);
     if vr == Vr::UN {
         return Some(if tag.is_private() { Ban::Private } else { Ban::Unknown });
     }
     if tag.is_private() {
-        return (!exempt(Kind::Private)).then_some(Ban::Private);
+        return (!admitted).then_some(Ban::Private);
     }
     if matches!(tag.group() >> 8, 0x50 | 0x60) {
-        return (!exempt(Kind::Graphics)).then_some(Ban::Graphics);
+        return Some(Ban::Graphics);
     }
     if let Some(row) = BANNED.iter().find(|row| tag.0 & !row.1 == row.0) {
         return Some(row.2);
@@ -119,7 +121,7 @@ const METHOD: Tag = Tag(0x0012_0063);
 const METHOD_CODES: Tag = Tag(0x0012_0064);
 const BURNED_IN: Tag = Tag(0x0028_0301);
 const VISUAL_FEATURES: Tag = Tag(0x0028_0302);
-const LONGITUDINAL: Tag = Tag(0x0028_0303);
+pub(super) const LONGITUDINAL: Tag = Tag(0x0028_0303);
 const META_CLASS: Tag = Tag(0x0002_0002);
 const META_INSTANCE: Tag = Tag(0x0002_0003);
 const META_SYNTAX: Tag = Tag(0x0002_0010);

@@ -15,7 +15,7 @@ use std::hash::BuildHasher;
 use std::ops::Range;
 use zeroize::Zeroize;
 
-use super::Kind;
+use super::kind::{Kind, Kinds};
 
 /// Longer needles are cut: their beginning is telling enough.
 pub(super) const NEEDLE_MAX: usize = 256;
@@ -52,16 +52,16 @@ pub(super) enum Form {
 
 #[derive(Clone, Copy)]
 pub(super) struct Needle {
-    pub(super) kind: Kind,
+    pub(super) kinds: Kinds,
     edge: Edge,
     form: Form,
     from: u32,
     len: u16,
 }
 
-/// Gathers needles; the same bytes keep their gravest kind and their loosest edge.
+/// Gathers needles; the same bytes keep all their kinds and their loosest edge.
 #[derive(Default)]
-pub(super) struct Needles(HashMap<Vec<u8>, (Kind, Edge, Form)>);
+pub(super) struct Needles(HashMap<Vec<u8>, (Kinds, Edge, Form)>);
 
 impl Needles {
     pub(super) fn add(&mut self, kind: Kind, edge: Edge, form: Form, bytes: &[u8]) {
@@ -79,11 +79,11 @@ impl Needles {
         }
         match self.0.entry(bytes) {
             Entry::Vacant(new) => {
-                new.insert((kind, edge, form));
+                new.insert((kind.into(), edge, form));
             }
             Entry::Occupied(mut old) => {
                 let (k, e, f) = *old.get();
-                old.insert((k.min(kind), e.min(edge), f.min(form)));
+                old.insert((k.with(kind), e.min(edge), f.min(form)));
             }
         }
     }
@@ -91,10 +91,10 @@ impl Needles {
     pub(super) fn build(mut self) -> Result<Matcher, BuildError> {
         let mut text = Vec::new();
         let (mut long, mut short, mut patterns) = (Vec::new(), Vec::new(), Vec::new());
-        for (mut bytes, (kind, edge, form)) in self.0.drain() {
+        for (mut bytes, (kinds, edge, form)) in self.0.drain() {
             let (from, len) = (text.len() as u32, bytes.len() as u16);
             text.extend_from_slice(&bytes);
-            let needle = Needle { kind, edge, form, from, len };
+            let needle = Needle { kinds, edge, form, from, len };
             if bytes.len() >= LONG {
                 long.push(needle);
                 bytes.zeroize();

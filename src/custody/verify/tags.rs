@@ -3,8 +3,9 @@
 //! Person names, dates, times and UIDs are recognised by their VR and need no row. The tables
 //! are not the engine's on purpose: one mistake shouldn't blind both.
 
-use super::Kind::{
-    self, Characteristic, Contact, Device, Id, Institution, Name, Staff, Text, Time,
+use super::kind::Kind::{
+    self, Characteristic, Contact, Device, DeviceDate, Id, Institution, Name, PatientId, Staff,
+    Text, Time,
 };
 use super::walk::{Tag, Vr};
 
@@ -16,7 +17,8 @@ pub(super) fn kind_of(tag: Tag, vr: Vr) -> Option<Kind> {
         b"PN" => Some(Staff),
         b"UI" if NO_INSTANCE.contains(&tag.0) => None,
         b"UI" => Some(Kind::Uid),
-        _ if tag.0 == 0x0010_0030 => Some(Kind::BirthDate),
+        _ if BIRTH.contains(&tag.0) => Some(Kind::BirthDate),
+        b"DA" | b"DT" if OF_DEVICE.contains(&tag.0) => Some(DeviceDate),
         b"DA" | b"DT" => Some(Kind::Date),
         b"TM" => Some(Time),
         _ => {
@@ -25,6 +27,47 @@ pub(super) fn kind_of(tag: Tag, vr: Vr) -> Option<Kind> {
         }
     }
 }
+
+/// Another kind whose option lets this element stay too (PS3.15 Table E.1-1 has a K or C in two
+/// columns).
+pub(super) fn other_kind(tag: Tag) -> Option<Kind> {
+    OTHER_KINDS.iter().find(|row| row.0 == tag.0).map(|row| row.1)
+}
+
+/// Dates and times that no option of Annex E lets stay, in no form.
+pub(super) fn is_never_dated(tag: Tag) -> bool {
+    BIRTH.contains(&tag.0) || tag.0 == GPS_TIME_STAMP
+}
+
+const GPS_TIME_STAMP: u32 = 0x0016_0077;
+
+const BIRTH: &[u32] = &[
+    0x0010_0030, // PatientBirthDate
+    0x0010_0032, // PatientBirthTime
+];
+
+/// Dates that stay with the device's identity as well as with full dates.
+const OF_DEVICE: &[u32] = &[
+    0x0014_407E, // CalibrationDate
+    0x0018_1200, // DateOfLastCalibration
+    0x0018_1202, // DateTimeOfLastCalibration
+    0x0018_1203, // CalibrationDateTime
+    0x0018_1204, // DateOfManufacture
+    0x0018_1205, // DateOfInstallation
+    0x0018_700C, // DateOfLastDetectorCalibration
+    0x300C_0127, // BeamHoldTransitionDateTime
+];
+
+const OTHER_KINDS: &[(u32, Kind)] = &[
+    (0x0010_0042, Text),           // SexParametersForClinicalUseCategoryComment
+    (0x0010_2110, Characteristic), // Allergies
+    (0x0014_407C, Device),         // CalibrationTime
+    (0x0018_1201, Device),         // TimeOfLastCalibration
+    (0x0018_700E, Device),         // TimeOfLastDetectorCalibration
+    (0x0038_0050, Characteristic), // SpecialNeeds
+    (0x0038_0500, Characteristic), // PatientState
+    (0x0040_0012, Characteristic), // PreMedication
+];
 
 /// Person names that are the patient's or the family's; all others are staff.
 const PATIENT: &[u32] = &[
@@ -66,7 +109,7 @@ const KINDS: &[(u32, Kind)] = &[
     (0x0002_0016, Device), // SourceApplicationEntityTitle
     (0x0002_0017, Device), // SendingApplicationEntityTitle
     (0x0002_0018, Device), // ReceivingApplicationEntityTitle
-    (0x0008_0050, Id), // AccessionNumber
+    (0x0008_0050, PatientId), // AccessionNumber
     (0x0008_0054, Device), // RetrieveAETitle
     (0x0008_0055, Device), // StationAETitle
     (0x0008_0080, Institution), // InstitutionName
@@ -74,6 +117,7 @@ const KINDS: &[(u32, Kind)] = &[
     (0x0008_0092, Contact), // ReferringPhysicianAddress
     (0x0008_0094, Contact), // ReferringPhysicianTelephoneNumbers
     (0x0008_0201, Time), // TimezoneOffsetFromUTC
+    (0x0008_1000, Device), // NetworkID
     (0x0008_1010, Device), // StationName
     (0x0008_1030, Text), // StudyDescription
     (0x0008_103E, Text), // SeriesDescription
@@ -85,13 +129,13 @@ const KINDS: &[(u32, Kind)] = &[
     (0x0010_0012, Name), // NameToUse
     (0x0010_0013, Text), // NameToUseComment
     (0x0010_0016, Text), // PronounComment
-    (0x0010_0020, Id), // PatientID
+    (0x0010_0020, PatientId), // PatientID
     (0x0010_0021, Institution), // IssuerOfPatientID
     (0x0010_0040, Characteristic), // PatientSex
     (0x0010_0042, Characteristic), // SexParametersForClinicalUseCategoryComment
     (0x0010_0045, Text), // GenderIdentityComment
     (0x0010_0047, Characteristic), // SexParametersForClinicalUseCategoryReference
-    (0x0010_1000, Id), // OtherPatientIDs
+    (0x0010_1000, PatientId), // OtherPatientIDs
     (0x0010_1010, Characteristic), // PatientAge
     (0x0010_1020, Characteristic), // PatientSize
     (0x0010_1030, Characteristic), // PatientWeight
@@ -99,7 +143,7 @@ const KINDS: &[(u32, Kind)] = &[
     (0x0010_1050, Id), // InsurancePlanIdentification
     (0x0010_1080, Text), // MilitaryRank
     (0x0010_1081, Text), // BranchOfService
-    (0x0010_1090, Id), // MedicalRecordLocator
+    (0x0010_1090, PatientId), // MedicalRecordLocator
     (0x0010_2000, Text), // MedicalAlerts
     (0x0010_2110, Text), // Allergies
     (0x0010_2150, Contact), // CountryOfResidence
@@ -174,7 +218,7 @@ const KINDS: &[(u32, Kind)] = &[
     (0x0018_1005, Device), // GeneratorID
     (0x0018_1007, Device), // CassetteID
     (0x0018_1008, Device), // GantryID
-    (0x0018_1009, Id), // UniqueDeviceIdentifier
+    (0x0018_1009, Device), // UniqueDeviceIdentifier
     (0x0018_1010, Device), // SecondaryCaptureDeviceID
     (0x0018_1011, Device), // HardcopyCreationDeviceID
     (0x0018_1030, Text), // ProtocolName
@@ -202,7 +246,7 @@ const KINDS: &[(u32, Kind)] = &[
     (0x0032_1020, Device), // ScheduledStudyLocation
     (0x0032_1021, Device), // ScheduledStudyLocationAETitle
     (0x0032_1030, Text), // ReasonForStudy
-    (0x0032_1033, Institution), // RequestingService
+    (0x0032_1033, Text), // RequestingService
     (0x0032_1060, Text), // RequestedProcedureDescription
     (0x0032_1066, Text), // ReasonForVisit
     (0x0032_1070, Text), // RequestedContrastAgent
@@ -270,7 +314,7 @@ const KINDS: &[(u32, Kind)] = &[
     (0x0040_B03B, Text), // MontageName
     (0x0040_B03F, Text), // MontageChannelLabel
     (0x0050_001B, Text), // ContainerComponentID
-    (0x0050_0020, Text), // DeviceDescription
+    (0x0050_0020, Device), // DeviceDescription
     (0x0050_0021, Text), // LongDeviceDescription
     (0x006A_0005, Text), // AnnotationGroupLabel
     (0x006A_0006, Text), // AnnotationGroupDescription
@@ -381,7 +425,11 @@ mod tests {
         for (tag, vr, kind) in [
             (0x0010_0010, b"PN", Some(Name)),
             (0x0008_0090, b"PN", Some(Staff)),
-            (0x0010_0020, b"LO", Some(Id)),
+            (0x0010_0020, b"LO", Some(PatientId)),
+            (0x0020_0010, b"SH", Some(Id)),
+            (0x0010_0032, b"TM", Some(Kind::BirthDate)),
+            (0x0018_1200, b"DA", Some(DeviceDate)),
+            (0x0018_1201, b"TM", Some(Time)),
             (0x0010_0030, b"DA", Some(Kind::BirthDate)),
             (0x0008_0020, b"DA", Some(Kind::Date)),
             (0x0008_0016, b"UI", None),

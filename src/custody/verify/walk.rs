@@ -338,6 +338,11 @@ impl Walker {
         self.frames.len() == 1
     }
 
+    /// How many data sets, sequences and items are open.
+    pub(super) fn depth(&self) -> usize {
+        self.frames.len()
+    }
+
     /// The sequences around the element just announced, outermost first, with their item numbers.
     pub(super) fn path(&self) -> Vec<(Tag, u32)> {
         let sequences = self.frames.iter().filter(|f| f.shape != Shape::Item);

@@ -11,19 +11,17 @@
 //! whole name, in both orders, and alone only in elements that hold person names.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::LazyLock;
 
-use data_encoding::{BASE64, HEXLOWER};
-use md5::Md5;
-use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroize;
 
-use super::charset::{Charset, fold, renderings, spelled_out, without_accents};
-use super::search::{Edge, Fingerprints, Form, Needles, Uids};
+use super::calendar::{self, DUMMY_DAY, Days};
+use super::charset::{Charset, fold};
+use super::forms::{Forms, has_digit, is_dummy};
+use super::kind::Kind;
+use super::search::{Edge, Fingerprints, Form, Uids};
 use super::tags::kind_of;
 use super::walk::{Flaw, Header, Step, Tag, Tap, VALUE_MAX, Vr, Walker, is_implicit};
-use super::{Kind, Watch, WitnessError};
+use super::{Watch, WitnessError};
 
 /// Distinct values of private elements that are remembered per study; a raw data stream has more.
 const PRIVATE_MAX: usize = 4096;
@@ -31,37 +29,6 @@ const PRIVATE_MAX: usize = 4096;
 const KEPT_MAX: usize = 4096;
 /// Characters of a value that are remembered.
 const VALUE_CHARS: usize = 200;
-
-static ORDINARY: LazyLock<HashSet<&str>> =
-    LazyLock::new(|| include_str!("ordinary.txt").lines().collect());
-
-/// What others put where an identity was: nobody's.
-const DUMMY: &[&str] = &[
-    "anonymous",
-    "anonymized",
-    "anonymised",
-    "anon",
-    "unknown",
-    "none",
-    "null",
-    "removed",
-    "deidentified",
-    "redacted",
-    "dummy",
-    "patient",
-    "name",
-    "test",
-    "phantom",
-    "empty",
-    "default",
-    "n a",
-    "na",
-    "yes",
-    "no",
-    "other",
-    "unspecified",
-    "nobody",
-];
 
 /// Attributes besides CS ones that PS3.15 lets stay and that tell the model, never the place.
 const MODELS: &[u32] = &[
@@ -93,8 +60,7 @@ pub struct Witness {
     values: BTreeMap<Kind, HashSet<(String, bool)>>,
     /// Bytes as they stood in the source, where they aren't ASCII.
     raw: BTreeMap<Kind, HashSet<Vec<u8>>>,
-    /// YYYYMMDD.
-    dates: BTreeMap<String, Kind>,
+    days: Days,
     uids: Uids,
     same: Fingerprints,
     /// Folded values that stay with any patient: of models and defined terms ...
@@ -111,7 +77,6 @@ impl Drop for Witness {
         for (_, values) in std::mem::take(&mut self.raw) {
             values.into_iter().for_each(|mut value| value.zeroize());
         }
-        std::mem::take(&mut self.dates).into_keys().for_each(|mut date| date.zeroize());
     }
 }
 
@@ -137,7 +102,7 @@ impl Witness {
     pub fn also(&mut self, kind: Kind, value: &str) {
         match kind {
             Kind::Uid => self.uid(value),
-            Kind::Date | Kind::BirthDate => self.date(kind, value),
+            Kind::Date | Kind::DeviceDate | Kind::BirthDate => self.date(kind, value.as_bytes()),
             _ => self.value(kind, value, false),
         }
     }
@@ -159,7 +124,7 @@ impl Witness {
             for (value, words) in values {
                 match kind {
                     Kind::Name | Kind::Staff => forms.name(*kind, value),
-                    Kind::Id | Kind::Contact => forms.id(*kind, value),
+                    Kind::PatientId | Kind::Id | Kind::Contact => forms.id(*kind, value),
                     Kind::Device | Kind::Institution if in_line(&models, value) => {}
                     Kind::Private | Kind::Text if in_line(&kept, value) => {}
                     Kind::Device => forms.id(*kind, value),
@@ -182,19 +147,16 @@ impl Witness {
                 forms.needles.add(*kind, Edge::Any, Form::Plain, bytes);
             }
         }
-        for (date, kind) in &self.dates {
-            forms.date(*kind, date);
+        for (day, kinds) in self.days.iter() {
+            let day = format!("{day:08}");
+            Kind::ALL.into_iter().filter(|k| kinds.has(*k)).for_each(|k| forms.date(k, &day));
         }
         let mut this = self;
         Ok(Watch {
             matcher: forms.needles.build().map_err(|_| WitnessError::TooMuch)?,
             ordinary_names: forms.ordinary_names,
             uids: std::mem::take(&mut this.uids),
-            dates: this
-                .dates
-                .iter()
-                .filter_map(|(date, kind)| Some((date.parse().ok()?, *kind)))
-                .collect(),
+            days: std::mem::take(&mut this.days),
             same: std::mem::take(&mut this.same),
         })
     }
@@ -255,12 +217,13 @@ impl Witness {
         };
         for one in values(vr, value) {
             if vr.is_text() || vr.is_formal() || kind == Kind::Characteristic {
-                self.remember(tag, one);
+                self.remember(tag, vr, one);
             }
             match kind {
                 Kind::Uid => self.uid(&String::from_utf8_lossy(one)),
-                Kind::Date | Kind::BirthDate => self.date(kind, &String::from_utf8_lossy(one)),
-                Kind::Time | Kind::Characteristic | Kind::Graphics => {}
+                Kind::BirthDate if vr != Vr(*b"TM") => self.date(kind, one),
+                Kind::Date | Kind::DeviceDate => self.dated(kind, one),
+                Kind::BirthDate | Kind::Time | Kind::Characteristic => {}
                 Kind::Private => self.private(vr, one, charset),
                 _ => self.text(
                     kind,
@@ -288,9 +251,11 @@ impl Witness {
     }
 
     /// The same attribute must not have the same value again.
-    fn remember(&mut self, tag: Tag, value: &[u8]) {
-        if !is_dummy(&fold(&String::from_utf8_lossy(value))) {
-            self.same.insert(tag.0, value);
+    fn remember(&mut self, tag: Tag, vr: Vr, value: &[u8]) {
+        let dummy =
+            calendar::is_dummy(vr, value) || is_dummy(&fold(&String::from_utf8_lossy(value)));
+        if !dummy {
+            self.same.insert(tag.0, as_remembered(vr, value));
         }
     }
 
@@ -307,7 +272,7 @@ impl Witness {
                 self.value(kind, text, words);
             }
         }
-        if !matches!(kind, Kind::Name | Kind::Staff | Kind::Id) {
+        if !matches!(kind, Kind::Name | Kind::Staff | Kind::PatientId | Kind::Id) {
             self.embedded(&text);
         }
     }
@@ -316,7 +281,7 @@ impl Witness {
         let printable = |b: &u8| matches!(b, b' '..=b'~' | 0xA0..);
         match &vr.0 {
             b"UI" => self.uid(&String::from_utf8_lossy(bytes)),
-            b"DA" | b"DT" => self.date(Kind::Date, &String::from_utf8_lossy(bytes)),
+            b"DA" | b"DT" => self.dated(Kind::Date, bytes),
             b"PN" => self.text(Kind::Staff, vr, bytes, charset, false),
             b"DS" | b"IS" | b"TM" | b"AS" => {}
             _ if vr.is_text() && bytes.len() <= VALUE_CHARS => {
@@ -354,11 +319,18 @@ impl Witness {
         }
     }
 
-    fn date(&mut self, kind: Kind, text: &str) {
-        let digits: String = text.chars().filter(char::is_ascii_digit).take(8).collect();
-        if is_date(&digits) {
-            let known = self.dates.entry(digits).or_insert(kind);
-            *known = kind.min(*known);
+    /// A date in an element of dates: shifted, it may turn up again.
+    fn dated(&mut self, kind: Kind, value: &[u8]) {
+        if let Some(day) = day_of(value) {
+            self.days.note_origin(day);
+            self.date(kind, value);
+        }
+    }
+
+    fn date(&mut self, kind: Kind, value: &[u8]) {
+        // The dummy of a de-identifier before us is nobody's day.
+        if let Some(day) = day_of(value).filter(|day| *day != DUMMY_DAY) {
+            self.days.note(day, kind);
         }
     }
 
@@ -367,7 +339,10 @@ impl Witness {
         for run in text.split(|c: char| !c.is_ascii_digit() && c != '.') {
             match run.bytes().filter(|b| *b == b'.').count() {
                 5.. => self.uid(run.trim_matches('.')),
-                _ => run.split('.').filter(|r| r.len() == 8).for_each(|r| self.date(Kind::Date, r)),
+                _ => run
+                    .split('.')
+                    .filter(|r| r.len() == 8)
+                    .for_each(|r| self.date(Kind::Date, r.as_bytes())),
             }
         }
     }
@@ -388,6 +363,22 @@ pub(super) fn values(vr: Vr, value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// As what a value is compared attribute by attribute: of a date and time, the date. There are as
+/// many times as instances, and a shifted one is the same.
+pub(super) fn as_remembered(vr: Vr, value: &[u8]) -> &[u8] {
+    match value.split_at_checked(8) {
+        Some((day, _)) if vr == Vr(*b"DT") && day.iter().all(u8::is_ascii_digit) => day,
+        _ => value,
+    }
+}
+
+/// The number YYYYMMDD of a value that begins with a date, whatever its separators.
+fn day_of(value: &[u8]) -> Option<u32> {
+    let digits: String =
+        value.iter().filter(|b| b.is_ascii_digit()).take(8).map(|b| char::from(*b)).collect();
+    is_date(&digits).then(|| digits.parse().ok())?
+}
+
 fn is_date(digits: &str) -> bool {
     let number = |range: std::ops::Range<usize>| digits.get(range).and_then(|d| d.parse().ok());
     digits.len() == 8
@@ -395,262 +386,4 @@ fn is_date(digits: &str) -> bool {
             (number(0..4), number(4..6), number(6..8)),
             (Some(1850..=2200), Some(1..=12), Some(1..=31))
         )
-}
-
-fn is_dummy(folded: &str) -> bool {
-    let same = folded.bytes().all(|b| Some(b) == folded.bytes().next());
-    folded.is_empty()
-        || same && folded.len() >= 4
-        || folded.split(' ').all(|word| DUMMY.contains(&word))
-        || DUMMY.contains(&folded)
-}
-
-fn is_ordinary(word: &str) -> bool {
-    ORDINARY.contains(word)
-}
-
-fn has_digit(word: &str) -> bool {
-    word.bytes().any(|b| b.is_ascii_digit())
-}
-
-/// Characters of scripts that write no spaces, and whose single characters say much.
-fn is_dense(text: &str) -> bool {
-    text.chars().any(|c| c >= '\u{2E80}' || ('\u{1100}'..'\u{1200}').contains(&c))
-}
-
-/// Turns values into needles.
-#[derive(Default)]
-struct Forms {
-    needles: Needles,
-    /// Ordinary words that are somebody's name: compared in person names only.
-    ordinary_names: Fingerprints,
-}
-
-impl Forms {
-    /// A person name (PS3.5 6.2.1): each group whole, in both orders, and its parts.
-    fn name(&mut self, kind: Kind, value: &str) {
-        for group in value.split('=') {
-            let components: Vec<&str> = group.split('^').map(str::trim).collect();
-            let folded = fold(group);
-            if is_dummy(&folded) {
-                continue;
-            }
-            let words: Vec<&str> = group.split([' ', ',']).filter(|w| !w.is_empty()).collect();
-            let pair = match (&components[..], &words[..]) {
-                ([family, given, ..], _) if !family.is_empty() && !given.is_empty() => {
-                    Some((*family, *given))
-                }
-                ([_], [first, .., last]) => Some((*first, *last)),
-                _ => None,
-            };
-            if let Some((a, b)) = pair {
-                for separator in ["^", " ", ", ", ",", "_", "", ".", "-"] {
-                    self.whole(kind, &[a, separator, b].concat());
-                    self.whole(kind, &[b, separator, a].concat());
-                }
-                self.whole(kind, group.trim_matches(['^', ' ']));
-            }
-            for component in components.iter().take(3) {
-                self.part(kind, component);
-                component
-                    .split([' ', ',', '-', '\'', '.', '\u{2019}'])
-                    .for_each(|p| self.part(kind, p));
-            }
-        }
-    }
-
-    fn whole(&mut self, kind: Kind, name: &str) {
-        let length = fold(name).chars().filter(|c| *c != ' ').count();
-        let edge = if length >= 8 || is_dense(name) { Edge::Any } else { Edge::Word };
-        if length >= 4 || is_dense(name) {
-            self.text(kind, edge, name);
-            self.disguises(kind, name);
-        }
-    }
-
-    /// One word of a name. Under 3 letters it is nobody's; up to 5 it must be a word of its own.
-    fn part(&mut self, kind: Kind, part: &str) {
-        let folded = fold(part);
-        let length = folded.chars().filter(|c| *c != ' ').count();
-        if is_dense(part) {
-            let edge = if part.chars().count() < 2 { Edge::Word } else { Edge::Any };
-            return self.text(kind, edge, part);
-        }
-        if length < 3
-            || length < 5 && folded.bytes().all(|b| b.is_ascii_digit())
-            || is_dummy(&folded)
-        {
-            return;
-        }
-        if is_ordinary(&folded) {
-            return self.ordinary_names.insert(0, folded.as_bytes());
-        }
-        let edge = match length {
-            ..=5 => Edge::Word,
-            6..=7 => Edge::Letter,
-            _ => Edge::Any,
-        };
-        self.text(kind, edge, part);
-    }
-
-    /// An identifier of letters and digits: as it is, and its longer runs of digits.
-    fn id(&mut self, kind: Kind, value: &str) {
-        let folded = fold(value);
-        let squashed = folded.replace(' ', "");
-        let digits = squashed.bytes().filter(u8::is_ascii_digit).count();
-        let only_digits = digits == squashed.len();
-        let short = squashed.len() < if only_digits { 4 } else { 3 };
-        if short || is_dummy(&folded) || digits == 0 && folded.split(' ').all(is_ordinary) {
-            return;
-        }
-        let sure = if only_digits { 6 } else { 8 };
-        self.text(kind, if squashed.len() < sure { Edge::Word } else { Edge::Any }, value);
-        self.disguises(kind, value);
-        let all: String = squashed.chars().filter(char::is_ascii_digit).collect();
-        let runs = value.split(|c: char| !c.is_ascii_digit()).chain([all.as_str()]);
-        for run in runs.flat_map(|run| [run, run.trim_start_matches('0')]).filter(|r| r.len() >= 6)
-        {
-            self.text(kind, Edge::Any, run);
-        }
-        if kind == Kind::Contact {
-            let telling = |w: &&str| w.len() >= 5 && !has_digit(w);
-            folded.split(' ').filter(telling).for_each(|word| self.part(kind, word));
-        }
-    }
-
-    /// Descriptive text, if it has a word or number that isn't everybody's.
-    fn phrase(&mut self, kind: Kind, value: &str, least: usize) {
-        let folded = fold(value);
-        let squashed = folded.replace(' ', "");
-        let unusual =
-            |word: &str| word.chars().count() >= 4 && !has_digit(word) && !is_ordinary(word);
-        let digits = squashed.bytes().filter(u8::is_ascii_digit).count();
-        let longest = value.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0);
-        let number = digits == squashed.len();
-        let telling =
-            if number { longest >= 10 } else { longest >= 5 || folded.split(' ').any(unusual) };
-        if squashed.chars().count() < least || !telling || is_dummy(&folded) {
-            return;
-        }
-        let edge = if squashed.len() < 8 && !is_dense(value) { Edge::Word } else { Edge::Any };
-        self.text(kind, edge, value);
-    }
-
-    /// A date in the forms that DICOM and people write.
-    fn date(&mut self, kind: Kind, date: &str) {
-        let (y, m, d) = (&date[..4], &date[4..6], &date[6..8]);
-        let Some(month) = m.parse().ok().and_then(|m: usize| MONTHS.get(m.wrapping_sub(1))) else {
-            return;
-        };
-        let (m1, d1, abbreviated) =
-            (m.trim_start_matches('0'), d.trim_start_matches('0'), &month[..3]);
-        let mut forms = vec![[y, m, d].concat(), [d, m, y].concat(), [m, d, y].concat()];
-        for separator in ["-", ".", "/", "_", " "] {
-            for [a, b, c] in
-                [[y, m, d], [d, m, y], [m, d, y], [d1, m1, y], [m1, d1, y], [y, m1, d1]]
-            {
-                forms.push([a, separator, b, separator, c].concat());
-            }
-        }
-        for name in [month, abbreviated] {
-            for day in [d, d1] {
-                for separator in [" ", "-", ". "] {
-                    forms.push(
-                        [day, separator, name, separator.trim_start_matches('.'), y].concat(),
-                    );
-                }
-                forms.push([name, " ", day, ", ", y].concat());
-                forms.push([name, " ", day, " ", y].concat());
-                forms.push([y, "-", name, "-", day].concat());
-                forms.push([y, " ", name, " ", day].concat());
-                forms.push([day, name, y].concat());
-            }
-        }
-        for form in forms {
-            self.needles.add(kind, Edge::Any, Form::Plain, form.as_bytes());
-            self.needles.add(kind, Edge::Any, Form::Wide, &wide(&form));
-        }
-    }
-
-    /// A text in every character set and as folded words.
-    fn text(&mut self, kind: Kind, edge: Edge, text: &str) {
-        let folded = fold(text);
-        let spelled = fold(&spelled_out(text));
-        for folded in [&folded, &spelled] {
-            self.needles.add(kind, edge, Form::Plain, folded.as_bytes());
-            if folded.contains(' ') {
-                self.needles.add(kind, edge, Form::Plain, folded.replace(' ', "").as_bytes());
-            }
-            if folded.is_ascii() && folded.len() >= 4 {
-                self.needles.add(kind, edge, Form::Wide, &wide(folded));
-            }
-        }
-        if text.is_ascii() {
-            self.needles.add(kind, edge, Form::Plain, text.as_bytes());
-            if text.len() >= 4 {
-                self.needles.add(kind, edge, Form::Wide, &wide(text));
-            }
-            return;
-        }
-        let plain = without_accents(text);
-        let cases = [text, &plain].map(|t| [t.to_owned(), t.to_uppercase(), t.to_lowercase()]);
-        for cased in cases.as_flattened() {
-            for bytes in renderings(cased).iter().filter(|bytes| bytes.len() >= 4) {
-                self.needles.add(kind, edge, Form::Plain, bytes);
-            }
-        }
-    }
-
-    /// What a program rather than a person makes of a value: hex, base64, reversal, a plain hash.
-    fn disguises(&mut self, kind: Kind, value: &str) {
-        let bytes = value.as_bytes();
-        if bytes.len() < 5 {
-            return;
-        }
-        let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
-        let edge = if bytes.len() < 8 { Edge::Word } else { Edge::Any };
-        self.needles.add(kind, edge, Form::Plain, &reversed);
-        let mut add = |form, bytes: &[u8]| self.needles.add(kind, Edge::Free, form, bytes);
-        add(Form::Plain, HEXLOWER.encode(bytes).as_bytes());
-        for digest in [
-            HEXLOWER.encode(&Md5::digest(bytes)),
-            HEXLOWER.encode(&Sha1::digest(bytes)),
-            HEXLOWER.encode(&Sha256::digest(bytes)),
-            HEXLOWER.encode(&Sha512::digest(bytes)),
-        ] {
-            // Pseudonyms are often cut; 64 bits never agree by chance.
-            add(Form::Plain, &digest.as_bytes()[..16]);
-        }
-        for shift in 0..3 {
-            let encoded = BASE64.encode(&[&[0; 2][..shift], bytes].concat());
-            let inner = encoded.trim_end_matches('=');
-            // The first and last character also depend on the neighbours.
-            let core = &inner[[0, 2, 3][shift]..inner.len() - 1];
-            if core.len() >= 6 {
-                add(Form::Exact, core.as_bytes());
-            }
-        }
-    }
-}
-
-const MONTHS: &[&str] = &[
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
-
-/// UTF-16 without the outer NUL, so that one needle is found in both byte orders.
-fn wide(ascii: &str) -> Vec<u8> {
-    let mut bytes: Vec<u8> = ascii.bytes().flat_map(|b| [b, 0]).collect();
-    bytes.pop();
-    bytes
 }

@@ -3,13 +3,13 @@
 use super::raw::{RawPrivate, RawRule, RawWhen};
 use super::{BECAUSE_MIN, Reader};
 use crate::profile::{
-    ALWAYS_PSEUDONYMIZED, About, ObjectKind, Profile, Rule, Subject, Treatment, When,
+    ALWAYS_PSEUDONYMIZED, About, Dates, ObjectKind, Profile, Rule, Subject, Treatment, When,
 };
 use crate::standard::{self, Action};
 use crate::yaml::suggestion;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
-use dicom_dictionary_std::StandardDataDictionary;
+use dicom_dictionary_std::{StandardDataDictionary, tags};
 use serde_yaml::Spanned;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +21,10 @@ impl Reader {
             let Some((about, vr)) = self.about(place) else { continue };
             let Some(treatment) = self.treatment(place, vr) else { continue };
             let when = self.when(when);
+            if matches!(treatment, Treatment::ShiftDate | Treatment::YearOnly) && is_birth(&about) {
+                let what = "the date of birth never leaves, in no form: keep PatientAge instead";
+                self.notes.at(place, what);
+            }
             if let Some(earlier) = rules.iter().find(|r| r.when.always() && r.about.covers(&about))
             {
                 let what = format!("the rule in line {} decides already", earlier.line);
@@ -38,10 +42,32 @@ impl Reader {
             let line = place.referenced.line();
             rules.push(Rule { about, when, treatment, because, line });
         }
+        self.one_date_way(&rules, raw, base);
         if rules.len() > usize::from(u16::MAX) {
             self.notes.say("a profile has at most 65535 rules");
         }
         rules
+    }
+
+    /// Dates leave in one form only ([`crate::profile::DateWay`]).
+    fn one_date_way(&mut self, rules: &[Rule], raw: &[Spanned<RawRule>], base: &Profile) {
+        let mut way = match base.dates() {
+            Dates::Removed => None,
+            // Whatever form a rule gives to some, the true dates are allowed.
+            Dates::Full => return,
+            Dates::Shifted => Some(Treatment::ShiftDate),
+            Dates::Years { .. } => Some(Treatment::YearOnly),
+        };
+        for rule in rules {
+            if !matches!(rule.treatment, Treatment::ShiftDate | Treatment::YearOnly) {
+                continue;
+            }
+            let other = way.get_or_insert_with(|| rule.treatment.clone());
+            let place = raw.iter().find(|place| place.referenced.line() == rule.line);
+            if let (true, Some(place)) = (*other != rule.treatment, place) {
+                self.notes.at(place, "other dates leave in another form: shift all, or cut all");
+            }
+        }
     }
 
     /// The elements that a rule is about, and their VR where there is only one.
@@ -307,6 +333,13 @@ fn is_text(vr: VR) -> bool {
 
 fn is_date(vr: VR) -> bool {
     matches!(vr, VR::DA | VR::DT | VR::TM)
+}
+
+fn is_birth(about: &About) -> bool {
+    [tags::PATIENT_BIRTH_DATE, tags::PATIENT_BIRTH_TIME].into_iter().any(|Tag(group, element)| {
+        let tag = u32::from(group) << 16 | u32::from(element);
+        about.covers(&About::Standard { tag, mask: u32::MAX })
+    })
 }
 
 /// Whether something stays that would not stay without the rule.

@@ -157,6 +157,7 @@ fn a_treatment_fits_the_vr() {
         ("keyword: StudyID, hash: 40", "6 to 16"),
         ("keyword: StudyID, date: shift", "only DA and DT"),
         ("keyword: StudyDate, date: month", "shift or year"),
+        ("keyword: PatientBirthDate, date: year", "never leaves"),
         ("keyword: PatientWeight, age_cap: 89", "caps ages"),
         ("keyword: PatientWeight, round_to: 0", "positive"),
         ("keyword: StudyDescription, keep_words: [two words]", "single words"),
@@ -165,6 +166,19 @@ fn a_treatment_fits_the_vr() {
         let said = rule(&format!("{body}, because: \"the readers need it\"")).unwrap_err();
         assert!(said.contains(wanted), "{body}: {said}");
     }
+}
+
+#[test]
+fn dates_leave_in_one_form() {
+    let rule = |keyword, way| {
+        format!("  - {{ keyword: {keyword}, date: {way}, because: \"the readers need it\" }}\n")
+    };
+    let one = format!("rules:\n{}", rule("StudyDate", "shift"));
+    assert_eq!(mistakes(&one), "");
+    let two = format!("{one}{}", rule("SeriesDate", "year"));
+    assert!(mistakes(&two).contains("in another form"));
+    let year = format!("dates: {{ keep: year, because: \"years suffice\" }}\n{one}");
+    assert!(mistakes(&year).contains("in another form"));
 }
 
 #[test]
