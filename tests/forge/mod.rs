@@ -19,6 +19,7 @@
 )]
 
 pub mod canary;
+pub mod days;
 pub mod dictionary;
 pub mod encode;
 pub mod generator;

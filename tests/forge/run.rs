@@ -1,12 +1,14 @@
 //! Studies through `efface deid`, batch by batch, and what came of them.
 
 use super::canary::Canary;
+use super::days;
 use super::generator::{Object, Study, study};
 use super::profiles::{self, Sample};
 use super::search::Search;
 use crate::support::{files, gateway};
 use efface::deid::pseudonym::Pseudonyms;
 use efface::key::RootKey;
+use efface::standard::Annex;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -345,9 +347,13 @@ impl<'a> Hunt<'a> {
     /// who planted the same.
     pub fn search(&self, what: &str, bytes: &[u8], days: Days, outcome: &mut Outcome) {
         let mut places: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let planted = self.shifted_days(days);
+        let shifts = days::shifts(bytes, &planted);
         for (number, at) in self.search.find(bytes) {
             let (study, _, canary) = &self.canaries[number];
-            if canary.unique || days == Days::Any || days == Days::Of(*study) {
+            let of_study = days == Days::Any || days == Days::Of(*study);
+            let shifted = || days::is_explained(&canary.shown, &shifts, &planted);
+            if canary.unique || of_study && !shifted() {
                 places.entry(at).or_default().push(number);
             }
         }
@@ -370,6 +376,18 @@ impl<'a> Hunt<'a> {
                 object: format!("{} in {:?}", object.class, object.syntax),
             });
         }
+    }
+}
+
+impl Hunt<'_> {
+    /// The days of a study, if the profile shifts them.
+    fn shifted_days(&self, days: Days) -> Vec<&str> {
+        let Days::Of(study) = days else { return Vec::new() };
+        if !self.sample.options.has(Annex::RetainModifiedDates) {
+            return Vec::new();
+        }
+        let own = self.canaries.iter().filter(|(number, _, c)| *number == study && !c.unique);
+        own.map(|(_, _, canary)| canary.shown.as_str()).collect()
     }
 }
 

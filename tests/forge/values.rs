@@ -3,6 +3,7 @@
 use super::canary::forms;
 use super::prng::Prng;
 use super::words::Charset;
+use std::collections::HashSet;
 
 /// A value, and what in it is unique.
 pub struct Planted {
@@ -60,28 +61,29 @@ impl Part {
 /// Makes values for one study: no date comes twice.
 pub struct Mint {
     pub rng: Prng,
-    days: Vec<usize>,
+    days: HashSet<usize>,
 }
 
-/// Days between 1911 and 1939 that are a multiple of this apart: a shift of all dates by the same
-/// number of days almost never turns one into another.
-const APART: usize = 53;
+/// Days from 1911 on that are planted: more than a study needs.
+const DAYS: usize = 28 * 336;
 
 impl Mint {
-    pub fn new(mut rng: Prng) -> Self {
-        let mut days: Vec<usize> = (0..10_200 / APART).map(|n| n * APART).collect();
-        for at in (1..days.len()).rev() {
-            days.swap(at, rng.below(at + 1));
-        }
-        Mint { rng, days }
+    pub fn new(rng: Prng) -> Self {
+        Mint { rng, days: HashSet::new() }
     }
 
-    /// YYYYMMDD; when there are no more, a day of a year that nobody shifts into.
+    /// YYYYMMDD, no day twice.
     pub fn day(&mut self) -> String {
-        let day = self.days.pop().unwrap_or_else(|| 400_000 + self.rng.below(90_000));
-        // Months of 28 days: every one of them exists, and none is 1 January.
-        let (year, rest) = (1911 + day / 336, day % 336);
-        format!("{year:04}{:02}{:02}", rest / 28 + 1, rest % 28 + 2).replace("0229", "0301")
+        let mut day = self.rng.below(DAYS);
+        while !self.days.insert(day) {
+            day = self.rng.below(DAYS);
+        }
+        // Months of 28 days, the 2nd to the 29th; 1 March stands for 29 February.
+        let (year, month, day) = (1911 + day / 336, day % 336 / 28 + 1, day % 28 + 2);
+        match (month, day) {
+            (2, 29) => format!("{year:04}0301"),
+            _ => format!("{year:04}{month:02}{day:02}"),
+        }
     }
 
     pub fn uid(&mut self) -> String {
