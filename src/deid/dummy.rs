@@ -13,6 +13,8 @@ type ElementValue = Value<InMemDicomObject<StandardDataDictionary>, InMemFragmen
 pub fn value(tag: Tag, vr: VR) -> Option<ElementValue> {
     match vr {
         VR::SQ => sequence(tag),
+        // Neither a link nor a value of unknown form leaves, not even a dummy one.
+        VR::UR | VR::UN => None,
         _ => Some(Value::from(primitive(vr))),
     }
 }
@@ -27,8 +29,7 @@ fn primitive(vr: VR) -> PrimitiveValue {
         VR::DS | VR::IS => PrimitiveValue::from("0"),
         VR::DT => PrimitiveValue::from("19000101000000"),
         VR::TM => PrimitiveValue::from("000000"),
-        VR::UR => PrimitiveValue::from("urn:removed"),
-        VR::OB | VR::OW | VR::UN => PrimitiveValue::U8([0, 0].as_slice().into()),
+        VR::OB | VR::OW => PrimitiveValue::U8([0, 0].as_slice().into()),
         VR::US => PrimitiveValue::from(0_u16),
         VR::SS => PrimitiveValue::from(0_i16),
         VR::UL => PrimitiveValue::from(0_u32),

@@ -20,7 +20,7 @@ pub use device::{Device, DeviceRegions};
 pub use rule::{About, ObjectKind, Rule, Subject, Treatment, When};
 
 use crate::standard::{self, Action, Annex, Options};
-use dicom_core::dictionary::DataDictionary;
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 use sha2::{Digest, Sha256};
@@ -266,9 +266,28 @@ impl Profile {
     }
 
     /// The fate of an element.
+    ///
+    /// A standard element must be of the kind that the dictionary says: a date written as text, or
+    /// text written as bytes, is treated by nobody as what it is, and goes.
     pub fn decide(&self, object: &ObjectKind<'_>, subject: &Subject<'_>) -> Decision<'_> {
+        let entry = StandardDataDictionary.by_tag(subject.tag);
+        let decision = self.decide_as_written(object, subject, entry.is_some());
+        let written = Family::of(subject.vr);
+        let disguised = entry.is_some_and(|entry| Family::of(entry.vr().relaxed()) != written);
+        match disguised && *decision.treatment != Treatment::Standard(Action::Z) {
+            true => plain(Action::X, Ground::Representation),
+            false => decision,
+        }
+    }
+
+    fn decide_as_written(
+        &self,
+        object: &ObjectKind<'_>,
+        subject: &Subject<'_>,
+        known: bool,
+    ) -> Decision<'_> {
         let tag = subject.tag;
-        if standard::is_repeating_group(tag) {
+        if standard::is_repeating_group(tag) || is_sealed(tag) {
             return plain(Action::X, Ground::Group);
         }
         let mut rules = self.rules.iter().enumerate();
@@ -283,10 +302,10 @@ impl Profile {
         if let Some(decision) = self.decide_listed(object, subject) {
             return decision;
         }
-        if StandardDataDictionary.by_tag(tag).is_none() {
-            return plain(Action::X, Ground::Unknown);
+        match known {
+            true => self.decide_representation(subject),
+            false => plain(Action::X, Ground::Unknown),
         }
-        self.decide_representation(subject)
     }
 
     fn decide_private(&self, subject: &Subject<'_>) -> Decision<'static> {
@@ -341,10 +360,7 @@ impl Profile {
                 true => plain(Action::C, Ground::Option(Annex::CleanDescriptors)),
                 false => emptied,
             },
-            VR::UR if subject.tag != tags::URN_CODE_VALUE => {
-                plain(Action::X, Ground::Representation)
-            }
-            VR::UN => plain(Action::X, Ground::Representation),
+            VR::UR | VR::UN => plain(Action::X, Ground::Representation),
             _ => plain(Action::K, Ground::Known),
         }
     }
@@ -371,6 +387,52 @@ impl Profile {
             line(format!("device {:?}", DeviceRegions { line: 0, ..device.clone() }));
         }
         plan.finalize().into()
+    }
+}
+
+/// Digital signatures, encrypted and original attributes (0400,xxxx), and trailing padding: made over
+/// data that are no more, or the identified values themselves.
+fn is_sealed(tag: Tag) -> bool {
+    tag.group() == 0x0400
+        || matches!(
+            tag,
+            tags::MAC_PARAMETERS_SEQUENCE
+                | tags::DIGITAL_SIGNATURES_SEQUENCE
+                | tags::DATA_SET_TRAILING_PADDING
+        )
+}
+
+/// Value representations among which encoders vary without changing what a value is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Text,
+    Date,
+    Time,
+    Age,
+    Decimal,
+    Binary,
+    Name,
+    Uid,
+    Link,
+    Items,
+    Unknown,
+}
+
+impl Family {
+    fn of(vr: VR) -> Self {
+        match vr {
+            VR::AE | VR::CS | VR::LO | VR::LT | VR::SH | VR::ST | VR::UC | VR::UT => Family::Text,
+            VR::DA | VR::DT => Family::Date,
+            VR::TM => Family::Time,
+            VR::AS => Family::Age,
+            VR::DS | VR::IS => Family::Decimal,
+            VR::PN => Family::Name,
+            VR::UI => Family::Uid,
+            VR::UR => Family::Link,
+            VR::SQ => Family::Items,
+            VR::UN => Family::Unknown,
+            _ => Family::Binary,
+        }
     }
 }
 
@@ -437,6 +499,21 @@ mod tests {
         let mr = ObjectKind { modality: "MR", ..CT };
         let subject = Subject { tag: tags::MODALITY, vr: VR::CS, top_level: true, creator: None };
         assert_eq!(profile.decide(&mr, &subject).ground, Ground::Rule(0));
+    }
+
+    #[test]
+    fn what_is_not_written_as_what_it_is_goes() {
+        let profile = basic();
+        let decide = |tag, vr| decide(&profile, tag, vr);
+        let goes = (Action::X, Ground::Representation);
+        assert_eq!(decide(tags::CONVOLUTION_KERNEL, VR::LO), (Action::K, Ground::Known));
+        assert_eq!(decide(tags::CONVOLUTION_KERNEL, VR::OB), goes);
+        assert_eq!(decide(tags::ROWS, VR::LO), goes);
+        assert_eq!(decide(tags::SOP_INSTANCE_UID, VR::LO), goes);
+        assert_eq!(decide(tags::SCHEDULED_HUMAN_PERFORMERS_SEQUENCE, VR::OB).0, Action::X);
+        // Unlisted: UT by the dictionary, LO in the file.
+        assert_eq!(decide(Tag(0x0008, 0x0408), VR::LO), goes);
+        assert_eq!(decide(Tag(0x0400, 0x0500), VR::SQ), (Action::X, Ground::Group));
     }
 
     #[test]

@@ -13,9 +13,23 @@ pub const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Ba
 /// Faces leave, so that studies without a body in them can be used.
 pub const LEAVE_FACES: &str = "leave: { faces: { because: \"phantoms, nobody's face\" } }\n";
 
+/// The program. Cargo names it to tests only, not to examples.
+pub fn program() -> Command {
+    match option_env!("CARGO_BIN_EXE_efface") {
+        Some(path) => Command::new(path),
+        None => panic!("this is no test"),
+    }
+}
+
 /// Runs the program to its end.
 pub fn efface(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_efface")).args(arguments).output().expect("efface runs")
+    program().args(arguments).output().expect("efface runs")
+}
+
+/// A key that is in the source tree, and therefore protects nobody.
+pub fn key_of_nobody() -> String {
+    let (installation, root) = ("a7".repeat(16), "5e".repeat(32));
+    format!("efface root key 1\ninstallation {installation}\ngeneration A1\nroot {root}\n")
 }
 
 /// Both of what it printed.
@@ -72,14 +86,11 @@ impl Site {
         self.state = state;
     }
 
-    /// Takes a key that is in the source tree, and therefore protects nobody. With it the same
-    /// pseudonyms come in every run: a random UID of 39 digits holds a planted date once in a while.
+    /// With it the same pseudonyms come in every run: a random UID of 39 digits holds a planted date
+    /// once in a while.
     fn use_the_same_key_always(&self) {
-        let (installation, root) = ("a7".repeat(16), "5e".repeat(32));
-        let key =
-            format!("efface root key 1\ninstallation {installation}\ngeneration A1\nroot {root}\n");
         // Over the key that is there: its file has the permissions already.
-        std::fs::write(self.path("root.key"), key).expect("a key");
+        std::fs::write(self.path("root.key"), key_of_nobody()).expect("a key");
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -112,7 +123,7 @@ impl Site {
 
     /// A destination, caller and limits that a test can live with.
     pub fn command(&self, port: u16, outside: u16, metrics: u16, options: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_efface"));
+        let mut command = program();
         command.arg("serve").arg("--state").arg(&self.state);
         command.args(["--listen", &format!("127.0.0.1:{port}"), "--allow", "PACS"]);
         command.args(["--to", &format!("LAB@127.0.0.1:{outside}"), "--profile", &self.profile]);
@@ -138,7 +149,7 @@ impl Site {
             self.profile,
         );
         std::fs::write(self.path("efface.yaml"), text).expect("a configuration");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_efface"));
+        let mut command = program();
         command.args(["serve", "--config", &self.at("efface.yaml")]);
         Gateway::start(command, metrics)
     }

@@ -21,6 +21,10 @@ pub enum Ban {
     /// Not in the standard's dictionary (PS3.6).
     #[error("an element that the dictionary doesn't know")]
     NotInDictionary,
+    /// Bytes where the dictionary says text, text where it says a date: nobody looked at it as what
+    /// it is.
+    #[error("a value of another kind than the dictionary says")]
+    Disguised,
     /// Groups 50xx and 60xx.
     #[error("an overlay or a curve")]
     Graphics,
@@ -95,7 +99,21 @@ pub(super) fn ban(header: &Header, admitted: bool) -> Option<Ban> {
     if vr == Vr(*b"UR") && length > 0 {
         return Some(Ban::Url);
     }
-    tag.keyword().is_none().then_some(Ban::NotInDictionary)
+    if tag.keyword().is_none() {
+        return Some(Ban::NotInDictionary);
+    }
+    (length > 0 && nature(vr) != nature(tag.vr())).then_some(Ban::Disguised)
+}
+
+/// What a value is, however long or however encoded.
+fn nature(vr: Vr) -> Vr {
+    match &vr.0 {
+        b"AE" | b"CS" | b"LO" | b"LT" | b"SH" | b"ST" | b"UC" | b"UT" => Vr(*b"LO"),
+        b"DA" | b"DT" => Vr(*b"DA"),
+        b"DS" | b"IS" => Vr(*b"DS"),
+        b"PN" | b"UI" | b"TM" | b"AS" | b"SQ" | b"UR" | b"UN" => vr,
+        _ => Vr(*b"OB"),
+    }
 }
 
 /// Whether the file meta information may have this element.

@@ -266,7 +266,13 @@ impl Witness {
         if !bytes.is_ascii() || bytes.contains(&0x1B) {
             // The declared character set may be wrong: the bytes themselves, and as UTF-8.
             if kind < Kind::Private {
-                self.raw.entry(kind).or_default().insert(bytes.to_vec());
+                let raw = self.raw.entry(kind).or_default();
+                raw.insert(bytes.to_vec());
+                // Also the parts of a name: in whatever set it is, its delimiters are ASCII.
+                if vr == Vr(*b"PN") {
+                    let parts = bytes.split(|b| matches!(b, b'^' | b'=' | b' ' | b'\\'));
+                    raw.extend(parts.filter(|part| !part.is_ascii()).map(<[u8]>::to_vec));
+                }
             }
             if let Ok(text) = std::str::from_utf8(bytes) {
                 self.value(kind, text, words);

@@ -1,0 +1,84 @@
+//! One search for all canaries of a batch.
+
+use super::canary::Canary;
+use aho_corasick::automaton::OverlappingState;
+use aho_corasick::{AhoCorasick, Input};
+use std::collections::{BTreeMap, HashMap};
+
+/// Every form of every canary of a batch.
+pub struct Search {
+    automaton: AhoCorasick,
+    /// The canaries that have this form, by pattern.
+    owners: Vec<Vec<usize>>,
+}
+
+impl Search {
+    pub fn new<'c>(canaries: impl Iterator<Item = &'c Canary>) -> Self {
+        let forms = canaries.map(|canary| &canary.forms[..]);
+        Search::of(forms)
+    }
+
+    /// Of what was planted only: whether the inputs have it.
+    pub fn as_planted<'c>(canaries: impl Iterator<Item = &'c Canary>) -> Self {
+        Search::of(canaries.map(|canary| std::slice::from_ref(&canary.planted)))
+    }
+
+    fn of<'c>(canaries: impl Iterator<Item = &'c [Vec<u8>]>) -> Self {
+        let mut numbers: HashMap<Vec<u8>, usize> = HashMap::new();
+        let (mut patterns, mut owners): (Vec<Vec<u8>>, Vec<Vec<usize>>) = Default::default();
+        for (owner, forms) in canaries.enumerate() {
+            for form in forms {
+                let number = *numbers.entry(form.to_ascii_lowercase()).or_insert_with(|| {
+                    patterns.push(form.clone());
+                    owners.push(Vec::new());
+                    patterns.len() - 1
+                });
+                owners[number].push(owner);
+            }
+        }
+        let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns);
+        Search { automaton: automaton.expect("an automaton"), owners }
+    }
+
+    /// The canaries that are in these bytes, with the first place of each. Every second byte is
+    /// read as a text of its own too: that is how unused bits of 16-bit samples would speak.
+    pub fn find(&self, bytes: &[u8]) -> BTreeMap<usize, usize> {
+        let mut found = BTreeMap::new();
+        self.find_in(bytes, |at| at, &mut found);
+        for from in [0, 1] {
+            let every_second: Vec<u8> = bytes.iter().copied().skip(from).step_by(2).collect();
+            self.find_in(&every_second, |at| 2 * at + from, &mut found);
+        }
+        found
+    }
+
+    fn find_in(
+        &self,
+        hay: &[u8],
+        place: impl Fn(usize) -> usize,
+        found: &mut BTreeMap<usize, usize>,
+    ) {
+        let mut state = OverlappingState::start();
+        loop {
+            self.automaton.find_overlapping(Input::new(hay), &mut state);
+            let Some(hit) = state.get_match() else { return };
+            if is_in_pseudonymous_uid(hay, hit.start(), hit.end()) {
+                continue;
+            }
+            for owner in &self.owners[hit.pattern().as_usize()] {
+                found.entry(*owner).or_insert(place(hit.start()));
+            }
+        }
+    }
+}
+
+/// Digits within more than 24 digits are part of a UID made from a random number (PS3.5 B.2): a date
+/// is in one of them once in a while.
+fn is_in_pseudonymous_uid(hay: &[u8], start: usize, end: usize) -> bool {
+    let digit = |b: &&u8| b.is_ascii_digit();
+    hay[start..end].iter().all(u8::is_ascii_digit) && {
+        let before = hay[..start].iter().rev().take_while(digit).count();
+        let after = hay[end..].iter().take_while(digit).count();
+        before + (end - start) + after > 24
+    }
+}
