@@ -8,6 +8,7 @@
 mod dummy;
 pub mod pseudonym;
 mod report;
+pub mod text;
 
 pub use report::Report;
 
