@@ -15,7 +15,7 @@ fn leave(
     (receipt, key): (Receipt, &Key),
     association: &mut Association<Outside>,
 ) {
-    let scrubbed = object.scrub(grant, engine, FaceStatement::Silent, Wanted::Own(&[]));
+    let scrubbed = object.scrub(grant, engine, FaceStatement::Silent, Wanted::Own);
     let Ok(scrubbed) = scrubbed else { return };
     let Ok(draft) = scrubbed.draft(Path::new("draft.dcm")) else { return };
     let Ok(clean) = draft.verify(watch) else { return };
