@@ -70,6 +70,8 @@ impl Study {
             visual_features: None,
             longitudinal: "REMOVED",
             exempt: &[],
+            dates: crate::custody::verify::Dates::Removed,
+            kept: &[],
         };
         self.watch.examine(Cursor::new(file), &expected).map(drop)
     }
