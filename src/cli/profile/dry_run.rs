@@ -250,6 +250,9 @@ fn sorted(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
     paths
 }
 
+/// Files that are named for one reason.
+const SHOWN: usize = 10;
+
 /// How many would leave, and which not.
 #[derive(Default)]
 struct Tally {
@@ -271,8 +274,11 @@ impl Tally {
         for ((code, detail), paths) in self.stay {
             let (name, files, advice) = (code.name(), paths.len(), code.advice());
             text += &format!("\nwithheld: {name} ({files} files)\n  {detail}\n  {advice}\n");
-            for path in sorted(paths.into_iter()) {
+            for path in sorted(paths.into_iter()).iter().take(SHOWN) {
                 text += &format!("  {}\n", path.display());
+            }
+            if files > SHOWN {
+                text += &format!("  and {} more\n", files - SHOWN);
             }
         }
         print(&text)?;

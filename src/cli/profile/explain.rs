@@ -7,6 +7,7 @@ use crate::standard::{self, Action, Annex, SopClass};
 use crate::yaml::suggestion;
 use clap::Args;
 use dicom_core::{Tag, VR};
+use dicom_dictionary_std::tags;
 use std::process::ExitCode;
 
 #[derive(Args)]
@@ -134,8 +135,11 @@ impl Question<'_> {
             let words = effect(profile, tag, vr, top_level, without).words;
             say("without the rule", &format!("{words}: {}", self.by(without.ground)));
         }
+        let within = [tags::TEXT_VALUE, tags::UNFORMATTED_TEXT_VALUE].contains(&tag);
+        let stays = decision.treatment.action() == Action::K && is_text(vr);
         let cleaning: Vec<_> = cleaning_sequences(profile).map(Annex::name).collect();
-        if !top_level && is_text(vr) && !cleaning.is_empty() {
+        let differs = stays || within && decision.ground == Ground::Table;
+        if !top_level && differs && !cleaning.is_empty() {
             let options = cleaning.join(", ");
             say("but", &format!("in sequences that these options clean, it is cleaned: {options}"));
         }
