@@ -218,7 +218,8 @@ fn private_changes(before: &Profile, after: &Profile) -> Vec<Change> {
         let of_low = |low: u16| {
             let tag = Tag(group, 0x1000 | low);
             // Rules about private elements don't ask for the VR; LO has no ways of its own.
-            let subject = Subject { tag, vr: VR::LO, top_level: true, creator: Some(creator) };
+            let vr = standard::safe_private_vr(creator, group, low as u8).unwrap_or(VR::LO);
+            let subject = Subject { tag, vr, top_level: true, creator: Some(creator) };
             changes_of(before, after, &subject).into_iter().map(move |found| {
                 let name = format!("({group:04X},xx{low:02X}) of {creator:?}");
                 found.into_change(name, "", None, tag)

@@ -261,7 +261,7 @@ impl Profile {
             Ground::Option(option) => format!("option {option}"),
             Ground::Dates => "dates: keep: year".to_owned(),
             Ground::Table => "Table E.1-1".to_owned(),
-            Ground::Group => "private, curve and overlay groups go".to_owned(),
+            Ground::Group => "private, curve, overlay and signature groups go".to_owned(),
             Ground::Unknown => "not in the standard's dictionary".to_owned(),
             Ground::Representation => "its value representation".to_owned(),
             Ground::Known => "nothing speaks against it".to_owned(),

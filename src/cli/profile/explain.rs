@@ -2,7 +2,7 @@
 
 use super::{Problem, by, load, rule_in_words};
 use crate::profile::words::{cleaning_sequences, effect, is_text, is_written};
-use crate::profile::{Ground, ObjectKind, Profile, Subject};
+use crate::profile::{Ground, ObjectKind, Profile, Subject, is_always_removed};
 use crate::standard::{self, Action, Annex, SopClass};
 use crate::yaml::suggestion;
 use clap::Args;
@@ -157,6 +157,9 @@ impl Question<'_> {
             Ground::Group if standard::is_repeating_group(tag) => {
                 "curve and overlay groups go, always".to_owned()
             }
+            Ground::Group if is_always_removed(tag) => {
+                "signatures and what holds encrypted or original values go, always".to_owned()
+            }
             Ground::Group if creator.is_none() => {
                 "closed world: private elements go (name its block's creator with --creator)"
                     .to_owned()
@@ -201,7 +204,7 @@ impl Question<'_> {
 
     /// Rules that are about the element too, and why they don't decide.
     fn other_rules(&self, ground: Ground) {
-        let open = !standard::is_repeating_group(self.subject.tag);
+        let open = !is_always_removed(self.subject.tag);
         for (n, rule) in self.profile.rules().iter().enumerate() {
             if !open || !rule.about.fits(&self.subject) || ground == Ground::Rule(n as u16) {
                 continue;
