@@ -1,22 +1,20 @@
 //! `efface deid`: the gateway's engine on files and folders.
 
 use super::Problem;
+use super::inputs::{File, Inputs, arrivals};
 use crate::config;
-use crate::dicom::canonical::Limits;
-use crate::dicom::dataset::Dataset;
-use crate::dicom::source::Source;
 use crate::disk;
 use crate::key::RootKey;
-use crate::pipeline::survey::{Arrival, survey};
+use crate::pipeline::survey::survey;
 use crate::pipeline::{self, Route, Withheld};
 use crate::profile::Pseudonymity;
 use crate::service::handles;
 use crate::spool::ledger::Ledger;
+use crate::spool::quarantine::Code;
 use crate::spool::random_name;
 use clap::Args;
-use dicom_dictionary_std::tags;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -64,7 +62,10 @@ pub fn run(args: DeidArgs) -> Result<ExitCode, Problem> {
     let route = Route::new("files", &args.project, profile, &root, &crosswalk);
     disk::make_dir(&args.out)?;
     let mut table = Table::default();
-    let studies = by_study(&args.inputs, &mut table)?;
+    let Inputs { studies, malformed } = Inputs::find(&args.inputs)?;
+    for (path, why) in malformed {
+        table.stays(path, Code::Malformed.name(), why);
+    }
     let total = studies.values().map(|files| files.len() as u64).sum();
     let progress = ProgressBar::new(total).with_style(style());
     for files in studies.into_values() {
@@ -81,46 +82,6 @@ fn style() -> ProgressStyle {
     style.unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// One input file.
-struct File {
-    path: PathBuf,
-    source: Source,
-}
-
-/// Files by Study Instance UID. What is no DICOM file is said in the table.
-fn by_study(inputs: &[PathBuf], table: &mut Table) -> Result<BTreeMap<String, Vec<File>>, Problem> {
-    let mut studies: BTreeMap<String, Vec<File>> = BTreeMap::new();
-    for path in files(inputs)? {
-        let limits = Limits { stop_after: tags::STUDY_INSTANCE_UID, ..Limits::default() };
-        let read = Source::of_file(&path).map_err(|e| e.to_string()).and_then(|source| {
-            let header = source.header(limits).map_err(|e| e.to_string())?;
-            let dataset = Dataset::parse(&header.bytes).map_err(|e| e.to_string())?;
-            Ok((dataset.text(tags::STUDY_INSTANCE_UID).unwrap_or_default(), source))
-        });
-        match read {
-            Ok((study, source)) => studies.entry(study).or_default().push(File { path, source }),
-            Err(why) => table.stays(path, "malformed", why),
-        }
-    }
-    Ok(studies)
-}
-
-/// All regular files, folders opened, in a fixed order.
-fn files(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Problem> {
-    let mut found = Vec::new();
-    let mut open: Vec<PathBuf> = inputs.iter().rev().cloned().collect();
-    while let Some(path) = open.pop() {
-        let kind = std::fs::metadata(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        if kind.is_dir() {
-            let names = disk::list(&path)?;
-            open.extend(names.iter().rev().map(|name| path.join(name)));
-        } else {
-            found.push(path);
-        }
-    }
-    Ok(found)
-}
-
 fn one_study(
     out: &Path,
     route: &Route,
@@ -129,14 +90,7 @@ fn one_study(
     table: &mut Table,
     progress: &ProgressBar,
 ) -> Result<(), Problem> {
-    let mut paths: HashMap<String, PathBuf> = HashMap::new();
-    let mut arrivals = Vec::new();
-    for File { path, source } in files {
-        let id = random_name()?;
-        let digest = disk::sha256(source.reader()?)?;
-        paths.insert(id.clone(), path);
-        arrivals.push(Arrival { id, source, digest, said_class: None });
-    }
+    let (arrivals, mut paths) = arrivals(files)?;
     let all: Vec<String> = paths.keys().cloned().collect();
     let mut stay = |Withheld { code, detail, ids }: Withheld, table: &mut Table| {
         for id in ids {

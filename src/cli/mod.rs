@@ -3,7 +3,9 @@
 
 mod deid;
 mod demo;
+mod inputs;
 mod inspect;
+mod profile;
 mod serve;
 
 use crate::key::RootKey;
@@ -37,6 +39,9 @@ enum Command {
     /// Look at a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at what a profile lets leave, and why; compare two; try one
+    #[command(subcommand)]
+    Profile(profile::ProfileCommand),
     /// Look at what is in the state directory, and put things back into the queue
     #[command(subcommand)]
     Spool(inspect::SpoolCommand),
@@ -82,6 +87,7 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Keys(command) => keys(command),
         Command::Config(ConfigCommand::Check { file }) => serve::check(&file),
+        Command::Profile(command) => profile::run(command),
         Command::Spool(command) => inspect::spool(command),
         Command::Quarantine(command) => inspect::quarantine(command),
     };

@@ -9,7 +9,7 @@
 mod claims;
 mod content;
 mod dates;
-mod dummy;
+pub mod dummy;
 pub mod pseudonym;
 mod report;
 mod subject;

@@ -12,9 +12,12 @@
 //! the closed world         -> private or unknown: removed; names, times, texts: emptied; the rest kept
 //! ```
 
+pub mod compare;
+pub mod conformance;
 mod device;
 pub mod language;
 mod rule;
+pub mod words;
 
 pub use device::{Device, DeviceRegions};
 pub use rule::{About, ObjectKind, Rule, Subject, Treatment, When};
@@ -258,7 +261,7 @@ impl Profile {
             Ground::Option(option) => format!("option {option}"),
             Ground::Dates => "dates: keep: year".to_owned(),
             Ground::Table => "Table E.1-1".to_owned(),
-            Ground::Group => "private, curve and overlay groups go".to_owned(),
+            Ground::Group => "private, curve, overlay and signature groups go".to_owned(),
             Ground::Unknown => "not in the standard's dictionary".to_owned(),
             Ground::Representation => "its value representation".to_owned(),
             Ground::Known => "nothing speaks against it".to_owned(),
@@ -270,31 +273,33 @@ impl Profile {
     /// A standard element must be of the kind that the dictionary says: a date written as text, or
     /// text written as bytes, is treated by nobody as what it is, and goes.
     pub fn decide(&self, object: &ObjectKind<'_>, subject: &Subject<'_>) -> Decision<'_> {
-        let entry = StandardDataDictionary.by_tag(subject.tag);
-        let decision = self.decide_as_written(object, subject, entry.is_some());
-        let written = Family::of(subject.vr);
-        let disguised = entry.is_some_and(|entry| Family::of(entry.vr().relaxed()) != written);
-        match disguised && *decision.treatment != Treatment::Standard(Action::Z) {
-            true => plain(Action::X, Ground::Representation),
-            false => decision,
-        }
+        let mut rules = self.rules.iter().enumerate();
+        let open = !is_always_removed(subject.tag);
+        let fits = |rule: &Rule| open && rule.about.fits(subject) && rule.when.holds(object);
+        let by_rule = rules.find(|(_, rule)| fits(rule)).map(|(n, rule)| Decision {
+            treatment: &rule.treatment,
+            ground: Ground::Rule(n as u16),
+        });
+        if_undisguised(subject, by_rule.unwrap_or_else(|| self.decide_as_written(object, subject)))
+    }
+
+    /// What the fate of an element would be if the site had no rules.
+    pub fn decide_without_rules(
+        &self,
+        object: &ObjectKind<'_>,
+        subject: &Subject<'_>,
+    ) -> Decision<'static> {
+        if_undisguised(subject, self.decide_as_written(object, subject))
     }
 
     fn decide_as_written(
         &self,
         object: &ObjectKind<'_>,
         subject: &Subject<'_>,
-        known: bool,
-    ) -> Decision<'_> {
+    ) -> Decision<'static> {
         let tag = subject.tag;
-        if standard::is_repeating_group(tag) || is_sealed(tag) {
+        if is_always_removed(tag) {
             return plain(Action::X, Ground::Group);
-        }
-        let mut rules = self.rules.iter().enumerate();
-        if let Some((n, rule)) =
-            rules.find(|(_, rule)| rule.about.fits(subject) && rule.when.holds(object))
-        {
-            return Decision { treatment: &rule.treatment, ground: Ground::Rule(n as u16) };
         }
         if tag.group() % 2 == 1 {
             return self.decide_private(subject);
@@ -302,9 +307,9 @@ impl Profile {
         if let Some(decision) = self.decide_listed(object, subject) {
             return decision;
         }
-        match known {
-            true => self.decide_representation(subject),
-            false => plain(Action::X, Ground::Unknown),
+        match StandardDataDictionary.by_tag(tag) {
+            Some(_) => self.decide_representation(subject),
+            None => plain(Action::X, Ground::Unknown),
         }
     }
 
@@ -388,6 +393,22 @@ impl Profile {
         }
         plan.finalize().into()
     }
+}
+
+/// The decision, if the element is of the kind that the dictionary says; else it goes.
+fn if_undisguised<'a>(subject: &Subject<'_>, decision: Decision<'a>) -> Decision<'a> {
+    let entry = StandardDataDictionary.by_tag(subject.tag);
+    let written = Family::of(subject.vr);
+    let disguised = entry.is_some_and(|entry| Family::of(entry.vr().relaxed()) != written);
+    match disguised && *decision.treatment != Treatment::Standard(Action::Z) {
+        true => plain(Action::X, Ground::Representation),
+        false => decision,
+    }
+}
+
+/// Elements that go whatever a site's rules say: curves, overlays, and what seals other values.
+pub fn is_always_removed(tag: Tag) -> bool {
+    standard::is_repeating_group(tag) || is_sealed(tag)
 }
 
 /// Digital signatures, encrypted and original attributes (0400,xxxx), and trailing padding: made over

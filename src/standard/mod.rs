@@ -1,9 +1,11 @@
 //! Tables of the DICOM standard, compiled into the program (see `SOURCE.txt` beside them).
 
+mod dictionary;
 mod option;
 mod private;
 pub mod structured;
 
+pub use dictionary::{Element, element, element_by_keyword, elements};
 pub use option::{Annex, Options};
 pub use private::{SafePrivate, is_safe_private, safe_private, safe_private_vr};
 
@@ -139,6 +141,12 @@ pub fn is_temporal(tag: Tag) -> bool {
 /// The Basic Profile's cell for an element as it is printed in the table, e.g. `X/Z/D`.
 pub fn basic_cell(tag: Tag) -> Option<&'static str> {
     CONFIDENTIALITY.get(&key(tag)).map(|row| row.cell)
+}
+
+/// What the attribute's Type in the IOD of a SOP class makes of a composite cell; `None`: the cell is
+/// no composite, or the IOD doesn't have the attribute.
+pub fn composite_action(sop_class: &str, tag: Tag) -> Option<Action> {
+    COMPOSITE.get(sop_class)?.get(&key(tag)).copied()
 }
 
 /// All elements that Table E.1-1 lists one by one, ascending.

@@ -1,0 +1,314 @@
+//! What would newly leave, or no longer leave, if one profile took the place of another.
+//!
+//! Both are asked about every element of the dictionary and every private element that a rule of
+//! either names, at top level and in items, in every kind of object that can make a difference:
+//! the SOP classes by which Table E.1-1 has composite codes, and those of the rules' `when:`.
+
+use super::words::{Effect, effect};
+use super::{About, Decision, Ground, ObjectKind, Profile, Subject};
+use crate::standard;
+use dicom_core::{Tag, VR};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How a change matters to the people in the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Something leaves of which nothing left before.
+    NewlyLeaves,
+    /// Nothing leaves any more.
+    NoLongerLeaves,
+    /// Something leaves, as it did, but in another form.
+    LeavesDifferently,
+    /// Nothing leaves, as before; what stands in its place differs.
+    StaysDifferently,
+}
+
+impl Kind {
+    /// All of them, what matters most first.
+    pub const ALL: [Kind; 4] =
+        [Kind::NewlyLeaves, Kind::NoLongerLeaves, Kind::LeavesDifferently, Kind::StaysDifferently];
+
+    fn of(before: &Effect, after: &Effect) -> Option<Self> {
+        match (before.leaves, after.leaves) {
+            _ if before == after => None,
+            (false, true) => Some(Kind::NewlyLeaves),
+            (true, false) => Some(Kind::NoLongerLeaves),
+            (true, true) => Some(Kind::LeavesDifferently),
+            (false, false) => Some(Kind::StaysDifferently),
+        }
+    }
+}
+
+/// One element that is treated in another way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// How it matters.
+    pub kind: Kind,
+    /// `(gggg,eeee)`, or of private elements `(gggg,xxee) of "CREATOR"`.
+    pub tag: String,
+    /// The keyword; empty for private elements.
+    pub keyword: &'static str,
+    /// The VR; `None` for private elements.
+    pub vr: Option<VR>,
+    /// What happens under the first profile, every form that it takes.
+    pub before: BTreeSet<String>,
+    /// What happens under the second.
+    pub after: BTreeSet<String>,
+    /// Who decides so in the first.
+    pub by_before: BTreeSet<Ground>,
+    /// Who decides so in the second.
+    pub by_after: BTreeSet<Ground>,
+    /// In which objects and at which depth; empty: in all.
+    pub places: String,
+    /// Table E.1-1 lists it, or a rule decides about it.
+    pub listed: bool,
+}
+
+/// All elements that two profiles treat in different ways, by kind, then in the order of tags.
+pub fn compare(before: &Profile, after: &Profile) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for element in standard::elements() {
+        let subject = Subject { tag: element.tag, vr: element.vr, top_level: true, creator: None };
+        let found = changes_of(before, after, &subject).into_iter().map(|found| {
+            let Tag(group, number) = element.tag;
+            let tag = format!("({group:04X},{number:04X})");
+            found.into_change(tag, element.keyword, Some(element.vr), element.tag)
+        });
+        changes.extend(found);
+    }
+    changes.extend(private_changes(before, after));
+    changes.sort_by_key(|change| change.kind);
+    changes
+}
+
+/// The change of one kind of one element.
+struct Found {
+    kind: Kind,
+    before: BTreeSet<String>,
+    after: BTreeSet<String>,
+    by_before: BTreeSet<Ground>,
+    by_after: BTreeSet<Ground>,
+    places: String,
+}
+
+impl Found {
+    fn into_change(self, tag: String, keyword: &'static str, vr: Option<VR>, of: Tag) -> Change {
+        let Found { kind, before, after, by_before, by_after, places } = self;
+        let by_rule = |by: &BTreeSet<Ground>| by.iter().any(|g| matches!(g, Ground::Rule(_)));
+        let listed = vr.is_none()
+            || standard::basic_cell(of).is_some()
+            || by_rule(&by_before)
+            || by_rule(&by_after);
+        Change { kind, tag, keyword, vr, before, after, by_before, by_after, places, listed }
+    }
+}
+
+/// An object and a depth.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    object: ObjectKind<'a>,
+    top_level: bool,
+}
+
+fn changes_of(before: &Profile, after: &Profile, subject: &Subject<'_>) -> Vec<Found> {
+    let places = places([before, after], subject);
+    let mut by_kind: BTreeMap<Kind, (Found, Vec<Place<'_>>)> = BTreeMap::new();
+    for place in &places {
+        let here = Subject { top_level: place.top_level, ..*subject };
+        let of = |profile: &Profile| {
+            let Decision { treatment, ground } = profile.decide(&place.object, &here);
+            let decision = Decision { treatment, ground };
+            (effect(profile, here.tag, here.vr, here.top_level, decision), ground)
+        };
+        let ((was, by), (is, now_by)) = (of(before), of(after));
+        let Some(kind) = Kind::of(&was, &is) else { continue };
+        let (found, among) = by_kind.entry(kind).or_insert_with(|| {
+            let found = Found {
+                kind,
+                before: BTreeSet::new(),
+                after: BTreeSet::new(),
+                by_before: BTreeSet::new(),
+                by_after: BTreeSet::new(),
+                places: String::new(),
+            };
+            (found, Vec::new())
+        });
+        found.before.insert(was.words);
+        found.after.insert(is.words);
+        found.by_before.insert(by);
+        found.by_after.insert(now_by);
+        among.push(*place);
+    }
+    let with_places = |(found, among): (Found, Vec<Place<'_>>)| {
+        let places = if among.len() == places.len() { String::new() } else { named(&among) };
+        Found { places, ..found }
+    };
+    by_kind.into_values().map(with_places).collect()
+}
+
+/// The kinds of object that can make a difference to an element, at both depths. An empty SOP class
+/// or modality stands for all others.
+fn places<'a>(profiles: [&'a Profile; 2], subject: &Subject<'_>) -> Vec<Place<'a>> {
+    let (mut classes, mut modalities) = (BTreeSet::from([""]), BTreeSet::from([""]));
+    let composite = standard::basic_cell(subject.tag).is_some_and(|cell| cell.contains('/'));
+    if composite {
+        classes.extend(standard::sop_classes().keys());
+    }
+    let rules = profiles.into_iter().flat_map(Profile::rules);
+    for rule in rules.filter(|rule| rule.about.fits(subject)) {
+        classes.extend(rule.when.sop_classes.iter().map(String::as_str));
+        modalities.extend(rule.when.modalities.iter().map(String::as_str));
+    }
+    let mut places = Vec::new();
+    for sop_class in &classes {
+        for modality in &modalities {
+            let object = ObjectKind { sop_class, modality };
+            places.extend([true, false].map(|top_level| Place { object, top_level }));
+        }
+    }
+    places
+}
+
+/// Places in words.
+fn named(places: &[Place<'_>]) -> String {
+    let mut words = Vec::new();
+    let classes: BTreeSet<&str> = places.iter().map(|place| place.object.sop_class).collect();
+    let modalities: BTreeSet<&str> = places.iter().map(|place| place.object.modality).collect();
+    let keyword = |uid: &&str| {
+        let class = standard::sop_classes().get(*uid);
+        class.map_or("other SOP classes", |class| class.keyword)
+    };
+    match classes.len() {
+        1..=SHOWN if classes != BTreeSet::from([""]) => {
+            words.push(classes.iter().map(keyword).collect::<Vec<_>>().join(", "));
+        }
+        0 | 1 => {}
+        n => words.push(format!("{n} kinds of object")),
+    }
+    if modalities.iter().any(|modality| !modality.is_empty()) {
+        let name = |modality: &&str| match *modality {
+            "" => "other modalities".to_owned(),
+            modality => format!("modality {modality}"),
+        };
+        words.push(modalities.iter().map(name).collect::<Vec<_>>().join(", "));
+    }
+    if places.iter().all(|place| place.top_level) {
+        words.push("at top level".to_owned());
+    } else if places.iter().all(|place| !place.top_level) {
+        words.push("in items of sequences".to_owned());
+    }
+    words.join(", ")
+}
+
+/// SOP classes that are named one by one.
+const SHOWN: usize = 4;
+
+/// Private elements that a rule of either profile names: by low byte, or the whole block where all
+/// of it changes in one way.
+fn private_changes(before: &Profile, after: &Profile) -> Vec<Change> {
+    let rules = [before, after].into_iter().flat_map(Profile::rules);
+    let blocks: BTreeSet<(&str, u16)> = rules
+        .filter_map(|rule| match &rule.about {
+            About::Private { creator, group, .. } => Some((creator.as_str(), *group)),
+            About::Standard { .. } | About::Representation(_) => None,
+        })
+        .collect();
+    let mut changes = Vec::new();
+    for (creator, group) in blocks {
+        let of_low = |low: u16| {
+            let tag = Tag(group, 0x1000 | low);
+            // Rules about private elements don't ask for the VR; LO has no ways of its own.
+            let vr = standard::safe_private_vr(creator, group, low as u8).unwrap_or(VR::LO);
+            let subject = Subject { tag, vr, top_level: true, creator: Some(creator) };
+            changes_of(before, after, &subject).into_iter().map(move |found| {
+                let name = format!("({group:04X},xx{low:02X}) of {creator:?}");
+                found.into_change(name, "", None, tag)
+            })
+        };
+        let of_block: Vec<Change> = (0..=0xFF).flat_map(of_low).collect();
+        let same = |change: &Change| Change { tag: String::new(), ..change.clone() };
+        let uniform = of_block.windows(2).all(|pair| same(&pair[0]) == same(&pair[1]));
+        match of_block.first() {
+            Some(first) if uniform && of_block.len() == 0x100 => {
+                let tag = format!("({group:04X},xxxx) of {creator:?}");
+                changes.push(Change { tag, ..first.clone() });
+            }
+            _ => changes.extend(of_block),
+        }
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::language;
+    use super::*;
+
+    const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n";
+
+    fn changes(before: &str, after: &str) -> Vec<Change> {
+        let profile = |rest: &str| language::parse("p", &format!("{HEAD}{rest}")).unwrap();
+        compare(&profile(before), &profile(after))
+    }
+
+    fn one<'a>(changes: &'a [Change], keyword: &str) -> &'a Change {
+        changes.iter().find(|change| change.keyword == keyword).unwrap()
+    }
+
+    #[test]
+    fn a_profile_is_like_itself() {
+        let rest = "options: [Clean Descriptors, Retain UIDs]\n";
+        assert_eq!(changes(rest, rest), []);
+        // A reason is no treatment.
+        let rule =
+            |why| format!("rules:\n  - {{ keyword: PatientAge, action: K, because: \"{why}\" }}\n");
+        assert_eq!(changes(&rule("needed here"), &rule("needed there")), []);
+    }
+
+    #[test]
+    fn an_option_lets_leave_and_taking_it_back_does_not() {
+        let option = "options: [Retain Device Identity]\n";
+        let there = changes("", option);
+        assert_eq!(one(&there, "StationName").kind, Kind::NewlyLeaves);
+        assert_eq!(
+            there.iter().filter(|change| change.kind == Kind::NewlyLeaves).count(),
+            there.len()
+        );
+        let back = changes(option, "");
+        assert_eq!(one(&back, "StationName").kind, Kind::NoLongerLeaves);
+        assert_eq!(there.len(), back.len());
+    }
+
+    #[test]
+    fn elements_beyond_the_table_are_compared_too() {
+        let there = changes("", "options: [Retain Longitudinal Temporal Information Full Dates]\n");
+        assert!(one(&there, "StudyDate").listed);
+        let beyond = there.iter().filter(|change| !change.listed).count();
+        assert!(beyond > 0 && there.iter().all(|c| c.kind == Kind::NewlyLeaves), "{beyond}");
+    }
+
+    #[test]
+    fn rules_for_some_objects_are_named_with_them() {
+        let rule =
+            "rules:\n  - { keyword: Modality, action: X, when: { sop_class: [CTImageStorage] } }\n";
+        let there = changes("", rule);
+        let change = one(&there, "Modality");
+        assert_eq!((there.len(), change.kind), (1, Kind::NoLongerLeaves));
+        assert_eq!(change.places, "CTImageStorage");
+    }
+
+    #[test]
+    fn private_elements_are_compared_by_creator() {
+        let rule = |tag| {
+            format!(
+                "rules:\n  - {{ private: {{ creator: ACME, tag: \"{tag}\" }}, action: K, because: \"safe by its maker\" }}\n"
+            )
+        };
+        let block = changes("", &rule("(0019,xxxx)"));
+        assert_eq!(block.len(), 1);
+        assert_eq!(block[0].tag, "(0019,xxxx) of \"ACME\"");
+        let element = changes("", &rule("(0019,xx0C)"));
+        assert_eq!((element.len(), element[0].kind), (1, Kind::NewlyLeaves));
+        assert_eq!(element[0].tag, "(0019,xx0C) of \"ACME\"");
+    }
+}
