@@ -78,6 +78,31 @@ const STATES: &[&str] = &[
     "wi", "wy",
 ];
 
+/// What is called by a name; also as the end of a word.
+const INSTITUTIONS: &[&str] = &[
+    "hospital",
+    "hospitals",
+    "clinic",
+    "klinik",
+    "kliniken",
+    "klinikum",
+    "spital",
+    "krankenhaus",
+    "hopital",
+    "hopitaux",
+    "clinique",
+    "clinica",
+    "ospedale",
+    "policlinico",
+    "infirmary",
+    "university",
+    "universitat",
+    "universite",
+    "universita",
+    "universidad",
+    "praxis",
+];
+
 pub(super) fn find(tokens: &Tokens<'_, '_>, cuts: &mut Cuts) {
     let number = |at: usize| {
         tokens.words.get(at).is_some_and(|word| {
@@ -105,10 +130,52 @@ pub(super) fn find(tokens: &Tokens<'_, '_>, cuts: &mut Cuts) {
                 cuts.remove_doubtful(tokens.words_span(at..at + 1));
             }
         }
+        if INSTITUTIONS.iter().any(|kind| word.ends_with(kind)) {
+            institution(tokens, at, cuts);
+        }
         if number(at) {
             postal_code(tokens, at, cuts);
         }
         british(tokens, at, cuts);
+    }
+}
+
+/// Springfield General Hospital, Klinik am See: the names beside the word.
+fn institution(tokens: &Tokens<'_, '_>, at: usize, cuts: &mut Cuts) {
+    const SMALL: &[&str] = &[
+        "of",
+        "de",
+        "du",
+        "des",
+        "la",
+        "am",
+        "im",
+        "di",
+        "general",
+        "st",
+        "san",
+        "sankt",
+        "saint",
+        "memorial",
+        "regional",
+        "university",
+    ];
+    let small = |at: usize| SMALL.contains(&tokens.word(at));
+    let (mut start, mut end) = (at, at + 1);
+    for before in (at.saturating_sub(4)..at).rev() {
+        if !near(tokens, before + 1) || !is_name(tokens, before) && !small(before) {
+            break;
+        }
+        start = if is_name(tokens, before) { before } else { start };
+    }
+    for after in at + 1..(at + 5).min(tokens.words.len()) {
+        if !near(tokens, after) || !is_name(tokens, after) && !small(after) {
+            break;
+        }
+        end = if is_name(tokens, after) { after + 1 } else { end };
+    }
+    if end - start > 1 {
+        cuts.remove_doubtful(tokens.words_span(start..end));
     }
 }
 
@@ -211,7 +278,7 @@ fn british(tokens: &Tokens<'_, '_>, at: usize, cuts: &mut Cuts) {
         let fit = |shape: &&str| {
             shape.len() == written.len() && written.chars().zip(shape.chars()).all(fits)
         };
-        shapes.iter().any(|shape| fit(shape))
+        shapes.iter().any(fit)
     };
     if shaped(at, &["AA9", "AA99", "AA9A", "A9A"])
         && shaped(at + 1, &["9AA"])

@@ -200,7 +200,14 @@ impl Finder<'_> {
         if self.is_year(at + 1) {
             return Some(Named { day: None, month: at, year: Some(at + 1), end: at + 2 });
         }
-        let after = self.after_ordinal(at + 2);
+        let mut after = self.after_ordinal(at + 2);
+        // Apr 19 11:14:42 EDT 2018, as C libraries write it.
+        let time = self.time(after, false);
+        if time > after {
+            let zone = self.tokens.letters(time).is_some_and(|zone| zone.len() <= 4);
+            let year = time + usize::from(zone);
+            after = if self.is_year(year) { year } else { after };
+        }
         let year = (self.is_year(after) || self.is_short_year(after)).then_some(after);
         let counts = year.is_some() || self.doubt && self.is_day_of(month, at + 1);
         let end = year.map_or(after, |year| year + 1);

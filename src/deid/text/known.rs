@@ -371,3 +371,119 @@ fn is_record_number(value: &str) -> bool {
         && !value.contains(char::is_whitespace)
         && !value.contains('.')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{STUDY, dataset};
+    use super::super::{Cleaned, TextDates};
+    use super::*;
+    use dicom_core::value::DataSetSequence;
+    use dicom_core::{DataElement, PrimitiveValue};
+
+    fn rest(cleaner: &Cleaner, text: &str) -> String {
+        match cleaner.kept(text, TextDates::Keep) {
+            Cleaned::Unchanged => text.to_owned(),
+            Cleaned::Changed(rest) => rest,
+            Cleaned::Nothing => String::new(),
+        }
+    }
+
+    fn cleaner(source: Dataset) -> Cleaner {
+        let mut known = Known::default();
+        known.observe(&source);
+        known.cleaner(Retained::default())
+    }
+
+    #[test]
+    fn kinds_are_in_tag_order() {
+        assert!(KINDS.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(MODELS.is_sorted());
+    }
+
+    #[test]
+    fn every_depth_private_elements_and_un() {
+        let deep = dataset(&[(0x0040_A123, VR::PN, "Featherstone^Ottoline")]);
+        let code = dataset(&[
+            (CODE_VALUE, VR::SH, "ST4455"),
+            (CODE_MEANING, VR::LO, "Thistlewood^Percival"),
+        ]);
+        let items = |set: Dataset| Value::from(DataSetSequence::from(vec![set.into_object()]));
+        let mut inner = Dataset::new();
+        inner.put(DataElement::new(Tag(0x0040, 0xA730), VR::SQ, items(deep)));
+        let mut source = dataset(&[
+            (0x0009_1001, VR::PN, "Quackenbush^Ada"),
+            (0x0009_1002, VR::LO, "K-7788990"),
+            (0x0009_1003, VR::LO, "Scan 123456 of the day"),
+            (0x0040_0555, VR::AE, "NORTHWING"),
+        ]);
+        source.put(DataElement::new(Tag(0x0040, 0xA731), VR::SQ, items(inner)));
+        source.put(DataElement::new(Tag(0x0040, 0x1101), VR::SQ, items(code)));
+        let un = PrimitiveValue::U8(b"Abernathy^Zed ".as_slice().into());
+        source.put(DataElement::new(Tag(0x0008, 0x0090), VR::UN, un));
+        let cleaner = cleaner(source);
+        for value in
+            ["Ottoline", "Quackenbush", "K7788990", "NorthWing", "st4455", "Percival", "abernathy"]
+        {
+            assert_eq!(rest(&cleaner, &format!("left {value} right")), "left right", "{value}");
+        }
+        assert_eq!(rest(&cleaner, "left 123456 right"), "left 123456 right");
+    }
+
+    #[test]
+    fn what_is_retained_is_not_looked_for() {
+        let mut known = Known::default();
+        known.observe(&dataset(STUDY));
+        let texts = [
+            "left STVITUS123 right",
+            "left SN7654321 right",
+            "left Ebbensburg right",
+            "left ACC918273645",
+        ];
+        let clean = |device, institution| {
+            let cleaner = known.cleaner(Retained { device, institution });
+            texts.map(|text| rest(&cleaner, text) == text)
+        };
+        assert_eq!(clean(false, false), [false; 4]);
+        assert_eq!(clean(true, false), [true, true, false, false]);
+        assert_eq!(clean(false, true), [false, false, true, false]);
+    }
+
+    #[test]
+    fn instances_add_up_and_senders_count() {
+        let (mut one, mut two) = (Known::default(), Known::default());
+        one.observe(&dataset(&[(0x0010_0010, VR::PN, "Merriweather^Anne")]));
+        two.observe(&dataset(&[(0x0008_1070, VR::PN, "Thistlewood^Percival")]));
+        two.also_device("CT01STVITUS");
+        one.merge(two);
+        let cleaner = one.cleaner(Retained::default());
+        assert_eq!(rest(&cleaner, "by Thistlewood for Merriweather at ct01stvitus"), "by for at");
+    }
+
+    #[test]
+    fn values_that_say_nothing_are_not_looked_for() {
+        let cleaner = cleaner(dataset(&[
+            (0x0008_0050, VR::SH, "1"),
+            (0x0008_0070, VR::LO, "GE MEDICAL SYSTEMS"),
+            (0x0008_0080, VR::LO, "Radiology"),
+            (0x0008_1010, VR::SH, "LightSpeed"),
+            (0x0008_1090, VR::LO, "LightSpeed VCT"),
+            (0x0010_0010, VR::PN, "ANONYMOUS"),
+            (0x0010_0020, VR::LO, "0000"),
+            (0x0020_0010, VR::SH, "123"),
+            (0x0010_0030, VR::DA, ""),
+        ]));
+        let text = "1 LightSpeed VCT radiology anonymous 0000 123 GE Medical systems";
+        assert_eq!(rest(&cleaner, text), text);
+    }
+
+    #[test]
+    fn nothing_can_be_shown() {
+        fn shared<T: Send + Sync>(_: &T) {}
+        let mut known = Known::default();
+        known.observe(&dataset(STUDY));
+        let cleaner = known.cleaner(Retained::default());
+        shared(&cleaner);
+        let cleaned = cleaner.kept("head Cordelia", TextDates::Remove);
+        assert_eq!(format!("{known:?} {cleaner:?} {cleaned:?}"), "<known> <cleaner> changed");
+    }
+}

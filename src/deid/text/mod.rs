@@ -6,10 +6,10 @@
 //! every instance -> Known::observe -> cleaner -> Cleaner::descriptor | kept -> Cleaned
 //! ```
 //!
-//! A text is folded to letters and digits ([`reading`]); one automaton finds all known values in
-//! it ([`needles`] says in which forms, [`search`] what counts as a hit); dates are found by their
-//! shape ([`dates`]); suspicious numbers, names and addresses by theirs ([`numbers`], [`people`],
-//! [`addresses`]). What was found is cut out ([`cuts`]), and the rest is searched again, until
+//! A text is folded to letters and digits (`reading`); one automaton finds all known values in
+//! it (`needles` says in which forms, `search` what counts as a hit); dates are found by their
+//! shape (`dates`); suspicious numbers, names and addresses by theirs (`numbers`, `people`,
+//! `addresses`). What was found is cut out (`cuts`), and the rest is searched again, until
 //! nothing is found.
 
 mod addresses;

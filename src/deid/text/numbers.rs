@@ -237,8 +237,10 @@ fn age(tokens: &Tokens<'_, '_>, at: usize, cuts: &mut Cuts) {
         return;
     }
     let close = |at: usize| tokens.gap(at).chars().count() <= 2;
-    let behind = tokens.letters(at + 1).filter(|_| close(at + 1));
-    if behind.is_some_and(|unit| AGE_UNITS.contains(&unit)) {
+    let glued = |at: usize| tokens.atoms.get(at).is_some_and(|atom| atom.glued);
+    // Y90 and I131 are isotopes.
+    let behind = tokens.letters(at + 1).filter(|_| close(at + 1) && !glued(at + 2));
+    if behind.is_some_and(|unit| AGE_UNITS.contains(&unit)) && !glued(at) {
         cuts.remove_doubtful(tokens.span(at..at + 2));
     } else if at > 0 && close(at) && AGE_LABELS.contains(&tokens.atom(at - 1)) {
         cuts.remove_doubtful(tokens.span(at - 1..at + 1));

@@ -363,7 +363,11 @@ fn behind_label(tokens: &Tokens<'_, '_>, label: usize, strong: bool, cuts: &mut 
         return;
     }
     let mut end = from;
-    while end < tokens.words.len() && end < from + NAME_WORDS && !crossed(end) {
+    while end < tokens.words.len()
+        && end < from + NAME_WORDS
+        && !crossed(end)
+        && tokens.is_letters(end)
+    {
         // "Smith, John" is one name; "JS, left" isn't.
         let ordinary = is_vocabulary(tokens.word(end));
         let comma = tokens.space(end).contains(',') && (end > from + 1 || end > from && ordinary);
@@ -379,7 +383,8 @@ fn behind_label(tokens: &Tokens<'_, '_>, label: usize, strong: bool, cuts: &mut 
         end += 1;
     }
     if end > from {
-        cuts.remove_doubtful(tokens.words_span(from..end));
+        // With the label, or what follows would stand behind it the next time.
+        cuts.remove_doubtful(tokens.words_span(label..end));
     }
 }
 
@@ -387,37 +392,33 @@ fn label_ahead(tokens: &Tokens<'_, '_>, at: usize) -> bool {
     label(tokens, at).is_some() || tokens.space(at + 1).starts_with([':', '='])
 }
 
-/// SMITH^JOHN^^: nothing else is written so.
+/// SMITH^JOHN^^. Scanners also write Head^Routine: a word of the field beside the caret.
 fn carets(tokens: &Tokens<'_, '_>, cuts: &mut Cuts) {
     if !tokens.text().contains('^') {
         return;
     }
     let caret = |at: usize| at > 0 && at < tokens.words.len() && tokens.space(at).contains('^');
-    for at in 1..tokens.words.len() {
-        let letters = |at: usize| tokens.is_letters(at) && tokens.word(at).chars().count() > 1;
-        if caret(at)
-            && (letters(at - 1) && tokens.is_letters(at)
-                || tokens.is_letters(at - 1) && letters(at))
-        {
-            let mut start = at - 1;
-            while start > 0
-                && (caret(start)
-                    || tokens.space(start) == " "
-                        && !is_vocabulary(tokens.word(start - 1))
-                        && tokens.is_letters(start - 1))
-            {
-                start -= 1;
-            }
-            let mut end = at + 1;
-            while caret(end)
-                || end < tokens.words.len()
-                    && tokens.space(end) == " "
-                    && !is_vocabulary(tokens.word(end))
-                    && tokens.is_letters(end)
-            {
-                end += 1;
-            }
-            cuts.remove_doubtful(tokens.words_span(start..end));
+    let letters = |at: usize| tokens.is_letters(at) && tokens.word(at).chars().count() > 1;
+    let names = |a: usize, b: usize| {
+        let both = letters(a) && tokens.is_letters(b) || tokens.is_letters(a) && letters(b);
+        both && !is_vocabulary(tokens.word(a)) && !is_vocabulary(tokens.word(b))
+    };
+    // A name's component may have several words.
+    let joined = |at: usize, other: usize| {
+        caret(at)
+            || at < tokens.words.len()
+                && tokens.space(at) == " "
+                && tokens.is_letters(other)
+                && !is_vocabulary(tokens.word(other))
+    };
+    for at in (1..tokens.words.len()).filter(|at| caret(*at) && names(at - 1, *at)) {
+        let mut range = at - 1..at + 1;
+        while range.start > 0 && joined(range.start, range.start - 1) {
+            range.start -= 1;
         }
+        while joined(range.end, range.end) {
+            range.end += 1;
+        }
+        cuts.remove_doubtful(tokens.words_span(range));
     }
 }
