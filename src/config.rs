@@ -344,8 +344,6 @@ fn credential() -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-/// The profiles that are compiled in, by name.
-
 /// A profile by the name of a shipped one or by its file, which is looked for in `folder`.
 ///
 /// # Errors

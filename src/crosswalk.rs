@@ -138,6 +138,7 @@ impl Crosswalk {
 const MAGIC: &str = "efface crosswalk 1";
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // a test owns its files
 mod tests {
     use super::*;
     use crate::dicom::dataset::Dataset;

@@ -133,7 +133,7 @@ impl Worker {
             outbox.discard(batch)?;
             return Ok(Vec::new());
         }
-        let receipt = self.log.append(Event::Released(entry(batch, route, &output)))?;
+        let receipt = self.log.append(Event::Released(Box::new(entry(batch, route, &output))))?;
         let (instances, released) = (output.clean.len() as u64, output.released);
         let manifest = Manifest::seal(output.clean, &output.grant, receipt, &route.seal);
         outbox.put(batch, &manifest)?;

@@ -61,7 +61,7 @@ pub enum Event {
     /// The gateway stopped.
     Stopped,
     /// Parcels may leave: written before the first byte does.
-    Released(Release),
+    Released(Box<Release>),
     /// All parcels of a release have arrived.
     Delivered {
         /// Destination by its name in the configuration.

@@ -222,7 +222,7 @@ impl Blocks {
     }
 
     fn creator(&self, tag: Tag) -> Option<&str> {
-        if tag.group() % 2 == 0 || self.0.is_empty() {
+        if self.0.is_empty() {
             return None;
         }
         self.0.get(&(tag.group(), tag.element() >> 8)).map(String::as_str)

@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn unlisted_elements_go_by_their_vr() {
-        let by_words = unlisted(&language::parse("p", &format!("{HEAD}")).unwrap());
+        let by_words = unlisted(&language::parse("p", HEAD).unwrap());
         let emptied = &by_words[&(Action::Z, "emptied".to_owned())];
         assert!(emptied.contains("PN") && emptied.contains("DA") && emptied.contains("LT"));
         assert!(!emptied.contains("US"));

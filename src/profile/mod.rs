@@ -503,7 +503,7 @@ mod tests {
                 (tags::PATIENT_BIRTH_DATE, VR::DA),
                 (tags::INSTITUTION_NAME, VR::LO),
                 (tags::REFERRING_PHYSICIAN_NAME, VR::PN),
-                (tags::OTHER_PATIENT_I_DS, VR::LO),
+                (tags::PATIENT_ADDRESS, VR::LO),
             ] {
                 let action = decide(&profile, tag, vr).0;
                 assert!(matches!(action, Action::X | Action::Z | Action::D), "{name} {tag}");
