@@ -1,8 +1,11 @@
 //! Under which profiles the forge's objects are sent through.
 
 use crate::support::gateway::HEAD;
+use dicom_core::Tag;
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+use dicom_dictionary_std::StandardDataDictionary;
+use efface::profile::{About, Pseudonymity, SHIPPED, Subject, language};
 use efface::standard::{Annex, Options};
-use std::path::Path;
 
 /// A profile, and what it lets stay.
 #[derive(Clone)]
@@ -10,6 +13,10 @@ pub struct Sample {
     pub name: String,
     pub text: String,
     pub options: Options,
+    /// Its pseudonyms can't be computed here: nobody knows which file is which object's.
+    pub random: bool,
+    /// What its rules let stay.
+    kept: Vec<About>,
 }
 
 /// Faces and burned-in text leave, so that more than half of what is forged really does.
@@ -22,50 +29,43 @@ pub fn leave() -> Sample {
 
 /// Every shipped profile: as it is, and with faces and burned-in text left.
 pub fn shipped() -> Vec<Sample> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
-    let files = crate::support::files(&folder).into_iter();
-    let files = files.filter(|file| file.extension().is_some_and(|end| end == "yaml"));
-    let both = files.flat_map(|file| {
-        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(&file).expect("a profile");
-        let open = leaving(&text);
-        [Sample::new(&name, text), Sample::new(&format!("{name} and leave"), open)]
+    let both = SHIPPED.into_iter().flat_map(|(name, text)| {
+        let open = leaving(text);
+        [Sample::new(name, text.to_owned()), Sample::new(&format!("{name} and leave"), open)]
     });
     both.collect()
 }
 
 impl Sample {
     fn new(name: &str, text: String) -> Self {
-        let options = options(&text);
-        Sample { name: name.to_owned(), text, options }
+        let profile = language::parse(name, &text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let retaining = profile.rules().iter().filter(|rule| rule.because.is_some());
+        let kept = retaining.map(|rule| rule.about.clone()).collect();
+        let random = profile.pseudonymity() == Pseudonymity::Random;
+        Sample { name: name.to_owned(), options: profile.options(), random, kept, text }
     }
-}
 
-/// The options that a profile names, outside of comments.
-fn options(text: &str) -> Options {
-    let code = |line: &str| line.split('#').next().unwrap_or_default().to_owned();
-    let lines: Vec<String> = text.lines().map(code).collect();
-    let named = |option: &Annex| lines.iter().any(|line| line.contains(option.name()));
-    Annex::ALL.into_iter().filter(named).collect()
+    /// Whether a rule of the profile lets an element stay; `place` ends in its tag.
+    pub fn keeps(&self, place: &str) -> bool {
+        let tag = place.rfind('(').and_then(|at| place[at..].split_once(')'));
+        let Some(tag) = tag.and_then(|(tag, _)| tag[1..].parse::<Tag>().ok()) else {
+            return false;
+        };
+        let entry = StandardDataDictionary.by_tag(tag);
+        let Some(vr) = entry.map(|entry| entry.vr().relaxed()) else { return false };
+        let subject = Subject { tag, vr, top_level: true, creator: None };
+        self.kept.iter().any(|about| about.fits(&subject))
+    }
 }
 
 /// The same profile without a word about faces and burned-in text, and [`LEAVE`].
 fn leaving(text: &str) -> String {
     let about_pixels = [Annex::CleanRecognizableVisualFeatures, Annex::CleanPixelData];
-    let drop = |line: &&str| {
-        !line.starts_with("leave:")
-            && !about_pixels.iter().any(|option| line.contains(option.name()))
-    };
-    let mut lines: Vec<&str> = text.lines().filter(drop).collect();
-    let empty = |at: usize, lines: &[&str]| {
-        lines[at].trim_end() == "options:"
-            && !lines[at + 1..]
-                .iter()
-                .find(|l| !l.trim().is_empty())
-                .is_some_and(|l| l.trim_start().starts_with('-'))
-    };
-    if let Some(at) = (0..lines.len()).find(|at| empty(*at, &lines)) {
-        lines.remove(at);
-    }
-    format!("{}\n{LEAVE}", lines.join("\n"))
+    let names_one = |line: &str| about_pixels.iter().any(|option| line.contains(option.name()));
+    let code = |line: &&str| !line.trim_start().starts_with('#') && !line.trim().is_empty();
+    let lines: Vec<&str> = text.lines().filter(code).filter(|line| !names_one(line)).collect();
+    let is_empty = |at: usize| !lines.get(at + 1).is_some_and(|l| l.trim_start().starts_with('-'));
+    let kept = (0..lines.len()).filter(|at| lines[*at].trim_end() != "options:" || !is_empty(*at));
+    let kept: Vec<&str> = kept.map(|at| lines[at]).collect();
+    format!("{}\n{LEAVE}", kept.join("\n"))
 }
