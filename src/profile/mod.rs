@@ -153,6 +153,15 @@ pub struct Decision<'a> {
 pub const ALWAYS_PSEUDONYMIZED: [Tag; 3] =
     [tags::PATIENT_NAME, tags::PATIENT_ID, tags::ACCESSION_NUMBER];
 
+/// Elements without which an object is none: rules by pattern or VR pass them over.
+pub const INDISPENSABLE: [Tag; 5] = [
+    tags::SPECIFIC_CHARACTER_SET,
+    tags::SOP_CLASS_UID,
+    tags::SOP_INSTANCE_UID,
+    tags::STUDY_INSTANCE_UID,
+    tags::SERIES_INSTANCE_UID,
+];
+
 static STANDARD: [Treatment; 6] = [
     Treatment::Standard(Action::X),
     Treatment::Standard(Action::Z),
@@ -274,7 +283,7 @@ impl Profile {
     /// text written as bytes, is treated by nobody as what it is, and goes.
     pub fn decide(&self, object: &ObjectKind<'_>, subject: &Subject<'_>) -> Decision<'_> {
         let mut rules = self.rules.iter().enumerate();
-        let open = !is_always_removed(subject.tag);
+        let open = !is_always_removed(subject.tag) && !INDISPENSABLE.contains(&subject.tag);
         let fits = |rule: &Rule| open && rule.about.fits(subject) && rule.when.holds(object);
         let by_rule = rules.find(|(_, rule)| fits(rule)).map(|(n, rule)| Decision {
             treatment: &rule.treatment,

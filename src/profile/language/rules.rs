@@ -3,7 +3,8 @@
 use super::raw::{RawPrivate, RawRule, RawWhen};
 use super::{BECAUSE_MIN, Reader};
 use crate::profile::{
-    ALWAYS_PSEUDONYMIZED, About, Dates, ObjectKind, Profile, Rule, Subject, Treatment, When,
+    ALWAYS_PSEUDONYMIZED, About, Dates, INDISPENSABLE, ObjectKind, Profile, Rule, Subject,
+    Treatment, When,
 };
 use crate::standard::{self, Action};
 use crate::yaml::suggestion;
@@ -123,6 +124,8 @@ impl Reader {
             Some("curve, overlay and file meta groups are never kept")
         } else if ALWAYS_PSEUDONYMIZED.contains(&tag) {
             Some("this element is always pseudonymized; no rule is needed")
+        } else if INDISPENSABLE.contains(&tag) {
+            Some("without this element an object is none; UIDs are mapped, or kept by Retain UIDs")
         } else {
             None
         };
@@ -260,6 +263,7 @@ fn replace(text: &str, vr: Option<VR>) -> Checked {
         Some(VR::DS | VR::IS) => c.is_ascii_digit() || "+-.eE".contains(c),
         Some(VR::DA | VR::TM | VR::DT) => c.is_ascii_digit() || "+-.".contains(c),
         Some(VR::AS) => c.is_ascii_digit() || "DWMY".contains(c),
+        None => c.is_ascii_graphic() && c != '\\' || c == ' ',
         _ => !c.is_control() && c != '\\',
     };
     if text.chars().count() > longest || !text.chars().all(legal) {

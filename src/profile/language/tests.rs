@@ -54,6 +54,7 @@ fn nothing_unknown_passes() {
         ("rules:\n  - { keyword: PatientName, action: X }\n", "always pseudonymized"),
         ("options: [Retain UIDs, Retain UIDs]\n", "twice"),
         ("leave: { faces: { because: \"\" } }\n", "say why"),
+        ("rules:\n  - { keyword: StudyInstanceUID, action: X }\n", "an object is none"),
         ("pseudonyms: md5\n", "keyed or random"),
         (
             "rules:\n  - { keyword: Modality, action: X, when: { sop_class: [CTImageStorag] } }\n",
