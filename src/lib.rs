@@ -8,7 +8,7 @@
 //! [`key`]: the root and what is derived from it. [`fate`]: what becomes of work that failed. [`disk`]: the only code that touches the state
 //! directory. [`yaml`]: what people write, with every mistake at its place.
 //!
-//! **Facts.** [`standard`]: tables of PS3.15 and PS3.4, compiled in.
+//! **Facts.** [`standard`]: tables of PS3.15, PS3.16 and PS3.4, compiled in.
 //!
 //! **DICOM.** [`dicom`]: the pre-scan, data sets, frames, planes, files.
 //!
@@ -16,7 +16,8 @@
 //! it. [`pixel`]: what else of the pixels may leave. [`deface`]: finds heads and removes faces.
 //! [`phantom`] and [`render`]: a head of nobody, and pictures of surfaces.
 //!
-//! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`meter`]: counts.
+//! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`crosswalk`]: the secrets of
+//! random pseudonyms. [`meter`]: counts.
 //!
 //! **Custody.** [`custody`]: the states of an object, and the only ways from one to the next.
 //!
