@@ -23,6 +23,11 @@ pub enum Error {
     /// A transfer syntax in which efface cannot read data sets safely.
     #[error("the transfer syntax is not supported; export in Explicit VR Little Endian")]
     TransferSyntax,
+    /// Media Storage Directory Storage (PS3.3 F.2.2): patients, studies and file names of a medium.
+    #[error(
+        "a DICOMDIR lists the patients of a medium and is never de-identified; make a new one of what left"
+    )]
+    Directory,
     /// The file cannot be read.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -83,6 +88,10 @@ pub fn read_meta(source: &mut (impl Read + io::Seek)) -> Result<FileMeta, Error>
     let mut preamble = [0; 128];
     source.read_exact(&mut preamble).map_err(|_| Error::NotDicom)?;
     let meta = FileMetaTable::from_reader(&mut *source).map_err(|_| Error::NotDicom)?;
+    let class = meta.media_storage_sop_class_uid.trim_end_matches(['\0', ' ']);
+    if class == uids::MEDIA_STORAGE_DIRECTORY_STORAGE {
+        return Err(Error::Directory);
+    }
     let transfer_syntax = meta.transfer_syntax.trim_end_matches(['\0', ' ']).to_owned();
     Ok(FileMeta { transfer_syntax, length: source.stream_position()? })
 }
@@ -154,6 +163,14 @@ mod tests {
         let meta = read_meta(&mut file).unwrap();
         assert_eq!((meta.transfer_syntax.as_str(), meta.length), (uids::RLE_LOSSLESS, written));
         assert_eq!(&file.get_ref()[..132], [vec![0; 128], b"DICM".to_vec()].concat());
+    }
+
+    #[test]
+    fn a_directory_of_a_medium_is_no_object() {
+        let mut file = Vec::new();
+        let class = uids::MEDIA_STORAGE_DIRECTORY_STORAGE;
+        write_meta(&mut file, class, "1.2.3", uids::EXPLICIT_VR_LITTLE_ENDIAN).unwrap();
+        assert!(matches!(read_meta(&mut Cursor::new(file)), Err(Error::Directory)));
     }
 
     #[test]
