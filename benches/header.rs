@@ -149,7 +149,7 @@ fn with_engine<T>(profile: &Profile, header: &[u8], run: impl FnOnce(&Engine<'_>
     let pseudonyms = Pseudonyms::new(&root, "bench");
     let mut known = Known::default();
     known.observe(&Dataset::parse(header).expect("a header"));
-    let cleaner = known.cleaner(Retained { device: false, institution: false });
+    let cleaner = known.cleaner(Retained::by(profile.options()));
     run(&Engine::new(profile, &pseudonyms, &cleaner))
 }
 

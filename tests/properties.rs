@@ -46,7 +46,7 @@ fn known(objects: &[InMemDicomObject]) -> Known {
 
 fn scrub(profile: &Profile, known: &Known, object: &InMemDicomObject) -> (Vec<u8>, Claims, Report) {
     let pseudonyms = pseudonyms();
-    let cleaner = known.cleaner(Retained { device: false, institution: false });
+    let cleaner = known.cleaner(Retained::by(profile.options()));
     let source = Dataset::from(object.clone());
     let subject = Subject::of(&source).unwrap();
     let engine = Engine::new(profile, &pseudonyms, &cleaner);

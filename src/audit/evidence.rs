@@ -79,3 +79,56 @@ fn of_one(profile: &Profile, report: &Report, objects: u64) -> Evidence {
 fn shown(Tag(group, element): Tag) -> String {
     format!("({group:04X},{element:04X})")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deid::pseudonym::Pseudonyms;
+    use crate::deid::text::Cleaner;
+    use crate::deid::{Engine, PixelStatement, Subject};
+    use crate::dicom::dataset::Dataset;
+    use crate::key::RootKey;
+    use crate::profile::language;
+    use dicom_core::VR;
+    use dicom_dictionary_std::{tags, uids};
+
+    fn slice(number: u32, comment: Option<&str>) -> Dataset {
+        let mut source = Dataset::new();
+        for (tag, value) in [
+            (tags::SOP_CLASS_UID, uids::CT_IMAGE_STORAGE.to_owned()),
+            (tags::SOP_INSTANCE_UID, format!("1.2.3.4.{number}")),
+            (tags::STUDY_INSTANCE_UID, "1.2.3".to_owned()),
+            (tags::SERIES_INSTANCE_UID, "1.2.3.1".to_owned()),
+        ] {
+            source.put_text(tag, VR::UI, value);
+        }
+        source.put_text(tags::PATIENT_SEX, VR::CS, "F");
+        if let Some(comment) = comment {
+            source.put_text(tags::IMAGE_COMMENTS, VR::LT, comment);
+        }
+        source
+    }
+
+    #[test]
+    fn objects_that_were_treated_alike_share_an_entry_and_no_value_is_in_it() {
+        let text = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\nrules:\n  - { keyword: PatientSex, action: K, because: \"a covariate\" }\n";
+        let profile = language::parse("p", text).unwrap();
+        let pseudonyms = Pseudonyms::new(&RootKey::generate().unwrap(), "lab");
+        let cleaner = Cleaner::nothing_known();
+        let engine = Engine::new(&profile, &pseudonyms, &cleaner);
+        let sources = [slice(1, None), slice(2, None), slice(3, Some("CANARY"))];
+        let reports = sources.map(|source| {
+            let subject = Subject::of(&source).unwrap();
+            engine.scrub(source, &subject, PixelStatement::UNTOUCHED).2
+        });
+        let evidence = evidence(&profile, reports.iter());
+        let mut objects: Vec<u64> = evidence.iter().map(|entry| entry.objects).collect();
+        objects.sort_unstable();
+        assert_eq!(objects, [1, 2]);
+        let kept = Kept { line: 5, because: "a covariate".to_owned(), elements: 1 };
+        assert!(evidence.iter().all(|entry| entry.kept == [kept.clone()]));
+        let said = serde_json::to_string(&evidence).unwrap();
+        assert!(said.contains("(0020,4000)") && said.contains("rule in line 5"));
+        assert!(!said.contains("CANARY") && !said.contains("1.2.3"));
+    }
+}

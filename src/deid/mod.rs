@@ -46,12 +46,19 @@ pub struct Engine<'a> {
     profile: &'a Profile,
     pseudonyms: &'a Pseudonyms,
     cleaner: &'a Cleaner,
+    by_rule: &'a Cleaner,
 }
 
 impl<'a> Engine<'a> {
     /// An engine for a profile, the keys of a project and what is known of a study's people.
     pub fn new(profile: &'a Profile, pseudonyms: &'a Pseudonyms, cleaner: &'a Cleaner) -> Self {
-        Engine { profile, pseudonyms, cleaner }
+        Engine { profile, pseudonyms, cleaner, by_rule: cleaner }
+    }
+
+    /// Another cleaner for text in elements that a rule of the site keeps, which may name what other
+    /// text may not ([`text::Retained::BY_RULE`]).
+    pub fn with_rules_cleaned_by(self, by_rule: &'a Cleaner) -> Self {
+        Engine { by_rule, ..self }
     }
 
     /// The profile that it follows.

@@ -56,9 +56,11 @@ fn scrub_with(
     let source = Dataset::from(object);
     let mut known = Known::default();
     known.observe(&source);
-    let cleaner = known.cleaner(Retained { device: false, institution: false });
+    let cleaner = known.cleaner(Retained::by(profile.options()));
+    let by_rule = known.cleaner(Retained::BY_RULE);
     let subject = Subject::of(&source).unwrap();
-    Engine::new(profile, &pseudonyms, &cleaner).scrub(source, &subject, pixels)
+    let engine = Engine::new(profile, &pseudonyms, &cleaner).with_rules_cleaned_by(&by_rule);
+    engine.scrub(source, &subject, pixels)
 }
 
 #[test]
@@ -171,4 +173,163 @@ fn an_object_without_identity_is_refused() {
     let mut object = ct();
     object.put_element(text(tags::STUDY_INSTANCE_UID, VR::UI, "../../etc"));
     assert!(Subject::of(&Dataset::from(object)).is_err());
+}
+
+const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n";
+
+fn under(rest: &str, object: InMemDicomObject) -> (Dataset, Claims, Report) {
+    let profile = language::parse("p", &format!("{HEAD}{rest}")).unwrap_or_else(|e| panic!("{e}"));
+    scrub_with(&profile, object, PixelStatement::UNTOUCHED)
+}
+
+fn with(elements: Vec<Element>) -> InMemDicomObject {
+    let mut object = ct();
+    elements.into_iter().for_each(|element| {
+        object.put_element(element);
+    });
+    object
+}
+
+const SHIFT: &str = "options: [Retain Longitudinal Temporal Information Modified Dates]\n";
+
+/// Peers deleted multi-valued dates, and shifted constants that give the shift away.
+#[test]
+fn dates_are_moved_in_every_value_and_constants_are_not() {
+    let dates = ["20240110".to_owned(), "20240111".to_owned()];
+    let (out, claims, _) = under(
+        SHIFT,
+        with(vec![
+            text(tags::STUDY_DATE, VR::DA, "20240110"),
+            Element::new(tags::CALIBRATION_DATE, VR::DA, PrimitiveValue::Strs(dates.into())),
+            text(tags::SERIES_DATE, VR::DA, "19000101"),
+            text(tags::STUDY_TIME, VR::TM, "101112"),
+            text(tags::PATIENT_BIRTH_DATE, VR::DA, "19610417"),
+        ]),
+    );
+    let DateRule::Back(days) = claims.dates else { panic!("dates are moved") };
+    let back = |day| DateRule::Back(days).apply(VR::DA, day);
+    assert_eq!(out.text(tags::STUDY_DATE), back("20240110"));
+    let both = out.texts(tags::CALIBRATION_DATE);
+    assert_eq!(
+        both.into_iter().map(Some).collect::<Vec<_>>(),
+        [back("20240110"), back("20240111")]
+    );
+    assert_eq!(out.text(tags::SERIES_DATE), None);
+    assert_eq!(out.text(tags::STUDY_TIME).as_deref(), Some("101112"));
+    assert_eq!(out.text(tags::PATIENT_BIRTH_DATE), None);
+    assert_eq!(claims.longitudinal, "MODIFIED");
+    assert_eq!(claims.codes, ["113100", "113107"]);
+}
+
+/// An option is claimed when it decided about something, and only then.
+#[test]
+fn an_option_that_found_nothing_to_do_is_not_claimed() {
+    let options = "options: [Clean Descriptors, Retain Device Identity, Clean Graphics]\n";
+    let none = with(vec![]);
+    assert_eq!(under(options, none).1.codes, ["113100"]);
+    let one = with(vec![text(tags::DEVICE_SERIAL_NUMBER, VR::LO, "65123")]);
+    let (out, claims, report) = under(options, one);
+    assert_eq!(claims.codes, ["113100", "113109"]);
+    assert_eq!(out.text(tags::DEVICE_SERIAL_NUMBER).as_deref(), Some("65123"));
+    assert_eq!(report.total(Action::K), 3); // with Modality and Image Type
+}
+
+#[test]
+fn text_of_graphics_is_cleaned_not_emptied() {
+    let object = InMemDicomObject::from_element_iter([text(
+        tags::UNFORMATTED_TEXT_VALUE,
+        VR::ST,
+        "nodule, seen by Jane Doe",
+    )]);
+    let layer =
+        InMemDicomObject::from_element_iter([sequence(tags::TEXT_OBJECT_SEQUENCE, vec![object])]);
+    let graphics = || with(vec![sequence(tags::GRAPHIC_ANNOTATION_SEQUENCE, vec![layer.clone()])]);
+    let (out, claims, _) = under("options: [Clean Graphics]\n", graphics());
+    assert_eq!(claims.codes, ["113100", "113103"]);
+    let bytes = out.encode().unwrap();
+    let has = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+    assert!(has(b"nodule") && !has(b"Jane") && !has(b"Doe"));
+    let (out, ..) = under("", graphics());
+    assert!(!out.has(tags::GRAPHIC_ANNOTATION_SEQUENCE));
+}
+
+#[test]
+fn safe_private_elements_keep_their_creator_and_others_go() {
+    let creator = |element| Tag(0x0019, element);
+    let object = || {
+        with(vec![
+            text(creator(0x0010), VR::LO, "SIEMENS MR HEADER"),
+            text(creator(0x0011), VR::LO, "ACME"),
+            // B value: IS by the table, but it came in implicit VR.
+            Element::new(creator(0x100C), VR::UN, PrimitiveValue::U8(b"1000".as_slice().into())),
+            text(creator(0x10FE), VR::LO, "Doe"),
+            text(creator(0x1101), VR::LO, "Doe"),
+        ])
+    };
+    let (out, claims, _) = under("options: [Retain Safe Private]\n", object());
+    let private = |out: &Dataset| -> Vec<u16> {
+        let own = out.object().iter().filter(|e| e.header().tag.group() == 0x0019);
+        own.map(|e| e.header().tag.element()).collect()
+    };
+    assert_eq!(private(&out), [0x0010, 0x100C]);
+    let value = out.object().get(creator(0x100C)).unwrap();
+    assert_eq!((value.vr(), text_of(value).as_deref()), (VR::IS, Some("1000")));
+    assert_eq!(claims.codes, ["113100", "113111"]);
+    assert!(private(&under("", object()).0).is_empty());
+}
+
+#[test]
+fn rules_treat_values_as_they_say() {
+    let rules = "rules:\n  - { keyword: InstitutionName, replace: SITE 7 }\n  - { keyword: DeviceSerialNumber, hash: 8, because: \"told apart\" }\n  - { keyword: PatientAge, age_cap: 89, because: \"a covariate\" }\n  - { keyword: PatientWeight, round_to: 5, because: \"a covariate\" }\n  - { keyword: ProtocolName, keep_words: [head, ct], because: \"what it is\" }\n  - { keyword: StationName, map: { ct-1: A }, because: \"told apart\" }\n";
+    let (out, _, report) = under(
+        rules,
+        with(vec![
+            text(tags::INSTITUTION_NAME, VR::LO, "St Vitus"),
+            text(tags::DEVICE_SERIAL_NUMBER, VR::LO, "65123"),
+            text(tags::PATIENT_AGE, VR::AS, "093Y"),
+            text(tags::PATIENT_WEIGHT, VR::DS, "72.4"),
+            text(tags::PROTOCOL_NAME, VR::LO, "CT of head, Doe"),
+            text(tags::STATION_NAME, VR::SH, "CT-1"),
+        ]),
+    );
+    let token = Pseudonyms::new(&ROOT, "lab").token(tags::DEVICE_SERIAL_NUMBER, "65123", 8);
+    for (tag, wanted) in [
+        (tags::INSTITUTION_NAME, "SITE 7"),
+        (tags::DEVICE_SERIAL_NUMBER, token.as_str()),
+        (tags::PATIENT_AGE, "090Y"),
+        (tags::PATIENT_WEIGHT, "70"),
+        (tags::PROTOCOL_NAME, "CT"),
+        (tags::STATION_NAME, "A"),
+    ] {
+        assert_eq!(out.text(tag).as_deref(), Some(wanted), "{tag}");
+    }
+    assert_eq!(report.by_rule().len(), 6);
+}
+
+/// A rule that keeps the station's name keeps it, but not the name of a patient in it.
+#[test]
+fn what_a_rule_keeps_is_not_taken_by_the_cleaner() {
+    let rules = "rules:\n  - { keyword: StationName, action: K, because: \"told apart\" }\n";
+    let kept = |name| {
+        let object = with(vec![text(tags::STATION_NAME, VR::SH, name)]);
+        under(rules, object).0.text(tags::STATION_NAME)
+    };
+    assert_eq!(kept("CTAWP771").as_deref(), Some("CTAWP771"));
+    assert_eq!(kept("MRN-4711"), None);
+}
+
+#[test]
+fn every_uid_of_a_list_is_mapped_and_none_when_they_are_retained() {
+    let uids = ["", "1.2.840.10008.1.2", "1.2.3.77"].map(str::to_owned);
+    let list = || {
+        let value = PrimitiveValue::Strs(uids.to_vec().into());
+        with(vec![Element::new(tags::RELATED_GENERAL_SOP_CLASS_UID, VR::UI, value)])
+    };
+    let mapped = Pseudonyms::new(&ROOT, "lab").uid("1.2.3.77");
+    let (out, ..) = under("", list());
+    let texts = out.texts(tags::RELATED_GENERAL_SOP_CLASS_UID);
+    assert_eq!(texts, ["", "1.2.840.10008.1.2", &mapped]);
+    let (out, claims, _) = under("options: [Retain UIDs]\n", list());
+    assert_eq!(out.text(tags::SOP_INSTANCE_UID).as_deref(), Some("1.2.3.4"));
+    assert_eq!(claims.codes, ["113100", "113110"]);
 }

@@ -17,6 +17,7 @@ use dicom_core::{DataElement, Tag, VR};
 pub(super) struct Treat<'e> {
     pseudonyms: &'e Pseudonyms,
     cleaner: &'e Cleaner,
+    by_rule: &'e Cleaner,
     dates: DateRule,
     days_back: u32,
     retain_uids: bool,
@@ -27,6 +28,7 @@ impl<'e> Treat<'e> {
         Treat {
             pseudonyms: engine.pseudonyms,
             cleaner: engine.cleaner,
+            by_rule: engine.by_rule,
             dates,
             days_back,
             retain_uids: engine.profile.options().has(Annex::RetainUids),
@@ -46,7 +48,7 @@ impl<'e> Treat<'e> {
             Treatment::Standard(Action::X) => (Action::X, None),
             Treatment::Standard(Action::Z) => emptied(tag, vr),
             Treatment::Standard(Action::D | Action::U) => self.dummy(element),
-            Treatment::Standard(Action::K) => self.keep(element, descriptive),
+            Treatment::Standard(Action::K) => self.keep(element, ground, descriptive),
             Treatment::Standard(Action::C) => self.clean(element, ground),
             Treatment::Replace(text) if text.is_empty() => emptied(tag, vr),
             Treatment::Replace(text) => {
@@ -106,7 +108,7 @@ impl<'e> Treat<'e> {
     }
 
     /// K: kept if it is what its VR says; known identifiers go from any text.
-    fn keep(&self, element: Element, descriptive: bool) -> Outcome {
+    fn keep(&self, element: Element, ground: Ground, descriptive: bool) -> Outcome {
         let (tag, vr) = (element.tag(), element.vr());
         match vr {
             VR::UN | VR::UR => (Action::X, None),
@@ -124,6 +126,9 @@ impl<'e> Treat<'e> {
             _ if !is_text(vr) => (Action::K, Some(element)),
             _ if descriptive && !is_code(tag) => {
                 self.each(element, Action::C, |text| self.descriptor(text))
+            }
+            _ if matches!(ground, Ground::Rule(_)) => {
+                self.each(element, Action::K, |text| self.cleaned(self.by_rule, text))
             }
             _ => self.each(element, Action::K, |text| self.kept(text)),
         }
@@ -156,7 +161,11 @@ impl<'e> Treat<'e> {
 
     /// Text that stays, without the study's known identifiers.
     pub(super) fn kept(&self, text: &str) -> Option<String> {
-        outcome(self.cleaner.kept(text, self.text_dates(&|day| self.moved(day))), text)
+        self.cleaned(self.cleaner, text)
+    }
+
+    fn cleaned(&self, cleaner: &Cleaner, text: &str) -> Option<String> {
+        outcome(cleaner.kept(text, self.text_dates(&|day| self.moved(day))), text)
     }
 
     fn moved(&self, day: NaiveDate) -> Option<NaiveDate> {

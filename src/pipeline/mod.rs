@@ -18,7 +18,6 @@ use crate::key::{Key, Purpose, RootKey};
 use crate::pixel;
 use crate::profile::{Profile, Pseudonymity};
 use crate::spool::quarantine::Code;
-use crate::standard::Annex;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io;
@@ -167,8 +166,9 @@ pub fn run(
         return Ok(Output::nothing(grant));
     };
     let pseudonyms = route.mapping(subject)?;
-    let cleaner = study.known.cleaner(retained(&route.profile));
-    let engine = Engine::new(&route.profile, &pseudonyms, &cleaner);
+    let cleaner = study.known.cleaner(Retained::by(route.profile.options()));
+    let by_rule = study.known.cleaner(Retained::BY_RULE);
+    let engine = Engine::new(&route.profile, &pseudonyms, &cleaner).with_rules_cleaned_by(&by_rule);
     let mut stage =
         Stage { route, study, drafts, grant: &grant, engine, pseudonyms: &pseudonyms, done };
     let (pass, mut withheld) = stage.gate();
@@ -187,15 +187,6 @@ pub fn run(
     let patient = subject.pseudonymous_patient(&pseudonyms);
     let study = subject.pseudonymous_study(&pseudonyms);
     Ok(Output { grant, patient, study, clean, released, withheld, faces })
-}
-
-/// The names of devices and institutions that a profile lets stay in text.
-fn retained(profile: &Profile) -> Retained {
-    let options = profile.options();
-    Retained {
-        device: options.has(Annex::RetainDeviceIdentity),
-        institution: options.has(Annex::RetainInstitutionIdentity),
-    }
 }
 
 /// The instances of one series that owe the same to the face stage.

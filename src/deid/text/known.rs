@@ -15,6 +15,7 @@ use super::Cleaner;
 use super::needles::{Needles, Role};
 use super::reading::squash;
 use crate::dicom::dataset::{Dataset, Element};
+use crate::standard::{Annex, Options};
 
 /// What an option or a rule of the site lets stay, so that it isn't looked for in texts either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,19 @@ pub struct Retained {
     pub device: bool,
     /// Names and addresses of institutions and departments (113112).
     pub institution: bool,
+}
+
+impl Retained {
+    /// For text in an element that a rule of the site keeps: it may name a device or a place.
+    pub const BY_RULE: Retained = Retained { device: true, institution: true };
+
+    /// What these options let stay.
+    pub fn by(options: Options) -> Self {
+        Retained {
+            device: options.has(Annex::RetainDeviceIdentity),
+            institution: options.has(Annex::RetainInstitutionIdentity),
+        }
+    }
 }
 
 /// What a value tells. In order of gravity: a value of two kinds counts as the graver.
