@@ -231,7 +231,7 @@ fn an_option_that_found_nothing_to_do_is_not_claimed() {
     let (out, claims, report) = under(options, one);
     assert_eq!(claims.codes, ["113100", "113109"]);
     assert_eq!(out.text(tags::DEVICE_SERIAL_NUMBER).as_deref(), Some("65123"));
-    assert_eq!(report.total(Action::K), 3); // with Modality and Image Type
+    assert_eq!(report.total(Action::K), 4); // with SOP Class UID, Modality, Image Type
 }
 
 #[test]
