@@ -1,8 +1,9 @@
-//! Holes in a profile: a rule that keeps what must go, and a verifier that has to find it.
+//! Sabotage: holes in a profile, rules that the engine forgets, an engine that does something else
+//! than it says.
 //!
-//! The engine obeys the profile, so nothing but the verifier stands between these values and the
-//! outside. Each row is tried with a harmless value too: the same rule lets the object leave then,
-//! so it is the value that is found, not the rule.
+//! What a site's rule keeps leaves without names, numbers and places of the study (here); every rule
+//! of the standard that the engine would drop is noticed by the verifier (`table`), and so is what
+//! else an engine can do (`engine`).
 
 #![allow(
     clippy::unwrap_used,
@@ -12,95 +13,126 @@
     reason = "a test fails by its panic and owns its files"
 )]
 
+#[path = "sabotage/canary.rs"]
+mod canary;
+#[path = "sabotage/engine.rs"]
+mod engine;
 mod support;
+#[path = "sabotage/table.rs"]
+mod table;
+#[path = "sabotage/trial.rs"]
+mod trial;
 
 use support::canary::{assert_clean, assert_clean_files};
 use support::files;
 use support::gateway::{LEAVE_FACES, Site, efface, printed};
 use support::study::{Elements, patient, write_all};
 
-/// Keyword, tag, VR and a value that identifies. Harmless is an empty value: what an element says
-/// of nobody.
+/// Keyword, tag, VR, what the element is about, and the same with something that it is not about: a
+/// name, a number or a place of the study.
 #[rustfmt::skip]
-const HOLES: [(&str, u32, &str, &str); 17] = [
-    ("InstitutionName", 0x0008_0080, "LO", "St Vitus Memorial Hospital"),
-    ("InstitutionAddress", 0x0008_0081, "ST", "77 Sanatorium Road, Ebbensburg"),
-    ("ReferringPhysicianAddress", 0x0008_0092, "ST", "78 Sanatorium Road"),
-    ("StationName", 0x0008_1010, "SH", "STVITUS771"),
-    ("StudyDescription", 0x0008_1030, "LO", "Liver of Mrs Merriweather"),
-    ("SeriesDescription", 0x0008_103E, "LO", "thin axial MERRIWEATHER"),
-    ("AdmittingDiagnosesDescription", 0x0008_1080, "LO", "fell down the stairs: Merriweather"),
-    ("OtherPatientIDs", 0x0010_1000, "LO", "SSN661902214"),
-    ("PatientAddress", 0x0010_1040, "LO", "316 Gooseberry Lane, Ebbensburg"),
-    ("PatientTelephoneNumbers", 0x0010_2154, "SH", "+41-5550133"),
-    ("IssuerOfPatientID", 0x0010_0021, "LO", "STVITUS-ADT"),
-    ("PatientComments", 0x0010_4000, "LT", "born 17 April: MRN-77410001"),
-    ("DeviceSerialNumber", 0x0018_1000, "LO", "SN5561207"),
-    ("ProtocolName", 0x0018_1030, "LO", "Head of Cordelia Merriweather"),
-    ("StudyID", 0x0020_0010, "SH", "SID552019"),
-    ("ImageComments", 0x0020_4000, "LT", "MRN-77410001 moved"),
-    ("RequestedProcedureDescription", 0x0032_1060, "LO", "CT for Merriweather"),
+const HOLES: [(&str, u32, &str, &str, &str); 14] = [
+    ("InstitutionName", 0x0008_0080, "LO", "Quillfeather Clinic", "ward of Merriweather"),
+    ("InstitutionAddress", 0x0008_0081, "ST", "12 Quillfeather Row", "12 Quillfeather Row, MRN-77410001"),
+    ("StationName", 0x0008_1010, "SH", "QFCT04", "QFCT04 Lindqvist"),
+    ("StudyDescription", 0x0008_1030, "LO", "Zenkerian diverticulum", "Liver of Mrs Merriweather"),
+    ("SeriesDescription", 0x0008_103E, "LO", "thin axial Zenkerian", "thin axial MERRIWEATHER"),
+    ("AdmittingDiagnosesDescription", 0x0008_1080, "LO", "Zenkerian diverticulum", "as told by Dr Humperdinck"),
+    ("PatientComments", 0x0010_4000, "LT", "very Zenkerian of late", "born 17 April: MRN-77410001"),
+    ("DeviceSerialNumber", 0x0018_1000, "LO", "QF884411", "QF884411 of Splendorio"),
+    ("ProtocolName", 0x0018_1030, "LO", "Zenkerian routine", "Head of Cordelia Merriweather"),
+    ("StudyID", 0x0020_0010, "SH", "QF7710", "QF7710 ACC88040317"),
+    ("ImageComments", 0x0020_4000, "LT", "the Zenkerian moved", "MRN-77410001 moved"),
+    ("RequestedProcedureDescription", 0x0032_1060, "LO", "CT Zenkerian", "CT for Merriweather"),
+    ("Occupation", 0x0010_2180, "SH", "Quillfeatherer", "at Gooseberry"),
+    ("ContrastBolusAgent", 0x0018_0010, "LO", "Zenkeropaque", "Zenkeropaque Wigglesworth"),
 ];
 
+/// What a rule keeps leaves cleaned: its own text, and nothing else of the study.
 #[test]
-fn every_hole_in_a_profile_is_found_by_the_verifier() {
-    for (keyword, tag, vr, value) in HOLES {
+fn what_a_rule_keeps_leaves_without_names_numbers_and_places() {
+    for (keyword, tag, vr, _, said) in HOLES {
+        let mut slice = patient(0).body_slice(1, 3);
+        slice.text(tag, vr, said);
+        // Whether it leaves or not: `deid` searches all that left.
+        let (code, printed, left) = deid(&kept(keyword), &slice);
+        assert_eq!((code, left), (Some(0), 1), "{keyword}: {printed}");
+    }
+}
+
+#[test]
+fn what_a_rule_keeps_leaves_with_what_it_is_about() {
+    for (keyword, tag, vr, own, _) in HOLES {
+        let mut slice = patient(0).body_slice(1, 3);
+        slice.text(tag, vr, own);
+        let (code, printed, left) = deid(&kept(keyword), &slice);
+        assert_eq!((code, left), (Some(0), 1), "{keyword}: {printed}");
+    }
+}
+
+/// Where the element's own value is a number of the patient or an address, no rule lets it leave.
+#[test]
+fn numbers_of_the_patient_never_leave() {
+    for (keyword, tag, vr, value) in [
+        ("OtherPatientIDs", 0x0010_1000, "LO", "SSN661902214"),
+        ("MedicalRecordLocator", 0x0010_1090, "LO", "MRL-5518"),
+        ("InsurancePlanIdentification", 0x0010_1050, "LO", "756.1234.5678.97"),
+        ("PatientAddress", 0x0010_1040, "LO", "316 Gooseberry Lane, Ebbensburg"),
+        ("PatientTelephoneNumbers", 0x0010_2154, "SH", "+41-5550133"),
+    ] {
         let mut slice = patient(0).body_slice(1, 3);
         slice.text(tag, vr, value);
-        let (code, said, left) = deid(&kept(keyword), &slice);
-        assert_eq!(code, Some(1), "{keyword}: {said}");
-        assert!(said.contains("withheld: residue"), "{keyword}: {said}");
-        assert_eq!(left, 0, "{keyword} left");
+        let site = site(&kept(keyword));
+        write_all(&site.path("in"), &[slice]);
+        run(&site);
+        assert_clean_files(&site.path("out"));
+        for file in files(&site.path("out")) {
+            let bytes = std::fs::read(&file).unwrap();
+            let found = bytes.windows(value.len()).any(|window| window == value.as_bytes());
+            assert!(!found, "{keyword}");
+        }
     }
 }
 
 #[test]
-fn the_same_rules_let_a_value_of_nobody_leave() {
-    for (keyword, tag, vr, _) in HOLES {
-        let mut slice = patient(0).body_slice(1, 3);
-        slice.text(tag, vr, "");
-        let (code, said, left) = deid(&kept(keyword), &slice);
-        assert_eq!((code, left), (Some(0), 1), "{keyword}: {said}");
-    }
+fn a_rule_that_keeps_a_uid_is_refused() {
+    let site = site(&kept("DeviceUID"));
+    write_all(&site.path("in"), &[patient(0).body_slice(1, 3)]);
+    assert_eq!(run(&site).status.code(), Some(2));
 }
 
-/// UIDs are mapped whatever a rule says, so that there is no hole to find.
+/// An element that is kept in any profile carries the patient's name: it leaves without.
 #[test]
-fn a_rule_that_keeps_a_uid_does_not_keep_it() {
-    let slice = patient(0).body_slice(1, 3);
-    let (code, said, left) = deid(&kept("DeviceUID"), &slice);
-    assert_eq!((code, left), (Some(0), 1), "{said}");
-}
-
-/// An element that is kept in any profile carries the patient's name: no rule is needed for a hole.
-#[test]
-fn identifying_text_in_an_element_that_no_table_lists_is_found() {
+fn identifying_text_in_an_element_that_no_table_lists_is_cleaned() {
     for (tag, vr, value) in [
         (0x0018_1020, "LO", "sw-12.4 for Merriweather"),
         (0x0018_1210, "SH", "MRN-77410001"),
         (0x0028_1055, "LO", "Cordelia MERRIWEATHER"),
+        (0x0018_0024, "SH", "flash Humperdinck"),
     ] {
         let mut slice = patient(0).body_slice(1, 3);
         assert_eq!(deid("", slice.text(tag, vr, "B30f")), (Some(0), said_of(1), 1));
-        let (code, said, left) = deid("", slice.text(tag, vr, value));
-        assert_eq!((code, left), (Some(1), 0), "{tag:08X}: {said}");
-        assert!(said.contains("withheld: residue"), "{said}");
+        assert_eq!(deid("", slice.text(tag, vr, value)), (Some(0), said_of(1), 1), "{tag:08X}");
     }
 }
 
-/// One instance's identity in the header of another: the whole study is the witness.
+/// One instance's identity in the header of another: the whole study is known to the engine, and the
+/// whole study is the witness.
 #[test]
-fn a_value_of_one_instance_is_found_in_another() {
+fn a_value_of_one_instance_does_not_leave_in_another() {
     let mut one = patient(0).body_slice(1, 3);
-    let other = patient(0).body_slice(1, 4);
+    let mut other = patient(0).body_slice(1, 4);
     one.text(0x0010_1040, "LO", "Quackenbush Manor");
-    for (text, code) in [("Quackenbush Manor", Some(1)), ("B30f", Some(0))] {
-        let mut other = other.clone();
-        other.text(0x0018_1210, "SH", text);
-        let site = site("");
-        write_all(&site.path("in"), &[one.clone(), other]);
-        let output = run(&site);
-        assert_eq!(output.status.code(), code, "{}", printed(&output));
+    other.text(0x0018_1210, "SH", "Quackenbush");
+    let site = site("");
+    write_all(&site.path("in"), &[one, other]);
+    let output = run(&site);
+    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
+    let left = files(&site.path("out"));
+    assert_eq!(left.len(), 2);
+    for file in left {
+        let bytes = std::fs::read(&file).unwrap().to_ascii_lowercase();
+        assert!(!bytes.windows(11).any(|window| window == b"quackenbush"));
     }
 }
 

@@ -49,12 +49,17 @@ const EXEMPTIONS: [(Annex, Kind); 6] = [
     (Annex::RetainInstitutionIdentity, Kind::Institution),
 ];
 
-/// Text within sequences that an option has cleaned: Unformatted Text Value (0070,0006) in
-/// graphics and waveform annotations, Text Value (0040,A160) in content items.
-const WITHIN: [(Annex, u32); 3] = [
+/// Sequences that an option has cleaned, and the text within: graphics, waveform annotations, content
+/// trees with Unformatted Text Value (0070,0006) and Text Value (0040,A160).
+const WITHIN: [(Annex, u32); 8] = [
+    (Annex::CleanGraphics, 0x0070_0001),
     (Annex::CleanGraphics, 0x0070_0006),
-    (Annex::CleanStructuredContent, 0x0070_0006),
+    (Annex::CleanStructuredContent, 0x0040_0555),
+    (Annex::CleanStructuredContent, 0x0040_0610),
     (Annex::CleanStructuredContent, 0x0040_A160),
+    (Annex::CleanStructuredContent, 0x0040_A730),
+    (Annex::CleanStructuredContent, 0x0040_B020),
+    (Annex::CleanStructuredContent, 0x0070_0006),
 ];
 
 fn exempt(options: Options) -> Vec<Kind> {

@@ -2,16 +2,17 @@
 
 use super::kind::{Kind, Kinds};
 use super::private::is_safe;
-use super::tags::{kind_of, other_kind};
+use super::tags::{is_closed, kind_of, other_kind};
 use super::walk::{Tag, Vr};
 use super::{Dates, Expected, Kept};
 
-/// No rule of a site is enough for these: neither a name nor a date is ever kept by one.
+/// No rule of a site is enough for these: neither a name nor a date or time is ever kept by one.
 const NEVER_KEPT: Kinds = Kinds::of(Kind::Name)
     .with(Kind::PatientId)
     .with(Kind::BirthDate)
     .with(Kind::Date)
-    .with(Kind::DeviceDate);
+    .with(Kind::DeviceDate)
+    .with(Kind::Time);
 
 /// What a value may be besides what its element is about, where a rule lets it stay.
 const WEAK: Kinds =
@@ -83,11 +84,17 @@ impl<'a> Allowed<'a> {
         if tag.is_private() && private {
             return Leave { exempt: self.exempt.with(Kind::Private), own: None };
         }
-        let about = kind_of(tag, vr).or(vr.is_one_text().then_some(Kind::Text));
-        let by_rule = about.filter(|_| self.is_kept(tag, creator));
+        let about = kind_of(tag, vr);
+        let by_rule = about.filter(|kind| self.is_kept(tag, creator) && !NEVER_KEPT.has(*kind));
         let by_option = about.filter(|_| other_kind(tag).is_some_and(|kind| self.exempt.has(kind)));
-        let own = by_rule.or(by_option).filter(|own| !NEVER_KEPT.has(*own));
-        Leave { exempt: self.exempt, own }
+        let own = by_rule.or(by_option);
+        let closed = about.filter(|_| is_closed(tag)).map_or(Kinds::NONE, Kinds::of);
+        Leave { exempt: self.exempt.minus(closed), own }
+    }
+
+    /// Whether a sequence that otherwise leaves empty may have content.
+    pub(super) fn opens(&self, sequence: Tag, by: Option<Kind>) -> bool {
+        by.is_some_and(|kind| self.exempt.has(kind)) || self.is_kept(sequence, None)
     }
 
     /// Whether a private element may be there at all.
@@ -166,12 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn no_rule_keeps_a_name_or_a_date() {
+    fn no_rule_keeps_a_name_a_date_or_a_time() {
         for (tag, vr, kind) in [
             (0x0010_0010, b"PN", Kind::Name),
             (0x0010_0020, b"LO", Kind::PatientId),
             (0x0010_0030, b"DA", Kind::BirthDate),
             (0x0008_0020, b"DA", Kind::Date),
+            (0x0008_0030, b"TM", Kind::Time),
         ] {
             let kept = kept(tag);
             let allowed = Allowed {

@@ -236,25 +236,10 @@ pub(super) fn spelled_out(text: &str) -> String {
     })
 }
 
-/// Every byte form of a text that isn't ASCII, over the character sets that can write it.
-pub(super) fn renderings(text: &str) -> Vec<Vec<u8>> {
-    let sets = TERMS.iter().map(|row| row.1).chain([enc::EUC_JP, enc::BIG5, enc::WINDOWS_1250]);
-    let mut forms: Vec<Vec<u8>> = sets
-        .filter_map(|set| {
-            let (bytes, _, unmappable) = set.encode(text);
-            (!unmappable).then(|| bytes.into_owned())
-        })
-        .collect();
-    let (jis, _, unmappable) = enc::EUC_JP.encode(text);
-    // ISO 2022 without its escapes: the same two bytes, seven bits each.
-    if !unmappable && jis.iter().all(|byte| *byte >= 0xA1) {
-        forms.push(jis.iter().map(|byte| byte & 0x7F).collect());
-    }
-    forms.push(text.encode_utf16().flat_map(u16::to_le_bytes).collect());
-    forms.push(text.encode_utf16().flat_map(u16::to_be_bytes).collect());
-    forms.sort();
-    forms.dedup();
-    forms
+/// The encodings of all character sets, and of some that the standard doesn't have: each writes a
+/// text character by character, ASCII as ASCII.
+pub(super) fn encodings() -> impl Iterator<Item = &'static Encoding> {
+    TERMS.iter().map(|row| row.1).chain([enc::EUC_JP, enc::BIG5, enc::WINDOWS_1250])
 }
 
 #[cfg(test)]

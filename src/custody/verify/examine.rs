@@ -11,6 +11,7 @@ use super::look::Look;
 use super::private::Blocks;
 use super::rules::{Ban, Claims, LONGITUDINAL, ban, ban_meta};
 use super::scan::Scan;
+use super::sealed::{is_blank, opened_by};
 use super::walk::{Flaw, Header, PIXEL_DATA, Step, Tag, Tap, VALUE_MAX, Vr, Walker, is_implicit};
 use super::witness::is_pixels;
 use super::{Dates, Examined, Expected, Found, Place, Residue, Watch};
@@ -46,6 +47,7 @@ impl Watch {
             claims: Claims::default(),
             blocks: Blocks::default(),
             pixels_seen: false,
+            sealed: None,
         };
         examiner.preamble()?;
         examiner.meta()?;
@@ -73,6 +75,8 @@ struct Examiner<'a, R> {
     claims: Claims,
     blocks: Blocks,
     pixels_seen: bool,
+    /// How deep the outermost sequence lies that must say nothing, if the walk is in one.
+    sealed: Option<usize>,
 }
 
 impl<R: Read> Examiner<'_, R> {
@@ -129,6 +133,7 @@ impl<R: Read> Examiner<'_, R> {
             if let Some(creator) = self.blocks.leave(walker.depth()) {
                 return Err(banned(Ban::Private, Place::Element(walker.path(), Some(creator))));
             }
+            self.sealed = self.sealed.filter(|depth| walker.depth() >= *depth);
             match step {
                 Step::End => return self.end(),
                 Step::Element(header) => {
@@ -144,13 +149,24 @@ impl<R: Read> Examiner<'_, R> {
                     walker.set_charset(charset);
                 }
                 // Its own frame is open already.
-                Step::Open(header) => self.admit(walker.depth() - 1, &walker, &header)?,
+                Step::Open(header) => {
+                    self.admit(walker.depth() - 1, &walker, &header)?;
+                    self.seal(walker.depth(), header.tag);
+                }
                 Step::Fragment(length) if walker.path().len() == 1 => self.fragment(length)?,
                 Step::Fragment(_) => {
                     return Err(banned(Ban::Picture, Place::Element(walker.path(), None)));
                 }
                 Step::Turn => self.claims.item(&walker.path()),
             }
+        }
+    }
+
+    /// A sequence was opened, so deep.
+    fn seal(&mut self, depth: usize, sequence: Tag) {
+        let sealed = opened_by(sequence).is_some_and(|by| !self.allowed.opens(sequence, by));
+        if sealed && self.sealed.is_none() {
+            self.sealed = Some(depth);
         }
     }
 
@@ -228,6 +244,9 @@ impl<R: Read> Examiner<'_, R> {
             let bytes = self.tap.take(left.min(VALUE_MAX)).map_err(|f| flaw(f, place()))?;
             left -= bytes.len();
             let whole = bytes.len() as u64 == length;
+            if self.sealed.is_some() && !(whole && is_blank(vr, bytes)) {
+                return Err(banned(Ban::Sealed, place()));
+            }
             if whole && tag == SPECIFIC_CHARACTER_SET {
                 charset = Charset::parse(bytes)
                     .ok_or_else(|| Residue { found: Found::Claim, place: place() })?;

@@ -1,6 +1,6 @@
 //! The forms in which a value of the source could turn up again: needles.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use data_encoding::{BASE64, HEXLOWER};
@@ -8,8 +8,9 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
-use super::charset::{fold, renderings, spelled_out, without_accents};
+use super::charset::{fold, spelled_out, without_accents};
 use super::kind::Kind;
+use super::scribe::Scribe;
 use super::search::{Edge, Fingerprints, Form, Needles};
 
 static ORDINARY: LazyLock<HashSet<&str>> =
@@ -49,6 +50,7 @@ pub(super) struct Forms {
     pub(super) needles: Needles,
     /// Ordinary words that are somebody's name, by kind: compared in person names only.
     pub(super) ordinary_names: Fingerprints,
+    scribe: Scribe,
 }
 
 impl Forms {
@@ -85,7 +87,7 @@ impl Forms {
     }
 
     fn whole(&mut self, kind: Kind, name: &str) {
-        let length = fold(name).chars().filter(|c| *c != ' ').count();
+        let length = letters(&fold(name));
         let edge = if length >= 8 || is_dense(name) { Edge::Any } else { Edge::Word };
         if length >= 4 || is_dense(name) {
             self.text(kind, edge, name);
@@ -93,29 +95,13 @@ impl Forms {
         }
     }
 
-    /// One word of a name. Under 3 letters it is nobody's; up to 5 it must be a word of its own.
+    /// One word of a name.
     pub(super) fn part(&mut self, kind: Kind, part: &str) {
         let folded = fold(part);
-        let length = folded.chars().filter(|c| *c != ' ').count();
-        if is_dense(part) {
-            let edge = if part.chars().count() < 2 { Edge::Word } else { Edge::Any };
-            return self.text(kind, edge, part);
-        }
-        if length < 3
-            || length < 5 && folded.bytes().all(|b| b.is_ascii_digit())
-            || is_dummy(&folded)
-        {
-            return;
-        }
-        if is_ordinary(&folded) {
+        if !is_dense(part) && is_telling(&folded) && is_ordinary(&folded) {
             return self.ordinary_names.insert(kind as u32, folded.as_bytes());
         }
-        let edge = match length {
-            ..=5 => Edge::Word,
-            6..=7 => Edge::Letter,
-            _ => Edge::Any,
-        };
-        self.text(kind, edge, part);
+        edge_of_part(part).into_iter().for_each(|edge| self.text(kind, edge, part));
     }
 
     /// An identifier of letters and digits: as it is, and its longer runs of digits.
@@ -219,8 +205,8 @@ impl Forms {
         }
         let plain = without_accents(text);
         let cases = [text, &plain].map(|t| [t.to_owned(), t.to_uppercase(), t.to_lowercase()]);
-        for cased in cases.as_flattened() {
-            for bytes in renderings(cased).iter().filter(|bytes| bytes.len() >= 4) {
+        for cased in cases.into_iter().flatten().collect::<BTreeSet<_>>() {
+            for bytes in self.scribe.renderings(&cased).iter().filter(|bytes| bytes.len() >= 4) {
                 self.needles.add(kind, edge, Form::Plain, bytes);
             }
         }
@@ -256,6 +242,34 @@ impl Forms {
             }
         }
     }
+}
+
+/// What may stand beside one word of a name; `None`: it means nothing alone. Up to 5 letters it must
+/// be a word of its own.
+pub(super) fn edge_of_part(part: &str) -> Option<Edge> {
+    if is_dense(part) {
+        return Some(if part.chars().count() < 2 { Edge::Word } else { Edge::Any });
+    }
+    let folded = fold(part);
+    if !is_telling(&folded) || is_ordinary(&folded) {
+        return None;
+    }
+    Some(match letters(&folded) {
+        ..=5 => Edge::Word,
+        6..=7 => Edge::Letter,
+        _ => Edge::Any,
+    })
+}
+
+/// Under 3 letters a word of a name is nobody's, and so is a short number.
+fn is_telling(folded: &str) -> bool {
+    let length = letters(folded);
+    let short_number = length < 5 && folded.bytes().all(|b| b.is_ascii_digit());
+    length >= 3 && !short_number && !is_dummy(folded)
+}
+
+fn letters(folded: &str) -> usize {
+    folded.chars().filter(|c| *c != ' ').count()
 }
 
 const MONTHS: &[&str] = &[

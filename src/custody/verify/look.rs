@@ -143,7 +143,7 @@ impl Look<'_> {
     }
 
     fn unchanged(&self, bytes: &[u8]) -> Option<Found> {
-        let kind = kind_of(self.tag, self.vr).or(self.vr.is_one_text().then_some(Kind::Text))?;
+        let kind = kind_of(self.tag, self.vr)?;
         let known = |one| self.watch.same.contains(self.tag.0, as_remembered(self.vr, one));
         let residue = self.leave.residue(kind.into())?;
         values(self.vr, bytes).any(known).then_some(Found::Unchanged(residue))

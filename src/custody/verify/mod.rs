@@ -11,8 +11,9 @@
 //!
 //! What may stay is [`Expected`]: options exempt kinds of values (`allow`), a date policy says what
 //! dates become (`look`), and single elements are kept by rules. A private element stays only if
-//! the standard's own list or a rule has it with its creator (`private`). Overlays, icons,
-//! signatures and comments in compressed pixels (`codestream`) never stay.
+//! the standard's own list or a rule has it with its creator (`private`). Sequences about people
+//! and orders leave empty (`sealed`). Overlays, icons, signatures and comments in compressed pixels
+//! (`codestream`) never stay.
 //!
 //! Whatever is in doubt is a [`Residue`], and a residue never holds the value that it is about.
 //!
@@ -31,6 +32,8 @@ mod look;
 mod private;
 mod rules;
 mod scan;
+mod scribe;
+mod sealed;
 mod search;
 mod slices;
 mod tags;
@@ -89,8 +92,8 @@ impl fmt::Debug for Witness {
 ///
 /// | code | option | here |
 /// |---|---|---|
-/// | 113103 | clean graphics | `kept`: UnformattedTextValue (0070,0006). Overlays and curves never stay |
-/// | 113104 | clean structured content | `kept`: TextValue (0040,A160) and what else stays cleaned |
+/// | 113103 | clean graphics | `kept`: GraphicAnnotationSequence (0070,0001), UnformattedTextValue (0070,0006). Overlays and curves never stay |
+/// | 113104 | clean structured content | `kept`: ContentSequence (0040,A730), TextValue (0040,A160) and what else stays cleaned |
 /// | 113105 | clean descriptors | `exempt`: [`Kind::Text`] |
 /// | 113106 | retain full dates | `dates`: [`Dates::Full`] |
 /// | 113107 | retain modified dates | `dates`: [`Dates::Shifted`] |
@@ -99,6 +102,8 @@ impl fmt::Debug for Witness {
 /// | 113110 | retain UIDs | `exempt`: [`Kind::Uid`] |
 /// | 113111 | retain safe private | `exempt`: [`Kind::Private`]: elements of Table E.3.10-1, no others |
 /// | 113112 | retain institution identity | `exempt`: [`Kind::Institution`] |
+///
+/// An exemption opens the elements in which Table E.1-1 has the option, and no others of the kind.
 ///
 /// A value is residue if any kind of it isn't exempt. Private and descriptive text count only
 /// where a value is nothing else: a description repeated in a private block is a description.
@@ -150,8 +155,8 @@ pub enum Dates {
 ///
 /// Such an element may hold what it is about (a station name, a description), and private or
 /// descriptive text. It may not hold a value that is also anything else in the source: a name, an
-/// identifier, an address. No rule lets names of the patient, patient ids, accession numbers or
-/// dates stay.
+/// identifier, an address. No rule lets names of the patient, patient ids, accession numbers, dates
+/// or times stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// The tag; of a private element its group and the low byte of its number.

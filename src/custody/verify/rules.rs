@@ -40,6 +40,9 @@ pub enum Ban {
     /// Another patient's or an older identity.
     #[error("another identity of the patient")]
     Alias,
+    /// Staff, orders, diagnoses, content: see `sealed`.
+    #[error("content in a sequence that leaves empty")]
+    Sealed,
     /// Bytes of no meaning.
     #[error("trailing padding")]
     Padding,
@@ -56,18 +59,15 @@ pub enum Ban {
 
 /// Banned by tag, with the tag's last bits that may vary.
 const BANNED: &[(u32, u32, Ban)] = &[
-    (0x0088_0200, 0, Ban::Picture),   // IconImageSequence
-    (0x0010_1100, 0, Ban::Picture),   // ReferencedPatientPhotoSequence
-    (0x4FFE_0001, 0, Ban::Signature), // MACParametersSequence
-    (0xFFFA_FFFA, 0, Ban::Signature), // DigitalSignaturesSequence
-    (0x0400_0000, 0xFF, Ban::Signature),
-    (0x0400_0100, 0xFF, Ban::Signature),
-    (0x0400_0300, 0xFF, Ban::Signature),
-    (0x0400_0400, 0xFF, Ban::Signature),
+    (0x0088_0200, 0, Ban::Picture),     // IconImageSequence
+    (0x0010_1100, 0, Ban::Picture),     // ReferencedPatientPhotoSequence
+    (0x4FFE_0001, 0, Ban::Signature),   // MACParametersSequence
+    (0xFFFA_FFFA, 0, Ban::Signature),   // DigitalSignaturesSequence
     (0x0400_0500, 0xFF, Ban::Original), // EncryptedAttributes, ModifiedAttributes, OriginalAttributes ...
-    (0x0010_1002, 0, Ban::Alias),       // OtherPatientIDsSequence
-    (0x0038_0004, 0, Ban::Alias),       // ReferencedPatientAliasSequence
-    (0xFFFC_FFFC, 0, Ban::Padding),     // DataSetTrailingPadding
+    (0x0400_0000, 0xFFFF, Ban::Signature),
+    (0x0010_1002, 0, Ban::Alias),   // OtherPatientIDsSequence
+    (0x0038_0004, 0, Ban::Alias),   // ReferencedPatientAliasSequence
+    (0xFFFC_FFFC, 0, Ban::Padding), // DataSetTrailingPadding
 ];
 
 /// What PS3.10 7.1 needs and a de-identifier writes itself.

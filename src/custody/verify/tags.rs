@@ -1,7 +1,7 @@
 //! Which attributes identify, by tag: the verifier's own reading of PS3.15 Table E.1-1.
 //!
-//! Person names, dates, times and UIDs are recognised by their VR and need no row. The tables
-//! are not the engine's on purpose: one mistake shouldn't blind both.
+//! Person names, dates, times, UIDs, network addresses and long text are recognised by their VR and
+//! need no row. The tables are not the engine's on purpose: one mistake shouldn't blind both.
 
 use super::kind::Kind::{
     self, Characteristic, Contact, Device, DeviceDate, Id, Institution, Name, PatientId, Staff,
@@ -21,17 +21,35 @@ pub(super) fn kind_of(tag: Tag, vr: Vr) -> Option<Kind> {
         b"DA" | b"DT" if OF_DEVICE.contains(&tag.0) => Some(DeviceDate),
         b"DA" | b"DT" => Some(Kind::Date),
         b"TM" => Some(Time),
-        _ => {
-            let row = KINDS.binary_search_by_key(&tag.0, |row| row.0).ok()?;
-            Some(KINDS[row].1)
-        }
+        _ => match KINDS.binary_search_by_key(&tag.0, |row| row.0) {
+            Ok(row) => Some(KINDS[row].1),
+            Err(_) => kind_of_vr(tag, vr),
+        },
     }
 }
+
+/// What a value representation is made for, in an element that no table lists.
+fn kind_of_vr(tag: Tag, vr: Vr) -> Option<Kind> {
+    match &vr.0 {
+        b"AE" => Some(Device),
+        b"UC" if tag.0 == LONG_CODE_VALUE => None,
+        b"LT" | b"ST" | b"UC" | b"UR" | b"UT" => Some(Text),
+        _ => None,
+    }
+}
+
+const LONG_CODE_VALUE: u32 = 0x0008_0119;
 
 /// Another kind whose option lets this element stay too (PS3.15 Table E.1-1 has a K or C in two
 /// columns).
 pub(super) fn other_kind(tag: Tag) -> Option<Kind> {
     OTHER_KINDS.iter().find(|row| row.0 == tag.0).map(|row| row.1)
+}
+
+/// Whether no option lets this element stay, although its kind may stay elsewhere: PS3.15 Table
+/// E.1-1 has nothing in the column of that option, or bytes that nobody can clean.
+pub(super) fn is_closed(tag: Tag) -> bool {
+    CLOSED.binary_search(&tag.0).is_ok()
 }
 
 /// Dates and times that no option of Annex E lets stay, in no form.
@@ -67,6 +85,93 @@ const OTHER_KINDS: &[(u32, Kind)] = &[
     (0x0038_0050, Characteristic), // SpecialNeeds
     (0x0038_0500, Characteristic), // PatientState
     (0x0040_0012, Characteristic), // PreMedication
+    (0x2200_0002, Text),           // LabelText
+];
+
+/// No option of Annex E speaks of these. In tag order.
+const CLOSED: &[u32] = &[
+    0x0010_0013, // NameToUseComment
+    0x0010_0021, // IssuerOfPatientID
+    0x0010_1080, // MilitaryRank
+    0x0010_1081, // BranchOfService
+    0x0010_21F0, // PatientReligiousPreference
+    0x0010_2299, // ResponsibleOrganization
+    0x0012_0010, // ClinicalTrialSponsorName
+    0x0012_0021, // ClinicalTrialProtocolName
+    0x0012_0022, // IssuerOfClinicalTrialProtocolID
+    0x0012_0032, // IssuerOfClinicalTrialSiteID
+    0x0012_0041, // IssuerOfClinicalTrialSubjectID
+    0x0012_0043, // IssuerOfClinicalTrialSubjectReadingID
+    0x0012_0050, // ClinicalTrialTimePointID
+    0x0012_0055, // IssuerOfClinicalTrialTimePointID
+    0x0012_0071, // ClinicalTrialSeriesID
+    0x0012_0073, // IssuerOfClinicalTrialSeriesID
+    0x0012_0082, // ClinicalTrialProtocolEthicsCommitteeApprovalNumber
+    0x0016_002B, // MakerNote
+    0x0016_004B, // DeviceSettingDescription
+    0x0016_0070, // GPSVersionID
+    0x0016_0071, // GPSLatitudeRef
+    0x0016_0072, // GPSLatitude
+    0x0016_0073, // GPSLongitudeRef
+    0x0016_0074, // GPSLongitude
+    0x0016_0075, // GPSAltitudeRef
+    0x0016_0076, // GPSAltitude
+    0x0016_0078, // GPSSatellites
+    0x0016_0079, // GPSStatus
+    0x0016_007A, // GPSMeasureMode
+    0x0016_007B, // GPSDOP
+    0x0016_007C, // GPSSpeedRef
+    0x0016_007D, // GPSSpeed
+    0x0016_007E, // GPSTrackRef
+    0x0016_007F, // GPSTrack
+    0x0016_0080, // GPSImgDirectionRef
+    0x0016_0081, // GPSImgDirection
+    0x0016_0082, // GPSMapDatum
+    0x0016_0083, // GPSDestLatitudeRef
+    0x0016_0084, // GPSDestLatitude
+    0x0016_0085, // GPSDestLongitudeRef
+    0x0016_0086, // GPSDestLongitude
+    0x0016_0087, // GPSDestBearingRef
+    0x0016_0088, // GPSDestBearing
+    0x0016_0089, // GPSDestDistanceRef
+    0x0016_008A, // GPSDestDistance
+    0x0016_008B, // GPSProcessingMethod
+    0x0016_008C, // GPSAreaInformation
+    0x0016_008E, // GPSDifferential
+    0x0020_3406, // ModifiedImageDescription
+    0x0028_4000, // ImagePresentationComments
+    0x0032_0012, // StudyIDIssuer
+    0x0034_0002, // FlowIdentifier
+    0x0034_0005, // SourceIdentifier
+    0x0038_0011, // IssuerOfAdmissionID
+    0x0038_001E, // ScheduledPatientInstitutionResidence
+    0x0038_0050, // SpecialNeeds
+    0x0038_0061, // IssuerOfServiceEpisodeID
+    0x0038_0300, // CurrentPatientLocation
+    0x0038_0400, // PatientInstitutionResidence
+    0x0040_0012, // PreMedication
+    0x0040_0243, // PerformedLocation
+    0x0040_1004, // PatientTransportArrangements
+    0x0040_1005, // RequestedProcedureLocation
+    0x0040_2009, // OrderEntererLocation
+    0x0040_3001, // ConfidentialityConstraintOnPatientDataDescription
+    0x0040_4036, // HumanPerformerOrganization
+    0x0040_A027, // VerifyingOrganization
+    0x0042_0011, // EncapsulatedDocument
+    0x0050_001B, // ContainerComponentID
+    0x0072_0065, // SelectorOBValue
+    0x0088_0904, // TopicTitle
+    0x0088_0906, // TopicSubject
+    0x0088_0912, // TopicKeywords
+    0x2030_0020, // TextString
+    0x300A_0611, // RTAccessoryHolderSlotID
+    0x300A_0615, // RTAccessoryDeviceSlotID
+    0x3010_001B, // DeviceAlternateIdentifier
+    0x4000_0010, // Arbitrary
+    0x4000_4000, // TextComments
+    0x4008_0042, // ResultsIDIssuer
+    0x4008_011A, // DistributionAddress
+    0x4008_0202, // InterpretationIDIssuer
 ];
 
 /// Person names that are the patient's or the family's; all others are staff.
@@ -180,11 +285,14 @@ const KINDS: &[(u32, Kind)] = &[
     (0x0012_0073, Text), // IssuerOfClinicalTrialSeriesID
     (0x0012_0081, Institution), // ClinicalTrialProtocolEthicsCommitteeName
     (0x0012_0082, Text), // ClinicalTrialProtocolEthicsCommitteeApprovalNumber
+    (0x0016_002B, Characteristic), // MakerNote
+    (0x0016_004B, Characteristic), // DeviceSettingDescription
     (0x0016_004D, Staff), // CameraOwnerName
     (0x0016_004E, Device), // LensSpecification
     (0x0016_004F, Device), // LensMake
     (0x0016_0050, Device), // LensModel
     (0x0016_0051, Device), // LensSerialNumber
+    (0x0016_0070, Characteristic), // GPSVersionID
     (0x0016_0071, Characteristic), // GPSLatitudeRef
     (0x0016_0072, Characteristic), // GPSLatitude
     (0x0016_0073, Characteristic), // GPSLongitudeRef
@@ -210,6 +318,8 @@ const KINDS: &[(u32, Kind)] = &[
     (0x0016_0088, Characteristic), // GPSDestBearing
     (0x0016_0089, Characteristic), // GPSDestDistanceRef
     (0x0016_008A, Characteristic), // GPSDestDistance
+    (0x0016_008B, Characteristic), // GPSProcessingMethod
+    (0x0016_008C, Characteristic), // GPSAreaInformation
     (0x0016_008E, Characteristic), // GPSDifferential
     (0x0018_0010, Text), // ContrastBolusAgent
     (0x0018_1000, Device), // DeviceSerialNumber
@@ -251,6 +361,9 @@ const KINDS: &[(u32, Kind)] = &[
     (0x0032_1066, Text), // ReasonForVisit
     (0x0032_1070, Text), // RequestedContrastAgent
     (0x0032_4000, Text), // StudyComments
+    (0x0034_0002, Characteristic), // FlowIdentifier
+    (0x0034_0005, Characteristic), // SourceIdentifier
+    (0x0034_0007, Time), // FrameOriginTimestamp
     (0x0038_0010, Id), // AdmissionID
     (0x0038_0011, Institution), // IssuerOfAdmissionID
     (0x0038_001E, Institution), // ScheduledPatientInstitutionResidence
@@ -313,12 +426,21 @@ const KINDS: &[(u32, Kind)] = &[
     (0x0040_A354, Contact), // TelephoneNumberTrial
     (0x0040_B03B, Text), // MontageName
     (0x0040_B03F, Text), // MontageChannelLabel
+    (0x0042_0011, Characteristic), // EncapsulatedDocument
     (0x0050_001B, Text), // ContainerComponentID
     (0x0050_0020, Device), // DeviceDescription
     (0x0050_0021, Text), // LongDeviceDescription
     (0x006A_0005, Text), // AnnotationGroupLabel
     (0x006A_0006, Text), // AnnotationGroupDescription
     (0x0070_0006, Text), // UnformattedTextValue
+    (0x0072_005E, Device), // SelectorAEValue
+    (0x0072_005F, Characteristic), // SelectorASValue
+    (0x0072_0065, Characteristic), // SelectorOBValue
+    (0x0072_0066, Text), // SelectorLOValue
+    (0x0072_0068, Text), // SelectorLTValue
+    (0x0072_006C, Text), // SelectorSHValue
+    (0x0072_006E, Text), // SelectorSTValue
+    (0x0072_0070, Text), // SelectorUTValue
     (0x0074_1234, Device), // ReceivingAE
     (0x0074_1236, Device), // RequestingAE
     (0x0088_0904, Text), // TopicTitle
@@ -418,6 +540,7 @@ mod tests {
     fn rows_are_in_tag_order() {
         assert!(KINDS.is_sorted_by(|a, b| a.0 < b.0));
         assert!(NO_INSTANCE.is_sorted());
+        assert!(CLOSED.is_sorted_by(|a, b| a < b));
     }
 
     #[test]
@@ -435,6 +558,9 @@ mod tests {
             (0x0008_0016, b"UI", None),
             (0x0008_0018, b"UI", Some(Kind::Uid)),
             (0x0008_0060, b"CS", None),
+            (0x0008_0119, b"UC", None),
+            (0x0040_DB0D, b"UT", Some(Text)),
+            (0x0008_3010, b"AE", Some(Device)),
             (0x0029_1010, b"OB", Some(Kind::Private)),
         ] {
             assert_eq!(kind_of(Tag(tag), Vr(*vr)), kind, "{tag:08X}");

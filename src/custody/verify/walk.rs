@@ -349,6 +349,11 @@ impl Walker {
         sequences.map(|f| (f.tag, f.items)).collect()
     }
 
+    /// The sequence in whose item the walker stands; in none, tag 0.
+    pub(super) fn sequence(&self) -> Tag {
+        self.top().tag
+    }
+
     /// The character set in force in this data set or item (PS3.5 6.1.2.5; C.12.1.1.2).
     pub(super) fn charset(&self) -> Charset {
         self.top().charset

@@ -10,13 +10,13 @@
 //! A name part that is an ordinary word (a patient called Head or May) is searched within the
 //! whole name, in both orders, and alone only in elements that hold person names.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use zeroize::Zeroize;
 
 use super::calendar::{self, DUMMY_DAY, Days};
 use super::charset::{Charset, fold};
-use super::forms::{Forms, has_digit, is_dummy};
+use super::forms::{Forms, edge_of_part, has_digit, is_dummy};
 use super::kind::Kind;
 use super::search::{Edge, Fingerprints, Form, Uids};
 use super::tags::kind_of;
@@ -58,8 +58,8 @@ const PLACES: &[u32] = &[0x0008_0080, 0x0008_0081];
 pub struct Witness {
     /// Values by kind, as decoded. The flag: search their words as well.
     values: BTreeMap<Kind, HashSet<(String, bool)>>,
-    /// Bytes as they stood in the source, where they aren't ASCII.
-    raw: BTreeMap<Kind, HashSet<Vec<u8>>>,
+    /// Bytes as they stood in the source, where they aren't ASCII, and what may stand beside them.
+    raw: BTreeMap<Kind, HashMap<Vec<u8>, Edge>>,
     days: Days,
     uids: Uids,
     same: Fingerprints,
@@ -75,7 +75,7 @@ impl Drop for Witness {
             values.into_iter().for_each(|(mut value, _)| value.zeroize());
         }
         for (_, values) in std::mem::take(&mut self.raw) {
-            values.into_iter().for_each(|mut value| value.zeroize());
+            values.into_keys().for_each(|mut value| value.zeroize());
         }
     }
 }
@@ -142,9 +142,8 @@ impl Witness {
             }
         }
         for (kind, values) in &self.raw {
-            let telling = |bytes: &&Vec<u8>| bytes.len() >= 4;
-            for bytes in values.iter().filter(telling) {
-                forms.needles.add(*kind, Edge::Any, Form::Plain, bytes);
+            for (bytes, edge) in values.iter().filter(|(bytes, _)| bytes.len() >= 4) {
+                forms.needles.add(*kind, *edge, Form::Plain, bytes);
             }
         }
         for (day, kinds) in self.days.iter() {
@@ -199,7 +198,7 @@ impl Witness {
                         if header.vr == Vr::UN && value.starts_with(ITEM) {
                             waiting.push([UNKNOWN_SEQUENCE, value, SEQUENCE_END].concat());
                         }
-                        self.element(header, value, walker.charset());
+                        self.element(header, value, walker.charset(), walker.sequence());
                     }
                 }
                 _ => {}
@@ -207,16 +206,17 @@ impl Witness {
         }
     }
 
-    fn element(&mut self, header: Header, value: &[u8], charset: Charset) {
+    /// `within`: the sequence in whose item the element stands.
+    fn element(&mut self, header: Header, value: &[u8], charset: Charset, within: Tag) {
         let Header { tag, vr, .. } = header;
         // What UN would have been if the last forwarder had known the dictionary (PS3.5 6.2.2).
         let vr = if vr == Vr::UN { tag.vr() } else { vr };
-        let Some(kind) = kind_of(tag, vr).or(vr.is_one_text().then_some(Kind::Text)) else {
-            self.stays(tag, vr, &charset.decode(value, false));
+        let Some(kind) = of_person(tag, within).or(kind_of(tag, vr)) else {
+            self.stays(tag, vr, value, charset);
             return;
         };
         for one in values(vr, value) {
-            if vr.is_text() || vr.is_formal() || kind == Kind::Characteristic {
+            if kind != Kind::Private || vr.is_text() || vr.is_formal() {
                 self.remember(tag, vr, one);
             }
             match kind {
@@ -237,12 +237,17 @@ impl Witness {
     }
 
     /// A value that may stay says nothing about anybody when it turns up again.
-    fn stays(&mut self, tag: Tag, vr: Vr, text: &str) {
+    fn stays(&mut self, tag: Tag, vr: Vr, value: &[u8], charset: Charset) {
         let model = vr == Vr(*b"CS") || MODELS.contains(&tag.0);
         if !model && (!vr.is_text() || CODES.contains(&tag.0) || self.kept.len() >= KEPT_MAX) {
             return;
         }
-        for value in text.split('\\').map(fold).filter(|v| v.len() > 1 && v.len() <= 64) {
+        for value in charset
+            .decode(value, false)
+            .split('\\')
+            .map(fold)
+            .filter(|v| v.len() > 1 && v.len() <= 64)
+        {
             if model {
                 self.models.insert(value.clone());
             }
@@ -252,8 +257,8 @@ impl Witness {
 
     /// The same attribute must not have the same value again.
     fn remember(&mut self, tag: Tag, vr: Vr, value: &[u8]) {
-        let dummy =
-            calendar::is_dummy(vr, value) || is_dummy(&fold(&String::from_utf8_lossy(value)));
+        let says_nothing = || is_dummy(&fold(&String::from_utf8_lossy(value)));
+        let dummy = calendar::is_dummy(vr, value) || vr.is_text() && says_nothing();
         if !dummy {
             self.same.insert(tag.0, as_remembered(vr, value));
         }
@@ -267,12 +272,15 @@ impl Witness {
             // The declared character set may be wrong: the bytes themselves, and as UTF-8.
             if kind < Kind::Private {
                 let raw = self.raw.entry(kind).or_default();
-                raw.insert(bytes.to_vec());
                 // Also the parts of a name: in whatever set it is, its delimiters are ASCII.
                 if vr == Vr(*b"PN") {
                     let parts = bytes.split(|b| matches!(b, b'^' | b'=' | b' ' | b'\\'));
-                    raw.extend(parts.filter(|part| !part.is_ascii()).map(<[u8]>::to_vec));
+                    for part in parts.filter(|part| !part.is_ascii()) {
+                        let edge = edge_of_part(&charset.decode(part, true));
+                        edge.into_iter().for_each(|edge| loosen(raw, part, edge));
+                    }
                 }
+                loosen(raw, bytes, Edge::Any);
             }
             if let Ok(text) = std::str::from_utf8(bytes) {
                 self.value(kind, text, words);
@@ -352,6 +360,25 @@ impl Witness {
             }
         }
     }
+}
+
+/// Codes of persons: the value is a staff number, the meaning a name.
+fn of_person(tag: Tag, within: Tag) -> Option<Kind> {
+    match (within.0, tag.0) {
+        (PERSON_CODES, CODE_VALUE) => Some(Kind::Id),
+        (PERSON_CODES, CODE_MEANING) => Some(Kind::Staff),
+        _ => None,
+    }
+}
+
+const PERSON_CODES: u32 = 0x0040_1101;
+const CODE_VALUE: u32 = 0x0008_0100;
+const CODE_MEANING: u32 = 0x0008_0104;
+
+/// The same bytes keep their loosest edge.
+fn loosen(raw: &mut HashMap<Vec<u8>, Edge>, bytes: &[u8], edge: Edge) {
+    let known = raw.entry(bytes.to_vec()).or_insert(edge);
+    *known = edge.min(*known);
 }
 
 pub(super) fn is_pixels(tag: Tag) -> bool {

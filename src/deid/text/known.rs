@@ -99,7 +99,7 @@ const KINDS: &[(u32, Kind)] = &[
     (0x0018_1005, Device), // GeneratorID
     (0x0018_1007, Device), // CassetteID
     (0x0018_1008, Device), // GantryID
-    (0x0018_1009, Id), // UniqueDeviceIdentifier
+    (0x0018_1009, Device), // UniqueDeviceIdentifier
     (0x0018_1010, Device), // SecondaryCaptureDeviceID
     (0x0018_1011, Device), // HardcopyCreationDeviceID
     (0x0018_700A, Device), // DetectorID

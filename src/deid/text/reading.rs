@@ -162,6 +162,15 @@ impl<'t> Reading<'t> {
             && cased(before - 1).is_some_and(char::is_lowercase)
     }
 
+    /// Whether a word begins here although nothing separates it from the last: by its capital, or
+    /// by its script, as in `محمودCT`.
+    pub(super) fn begins_word(&self, before: usize) -> bool {
+        let script = |at: usize| self.character(at).and_then(Script::of);
+        let last = before.checked_sub(1).and_then(script);
+        let other_script = last.zip(script(before)).is_some_and(|(last, next)| last != next);
+        other_script || self.is_camel(before)
+    }
+
     /// The character of the text behind a folded byte.
     pub(super) fn character(&self, at: usize) -> Option<char> {
         self.text.get(self.spans.get(at)?.0 as usize..)?.chars().next()
@@ -241,6 +250,39 @@ pub(super) fn is_dense(text: &str) -> bool {
     text.chars().any(is_dense_char)
 }
 
+/// A script whose letters no word mixes with those of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Script {
+    Latin,
+    Greek,
+    Cyrillic,
+    Hebrew,
+    Arabic,
+    Thai,
+    /// Of East Asia, where one word may be of several.
+    Dense,
+}
+
+impl Script {
+    /// The script of a letter; `None`: of no letter, or of one that isn't known here.
+    fn of(c: char) -> Option<Self> {
+        Some(match c {
+            _ if !c.is_alphabetic() => return None,
+            '\0'..='\u{24F}' | '\u{1E00}'..='\u{1EFF}' => Script::Latin,
+            '\u{370}'..='\u{3FF}' | '\u{1F00}'..='\u{1FFF}' => Script::Greek,
+            '\u{400}'..='\u{52F}' => Script::Cyrillic,
+            '\u{590}'..='\u{5FF}' | '\u{FB1D}'..='\u{FB4F}' => Script::Hebrew,
+            '\u{600}'..='\u{77F}' | '\u{8A0}'..='\u{8FF}' => Script::Arabic,
+            '\u{FB50}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFF}' => Script::Arabic,
+            '\u{E00}'..='\u{E7F}' => Script::Thai,
+            // Full-width letters are Latin ones.
+            '\u{FF21}'..='\u{FF5A}' => Script::Latin,
+            _ if is_dense_char(c) => Script::Dense,
+            _ => return None,
+        })
+    }
+}
+
 /// Decimal digits of the scripts that have their own: by their zeros.
 fn digit_of(c: char) -> Option<u8> {
     const ZEROS: &[char] = &['0', '٠', '۰', '०', '০', '๐', '０'];
@@ -308,5 +350,11 @@ mod tests {
             [(0, 4, false), (4, 11, false), (11, 12, true)]
         );
         assert!(Reading::of("headSmith").is_camel(4) && !Reading::of("HEADSmith").is_camel(4));
+        for (text, begins) in
+            [("محمودCT", true), ("CTПетр", true), ("Jürgen", false), ("山田さん", false)]
+        {
+            let reading = Reading::of(text);
+            assert_eq!((1..reading.len()).any(|at| reading.begins_word(at)), begins, "{text}");
+        }
     }
 }

@@ -192,7 +192,7 @@ fn is_apart(reading: &Reading<'_>, hit: &Range<usize>, rule: Rule) -> bool {
             Edge::Free => true,
             _ if digits == (true, true) => false,
             Edge::Any => true,
-            _ if digits == (false, false) && reading.is_camel(before) || foreign(other) => true,
+            _ if digits == (false, false) && reading.begins_word(before) || foreign(other) => true,
             Edge::Letter => digits.0 || digits.1,
             Edge::Word => false,
         }

@@ -228,8 +228,8 @@ fn action(letter: &str, vr: Option<VR>) -> Checked {
         (Action::U, Some(vr)) if !matches!(vr, VR::UI | VR::SQ) => {
             Err(format!("U maps UIDs; this element is {vr}"))
         }
-        (Action::K, Some(vr @ (VR::PN | VR::DA | VR::DT))) => Err(format!(
-            "{vr} cannot be kept: names never leave, and dates leave in full by the option {}",
+        (Action::K, Some(vr @ (VR::PN | VR::DA | VR::DT | VR::TM))) => Err(format!(
+            "{vr} cannot be kept: names never leave, and dates and times leave in full by the option {}",
             standard::Annex::RetainFullDates
         )),
         (Action::K, Some(VR::UI)) => Err(format!(

@@ -1,6 +1,6 @@
 //! Each identifying value at each place, in each disguise; and what must still pass.
 
-use super::charset::renderings;
+use super::scribe::Scribe;
 use super::*;
 
 /// Identifying values of [`source`] in every form in which they might come back.
@@ -106,9 +106,9 @@ fn canaries() -> Vec<(Kind, Vec<u8>)> {
 fn every_value_at_every_place_is_found() {
     let watch = watch();
     let nest = |depth: usize, inner: Set| {
-        (0..depth).fold(inner, |set, _| Set::default().items(0x0040_A730, &[set]))
+        (0..depth).fold(inner, |set, _| Set::default().items(0x5200_9229, &[set]))
     };
-    let put = |set: &Set| clean().items(0x0040_A730, std::slice::from_ref(set));
+    let put = |set: &Set| clean().items(0x5200_9229, std::slice::from_ref(set));
     for (kind, value) in canaries() {
         let around = [b"of ", &value[..], b" ."].concat();
         let text = Set::default().with(0x0040_A160, "UT", &around);
@@ -223,7 +223,8 @@ fn names_of_many_scripts_in_many_character_sets() {
         let source = source().with(0x0008_0005, "CS", charset).with(0x0010_0010, "PN", name);
         let watch = watch_of(&source);
         examine_set(&watch, &clean()).unwrap();
-        let mut forms: Vec<Vec<u8>> = needles.iter().flat_map(|n| renderings(n)).collect();
+        let mut forms: Vec<Vec<u8>> =
+            needles.iter().flat_map(|n| Scribe::default().renderings(n)).collect();
         forms.push(name.to_vec());
         for form in forms {
             let out = clean().with(0x0040_A160, "UT", [b"is ", &form[..], b" "].concat());

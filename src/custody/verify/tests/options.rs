@@ -118,7 +118,7 @@ fn a_rule_lets_an_element_hold_its_own_value() {
         examine_as(&watch, &with(&[]), &set).unwrap_err();
         // At any depth, and nowhere else.
         let nested =
-            |set: Set| clean().items(0x0040_A730, &[Set::default().items(0x0040_A730, &[set])]);
+            |set: Set| clean().items(0x5200_9229, &[Set::default().items(0x5200_9229, &[set])]);
         examine_as(&watch, &by_rule, &nested(Set::default().with(tag, vr, value))).unwrap();
         if value.len() > 1 {
             let elsewhere = Set::default().with(0x0018_1210, "SH", value);
@@ -175,13 +175,13 @@ fn no_rule_lets_a_name_or_a_date_stay() {
 fn text_of_structured_content_and_graphics_is_kept_by_element() {
     let note = "small Zenkerian diverticulum";
     let watch = watch_of(&source().items(
-        0x0040_A730,
+        0x5200_9229,
         &[Set::default().with(0x0040_A160, "UT", note).with(0x0070_0006, "ST", note)],
     ));
     let kept = [rule(0x0040_A160), rule(0x0070_0006)];
     let by_option = Expected { kept: &kept, ..expected(EXPLICIT) };
     let item =
-        |tag, vr, text: &str| clean().items(0x0040_A730, &[Set::default().with(tag, vr, text)]);
+        |tag, vr, text: &str| clean().items(0x5200_9229, &[Set::default().with(tag, vr, text)]);
     for (tag, vr) in [(0x0040_A160, "UT"), (0x0070_0006, "ST")] {
         let set = item(tag, vr, note);
         examine_as(&watch, &by_option, &set).unwrap();
@@ -201,8 +201,8 @@ fn items_of_structured_reports() {
         .with(0x0040_A122, "TM", "111213")
         .with(0x0040_A123, "PN", "Li^Bo")
         .with(0x0040_A124, "UI", "1.3.6.1.4.1.55555.4711.77");
-    let watch = watch_of(&source().items(0x0040_A730, std::slice::from_ref(&report)));
-    let item = |set: Set| clean().items(0x0040_A730, &[set]);
+    let watch = watch_of(&source().items(0x5200_9229, std::slice::from_ref(&report)));
+    let item = |set: Set| clean().items(0x5200_9229, &[set]);
     let dummies = Set::default()
         .with(0x0040_A120, "DT", "19000101000000")
         .with(0x0040_A121, "DA", "19000101")

@@ -60,7 +60,7 @@ fn no_creator_stays_alone() {
     is_banned(&safe(), block(""));
     is_banned(&safe(), block(&format!("{CREATOR}\\{CREATOR}")).with(0x2001_1003, "FL", [0; 4]));
     is_banned(&safe(), block(&format!("{CREATOR} of anybody")).with(0x2001_1003, "FL", [0; 4]));
-    let unused = clean().items(0x0040_A730, &[block(CREATOR), Set::default()]);
+    let unused = clean().items(0x5200_9229, &[block(CREATOR), Set::default()]);
     assert_eq!(found_as(&watch(), &safe(), &unused), Found::Banned(Ban::Private));
 }
 
@@ -68,14 +68,14 @@ fn no_creator_stays_alone() {
 fn blocks_are_of_their_own_item() {
     let watch = watch();
     let element = |set: Set| set.with(0x2001_1003, "FL", [0; 4]);
-    let nested = |outer: Set, inner: Set| and(outer.items(0x0040_A730, &[inner]));
+    let nested = |outer: Set, inner: Set| and(outer.items(0x5200_9229, &[inner]));
     let good = element(block(CREATOR));
     examine_as(&watch, &safe(), &nested(good.clone(), good.clone())).unwrap();
     examine_as(&watch, &safe(), &nested(Set::default(), good.clone())).unwrap();
     // A creator outside says nothing of the elements inside, nor one in the item before.
     examine_as(&watch, &safe(), &nested(good.clone(), element(Set::default()))).unwrap_err();
     let items = [good, element(Set::default())];
-    examine_as(&watch, &safe(), &clean().items(0x0040_A730, &items)).unwrap_err();
+    examine_as(&watch, &safe(), &clean().items(0x5200_9229, &items)).unwrap_err();
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn banned_elements_and_structures() {
         Found::Banned(ban) => ban,
         other => panic!("{other:?}"),
     };
-    let nested = |set: Set| clean().items(0x0040_A730, &[set]);
+    let nested = |set: Set| clean().items(0x5200_9229, &[set]);
     assert_eq!(ban(clean().with(0x0009_0010, "LO", "X")), Ban::Private);
     assert_eq!(ban(nested(Set::default().with(0x0009_0010, "LO", "X"))), Ban::Private);
     assert_eq!(ban(clean().with(0x6000_0010, "US", [1, 0])), Ban::Graphics);
