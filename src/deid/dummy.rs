@@ -9,6 +9,9 @@ use dicom_object::mem::InMemFragment;
 
 type ElementValue = Value<InMemDicomObject<StandardDataDictionary>, InMemFragment>;
 
+/// What stands for words.
+pub const WORD: &str = "REMOVED";
+
 /// The dummy of an element; `None`: it has none, and is removed.
 pub fn value(tag: Tag, vr: VR) -> Option<ElementValue> {
     match vr {
@@ -22,7 +25,7 @@ pub fn value(tag: Tag, vr: VR) -> Option<ElementValue> {
 fn primitive(vr: VR) -> PrimitiveValue {
     match vr {
         VR::AE | VR::CS | VR::LO | VR::LT | VR::PN | VR::SH | VR::ST | VR::UC | VR::UT => {
-            PrimitiveValue::from("REMOVED")
+            PrimitiveValue::from(WORD)
         }
         VR::AS => PrimitiveValue::from("000D"),
         VR::DA => PrimitiveValue::from("19000101"),

@@ -78,6 +78,7 @@ impl<'a> Engine<'a> {
         let mut dataset = Dataset::from(walk.data_set(source.into_object(), true));
         let report = walk.into_report();
         self.pseudonymize(&mut dataset, subject);
+        name_no_owner(&mut dataset);
         if pixels.changed {
             mark_derived(&mut dataset);
         }
@@ -95,6 +96,19 @@ impl<'a> Engine<'a> {
             VR::SH,
             subject.pseudonymous_accession(self.pseudonyms),
         );
+    }
+}
+
+/// PS3.3 C.7.1.1: who is responsible for an animal is Type 2C. Table E.1-1 has X for it; empty says as
+/// little and is legal.
+fn name_no_owner(dataset: &mut Dataset) {
+    let species = [tags::PATIENT_SPECIES_DESCRIPTION, tags::PATIENT_SPECIES_CODE_SEQUENCE];
+    if species.into_iter().any(|tag| dataset.has(tag)) {
+        for (tag, vr) in
+            [(tags::RESPONSIBLE_PERSON, VR::PN), (tags::RESPONSIBLE_ORGANIZATION, VR::LO)]
+        {
+            dataset.put(DataElement::empty(tag, vr));
+        }
     }
 }
 

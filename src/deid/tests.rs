@@ -150,6 +150,65 @@ fn what_does_not_decode_is_emptied() {
 }
 
 #[test]
+fn what_must_have_a_value_has_a_dummy_when_nothing_may_stay() {
+    let mut object = ct();
+    let mut code = InMemDicomObject::new_empty();
+    code.put_element(text(tags::CODE_VALUE, VR::SH, "CHEST1"));
+    code.put_element(text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, "MRN-4711"));
+    code.put_element(text(tags::CODING_SCHEME_VERSION, VR::SH, "20091021"));
+    object.put_element(sequence(tags::PROCEDURE_CODE_SEQUENCE, vec![code]));
+    object.put_element(text(tags::ACQUISITION_PROTOCOL_NAME, VR::LO, "JANE DOE"));
+    object.put_element(text(tags::BODY_PART_EXAMINED, VR::CS, "JANE"));
+    object.put_element(text(tags::METABOLITE_MAP_DESCRIPTION, VR::ST, "NAA of JANE"));
+    object.put_element(text(tags::PATIENT_SPECIES_DESCRIPTION, VR::LO, "Canis lupus"));
+    object.put_element(text(tags::RESPONSIBLE_PERSON, VR::PN, "DOE^JOHN"));
+    let out = scrub(object).0;
+    for (tag, wanted) in [
+        (tags::ACQUISITION_PROTOCOL_NAME, Some("REMOVED")),
+        (tags::METABOLITE_MAP_DESCRIPTION, Some("REMOVED")),
+        (tags::BODY_PART_EXAMINED, None),
+        (tags::RESPONSIBLE_PERSON, None),
+        (tags::RESPONSIBLE_ORGANIZATION, None),
+    ] {
+        assert!(out.has(tag), "{tag}");
+        assert_eq!(out.text(tag).as_deref(), wanted, "{tag}");
+    }
+    let codes = out.object().get(tags::PROCEDURE_CODE_SEQUENCE).unwrap();
+    let code = |tag| text_of(codes.items().unwrap()[0].get(tag).unwrap()).unwrap();
+    assert_eq!(code(tags::CODING_SCHEME_DESIGNATOR), "REMOVED");
+    assert_eq!(code(tags::CODING_SCHEME_VERSION), "20091021");
+}
+
+#[test]
+fn dates_that_cannot_be_moved_are_dummies_where_there_has_to_be_one() {
+    let profile = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\noptions: [Retain Longitudinal Temporal Information Modified Dates]\n";
+    let profile = language::parse("p", profile).unwrap();
+    let series_date = |sop_class| {
+        let mut object = ct();
+        object.put_element(text(tags::SOP_CLASS_UID, VR::UI, sop_class));
+        object.put_element(text(tags::SERIES_DATE, VR::DA, "19600101"));
+        let (out, ..) = scrub_with(&profile, object, PixelStatement::UNTOUCHED);
+        out.text(tags::SERIES_DATE)
+    };
+    let pet = uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE;
+    assert_eq!(series_date(pet).as_deref(), Some("19000101"));
+    assert_eq!(series_date(uids::CT_IMAGE_STORAGE), None);
+}
+
+#[test]
+fn a_service_stays_only_if_its_name_is_words_of_the_field() {
+    let profile = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\noptions: [Clean Descriptors]\n";
+    let profile = language::parse("p", profile).unwrap();
+    for (service, stays) in [("Radiology", true), ("177", false), ("N", false), ("Ward A4", false)]
+    {
+        let mut object = ct();
+        object.put_element(text(tags::REQUESTING_SERVICE, VR::LO, service));
+        let (out, ..) = scrub_with(&profile, object, PixelStatement::UNTOUCHED);
+        assert_eq!(out.text(tags::REQUESTING_SERVICE).is_some(), stays, "{service}");
+    }
+}
+
+#[test]
 fn claims_are_what_was_done() {
     let mut object = ct();
     object.put_element(text(tags::RECOGNIZABLE_VISUAL_FEATURES, VR::CS, "NO"));

@@ -12,6 +12,7 @@ use chrono::NaiveDate;
 use dicom_core::header::Header;
 use dicom_core::value::{PrimitiveValue, Value};
 use dicom_core::{DataElement, Tag, VR};
+use dicom_dictionary_std::tags;
 
 /// Treats the values of one object.
 pub(super) struct Treat<'e> {
@@ -124,6 +125,9 @@ impl<'e> Treat<'e> {
             }
             _ if is_private(tag) && is_bulk(&element) => (Action::X, None),
             _ if !is_text(vr) => (Action::K, Some(element)),
+            _ if tag == tags::CODING_SCHEME_VERSION => {
+                self.each(element, Action::K, |text| self.edition(text))
+            }
             _ if descriptive && !is_code(tag) => {
                 self.each(element, Action::C, |text| self.descriptor(text))
             }
@@ -142,8 +146,11 @@ impl<'e> Treat<'e> {
             VR::UI => self.keep_uid(element),
             _ if !is_text(vr) => (Action::X, None),
             _ if is_said_by_names(ground) => self.each(element, Action::C, |text| self.kept(text)),
-            _ if tag == dicom_dictionary_std::tags::TIMEZONE_OFFSET_FROM_UTC => {
+            _ if tag == tags::TIMEZONE_OFFSET_FROM_UTC => {
                 self.each(element, Action::C, |text| is_offset(text).then(|| text.to_owned()))
+            }
+            _ if tag == tags::REQUESTING_SERVICE => {
+                self.each(element, Action::C, |text| self.cleaner.term(text))
             }
             _ => self.each(element, Action::C, |text| self.descriptor(text)),
         }
@@ -166,6 +173,16 @@ impl<'e> Treat<'e> {
 
     fn cleaned(&self, cleaner: &Cleaner, text: &str) -> Option<String> {
         outcome(cleaner.kept(text, self.text_dates(&|day| self.moved(day))), text)
+    }
+
+    /// The edition of a coding scheme, which may be a date of nothing that happened to anybody.
+    fn edition(&self, text: &str) -> Option<String> {
+        let digits = text.trim_matches([' ', '\0']);
+        let day = NaiveDate::parse_from_str(digits, "%Y%m%d").ok();
+        match day.is_some_and(|day| digits.len() == 8 && !self.cleaner.knows(day)) {
+            true => Some(text.to_owned()),
+            false => self.kept(text),
+        }
     }
 
     fn moved(&self, day: NaiveDate) -> Option<NaiveDate> {

@@ -8,10 +8,10 @@ use super::treat::Treat;
 use super::{Engine, dummy};
 use crate::dicom::dataset::{Element, text_of};
 use crate::profile::{self, Decision, Ground, ObjectKind, Treatment};
-use crate::standard::{self, Action, Annex};
-use dicom_core::header::Header;
+use crate::standard::{self, Action, Annex, unlisted};
+use dicom_core::header::{HasLength, Header};
 use dicom_core::value::{DataSetSequence, PrimitiveValue, Value};
-use dicom_core::{DataElement, Tag, VR};
+use dicom_core::{DataElement, Length, Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use std::collections::BTreeMap;
@@ -117,7 +117,15 @@ impl<'e> Walk<'e> {
             return (Action::X, None);
         }
         if vr != VR::SQ {
-            return self.treat.value(element, treatment, ground, self.cleaning.is_some());
+            let is_empty = element.value().length() == Length(0);
+            let by_rule = matches!(ground, Ground::Rule(_));
+            let outcome = self.treat.value(element, treatment, ground, self.cleaning.is_some());
+            return match outcome.1 {
+                Some(rest) if treatment.retains() && !by_rule && !is_empty => {
+                    self.filled(rest, outcome.0)
+                }
+                rest => (outcome.0, rest),
+            };
         }
         if self.cleaning == Some(Annex::CleanStructuredContent) && CONTENT_TREES.contains(&tag) {
             return (Action::C, Some(self.content(element)));
@@ -133,6 +141,27 @@ impl<'e> Walk<'e> {
                 None => (Action::X, None),
             },
             Action::Z | Action::X => (Action::Z, Some(DataElement::empty(tag, vr))),
+        }
+    }
+
+    /// A value of which cleaning has left nothing, in an element that has to have one: its dummy.
+    fn filled(&self, rest: Element, action: Action) -> Outcome {
+        let (tag, vr) = (rest.tag(), rest.vr());
+        let left = rest.value().length() != Length(0);
+        match dummy::value(tag, vr).filter(|_| !left && self.wants_a_value(tag)) {
+            Some(dummy) => (Action::D, Some(DataElement::new(tag, vr, dummy))),
+            None => (action, Some(rest)),
+        }
+    }
+
+    /// By Table E.1-1 and the Type; of elements that it doesn't list, any words: `REMOVED` is legal
+    /// for each Type, but not as one of the defined terms of a code string.
+    fn wants_a_value(&self, tag: Tag) -> bool {
+        match standard::basic_action(self.object.sop_class, self.top_level, tag) {
+            Some(action) => action == Action::D,
+            None if unlisted::wants_a_value(tag) => true,
+            None => standard::element(tag)
+                .is_some_and(|e| matches!(e.vr, VR::LO | VR::SH | VR::UT | VR::UC)),
         }
     }
 
@@ -175,10 +204,22 @@ impl<'e> Walk<'e> {
         let tag = element.tag();
         let outer = std::mem::replace(&mut self.cleaning, cleaning);
         let items = element.into_value().into_items().unwrap_or_default();
-        let items: Vec<_> = items.into_iter().map(|item| self.data_set(item, false)).collect();
+        let items = items.into_iter().map(|item| self.data_set(item, false));
+        let items: Vec<_> = items.map(|item| without_empty_options(tag, item)).collect();
         self.cleaning = outer;
         DataElement::new(tag, VR::SQ, Value::from(DataSetSequence::from(items)))
     }
+}
+
+/// Table E.1-1 has X/Z for the study of a request: empty is legal where it is Type 2 (PS3.3 C.17.2), and
+/// in Request Attributes, where it is Type 3 and of one item at least, only its absence is.
+fn without_empty_options(sequence: Tag, mut item: InMemDicomObject) -> InMemDicomObject {
+    let study = item.get(tags::REFERENCED_STUDY_SEQUENCE);
+    let empty = study.is_some_and(|study| study.items().is_none_or(<[_]>::is_empty));
+    if sequence == tags::REQUEST_ATTRIBUTES_SEQUENCE && empty {
+        item.remove_element(tags::REFERENCED_STUDY_SEQUENCE);
+    }
+    item
 }
 
 /// What a content tree needs of the engine.

@@ -22,7 +22,7 @@ pub mod words;
 pub use device::{Device, DeviceRegions};
 pub use rule::{About, ObjectKind, Rule, Subject, Treatment, When};
 
-use crate::standard::{self, Action, Annex, Options};
+use crate::standard::{self, Action, Annex, Options, unlisted};
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
@@ -357,10 +357,14 @@ impl Profile {
     /// Elements of the dictionary that Table E.1-1 does not list, but whose VR is made for what
     /// identifies: names, dates and times, free text, addresses on the network.
     ///
-    /// Emptied rather than removed: an empty value is legal for Type 2 and 3. The options that
-    /// retain such values in listed elements hold for these too.
+    /// Emptied rather than removed: an empty value is legal for Type 2 and 3, and where it is not
+    /// there is a dummy. The options that retain such values in listed elements hold for these too.
     fn decide_representation(&self, subject: &Subject<'_>) -> Decision<'static> {
-        let emptied = plain(Action::Z, Ground::Representation);
+        let tag = subject.tag;
+        let emptied = match unlisted::wants_a_value(tag) {
+            true => plain(Action::D, Ground::Representation),
+            false => plain(Action::Z, Ground::Representation),
+        };
         match subject.vr {
             VR::PN | VR::AE => emptied,
             VR::DA | VR::DT | VR::TM => match &self.dates {
@@ -369,11 +373,13 @@ impl Profile {
                 Dates::Years { .. } if subject.vr != VR::TM => plain(Action::C, Ground::Dates),
                 Dates::Years { .. } | Dates::Removed => emptied,
             },
-            VR::UC if subject.tag == tags::LONG_CODE_VALUE => plain(Action::K, Ground::Known),
-            VR::ST | VR::LT | VR::UT | VR::UC => match self.options.has(Annex::CleanDescriptors) {
-                true => plain(Action::C, Ground::Option(Annex::CleanDescriptors)),
-                false => emptied,
-            },
+            VR::UC if tag == tags::LONG_CODE_VALUE => plain(Action::K, Ground::Known),
+            vr if is_prose(vr) || unlisted::is_free_text(tag) => {
+                match self.options.has(Annex::CleanDescriptors) {
+                    true => plain(Action::C, Ground::Option(Annex::CleanDescriptors)),
+                    false => emptied,
+                }
+            }
             VR::UR | VR::UN => plain(Action::X, Ground::Representation),
             _ => plain(Action::K, Ground::Known),
         }
@@ -402,6 +408,10 @@ impl Profile {
         }
         plan.finalize().into()
     }
+}
+
+fn is_prose(vr: VR) -> bool {
+    matches!(vr, VR::ST | VR::LT | VR::UT | VR::UC)
 }
 
 /// The decision, if the element is of the kind that the dictionary says; else it goes.
@@ -499,6 +509,9 @@ mod tests {
         assert_eq!(decide(tags::PATIENT_BIRTH_DATE, VR::DA), (Action::Z, Ground::Table));
         assert_eq!(decide(tags::EVALUATOR_NAME, VR::PN), (Action::Z, Ground::Representation));
         assert_eq!(decide(tags::ROWS, VR::US), (Action::K, Ground::Known));
+        let dummy = (Action::D, Ground::Representation);
+        assert_eq!(decide(tags::METABOLITE_MAP_DESCRIPTION, VR::ST), dummy);
+        assert_eq!(decide(tags::CONTENT_LABEL, VR::CS), dummy);
     }
 
     #[test]
@@ -556,6 +569,10 @@ mod tests {
         assert_eq!(decided, by(Annex::CleanDescriptors));
         let decided = decide(&profile, tags::STUDY_DATE, VR::DA);
         assert_eq!(decided, by(Annex::RetainModifiedDates));
+        assert_eq!(
+            decide(&profile, tags::CONTENT_DESCRIPTION, VR::LO),
+            by(Annex::CleanDescriptors)
+        );
         assert_eq!(decide(&profile, tags::PATIENT_BIRTH_DATE, VR::DA).0, Action::Z);
         let private = |creator, low: u16| {
             let tag = Tag(0x0019, 0x1000 | low);

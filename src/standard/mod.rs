@@ -4,6 +4,7 @@ mod dictionary;
 mod option;
 mod private;
 pub mod structured;
+pub mod unlisted;
 
 pub use dictionary::{Element, element, element_by_keyword, elements};
 pub use option::{Annex, Options};

@@ -170,6 +170,9 @@ impl Question<'_> {
             Ground::Unknown => {
                 "closed world: the standard's dictionary does not know it, so it goes".to_owned()
             }
+            Ground::Representation if standard::unlisted::is_free_text(tag) => {
+                "closed world: Table E.1-1 does not list it, and it is free text".to_owned()
+            }
             Ground::Representation => format!(
                 "closed world: Table E.1-1 does not list it, and VR {vr} is made for what identifies"
             ),

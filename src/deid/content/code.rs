@@ -2,6 +2,7 @@
 
 use super::Hands;
 use super::form::sequence;
+use crate::deid::dummy;
 use crate::dicom::dataset::{Element, text_of};
 use dicom_core::header::Header;
 use dicom_core::{Tag, VR};
@@ -44,7 +45,8 @@ pub(super) fn clean(codes: Element, hands: &mut impl Hands) -> Option<Element> {
     let entries: Option<Vec<_>> = entries.map(|entry| clean_entry(entry, hands)).collect();
     let cleaned = hands.element(Element::new(tag, VR::SQ, sequence(entries?)))?;
     let entries = cleaned.items()?;
-    (!entries.is_empty() && entries.iter().all(|e| concept(e).is_some())).then_some(cleaned)
+    let stays = |entry| concept(entry).is_some_and(|concept| concept.code != dummy::WORD);
+    (!entries.is_empty() && entries.iter().all(stays)).then_some(cleaned)
 }
 
 /// Anybody may put anything into a code of a private scheme. Its meaning is text like any other; a

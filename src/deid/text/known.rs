@@ -14,6 +14,7 @@ use zeroize::Zeroize;
 use super::Cleaner;
 use super::needles::{Needles, Role};
 use super::reading::squash;
+use super::unknown;
 use crate::dicom::dataset::{Dataset, Element};
 use crate::standard::{Annex, Options};
 
@@ -227,7 +228,7 @@ impl fmt::Debug for Known {
 impl Known {
     /// Gathers from one source data set, every element at every depth.
     pub fn observe(&mut self, source: &Dataset) {
-        self.items(source.object(), false);
+        self.items(source.object(), false, unknown::DEPTH);
     }
 
     /// Adds a device's name that no data set tells: the AE title of whoever sent the study.
@@ -276,12 +277,18 @@ impl Known {
     }
 
     /// Recursion is bounded by the pre-scan's depth limit.
-    fn items(&mut self, object: &InMemDicomObject, of_people: bool) {
+    fn items(&mut self, object: &InMemDicomObject, of_people: bool, unknown: usize) {
         for element in object {
             match element.value() {
                 Value::Sequence(sequence) => {
                     let people = number_of(element.tag()) == PERSON_CODES;
-                    sequence.items().iter().for_each(|item| self.items(item, people));
+                    sequence.items().iter().for_each(|item| self.items(item, people, unknown));
+                }
+                Value::Primitive(value) if element.vr() == VR::UN && unknown > 0 => {
+                    match unknown::sequence(&value.to_bytes()) {
+                        Some(object) => self.items(object.object(), false, unknown - 1),
+                        None => self.element(element, of_people),
+                    }
                 }
                 Value::Primitive(_) => self.element(element, of_people),
                 Value::PixelSequence(_) => {}
@@ -387,14 +394,14 @@ fn is_record_number(value: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::tests::{STUDY, dataset};
     use super::super::{Cleaned, TextDates};
     use super::*;
     use dicom_core::value::DataSetSequence;
     use dicom_core::{DataElement, PrimitiveValue};
 
-    fn rest(cleaner: &Cleaner, text: &str) -> String {
+    pub(in super::super) fn rest(cleaner: &Cleaner, text: &str) -> String {
         match cleaner.kept(text, TextDates::Keep) {
             Cleaned::Unchanged => text.to_owned(),
             Cleaned::Changed(rest) => rest,
@@ -402,7 +409,7 @@ mod tests {
         }
     }
 
-    fn cleaner(source: Dataset) -> Cleaner {
+    pub(in super::super) fn cleaner(source: Dataset) -> Cleaner {
         let mut known = Known::default();
         known.observe(&source);
         known.cleaner(Retained::default())

@@ -32,6 +32,7 @@ mod spelling;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod unknown;
 mod words;
 
 use std::borrow::Cow;
@@ -129,6 +130,15 @@ impl Cleaner {
         self.clean(text, dates, false)
     }
 
+    /// The name of a service: it stays if each of its words belongs to the language of the field.
+    pub fn term(&self, text: &str) -> Option<String> {
+        let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let plain =
+            words.all(|word| word.len() > 2 && words::is_vocabulary(&reading::squash(word)));
+        let kept = self.descriptor(text, TextDates::Remove);
+        (plain && kept == Cleaned::Unchanged).then(|| text.to_owned())
+    }
+
     fn clean(&self, text: &str, dates: TextDates<'_>, doubt: bool) -> Cleaned {
         let Some(search) = &self.search else { return Cleaned::Nothing };
         if text.contains('\u{FFFD}') {
@@ -199,7 +209,7 @@ impl Cleaner {
     }
 
     /// Whether the study has this date.
-    fn knows(&self, date: NaiveDate) -> bool {
+    pub fn knows(&self, date: NaiveDate) -> bool {
         self.dates.binary_search(&number(date)).is_ok() || self.is_birth(date)
     }
 
