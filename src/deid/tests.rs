@@ -280,6 +280,21 @@ fn dates_are_moved_in_every_value_and_constants_are_not() {
     assert_eq!(claims.codes, ["113100", "113107"]);
 }
 
+/// The character set is what the text is written in, whatever numbers the patient has.
+#[test]
+fn the_character_set_is_not_cleaned() {
+    let (out, ..) = under(
+        "",
+        with(vec![
+            text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192"),
+            text(tags::STUDY_ID, VR::SH, "192"),
+            text(tags::MANUFACTURER, VR::LO, "Müller"),
+        ]),
+    );
+    assert_eq!(out.text(tags::SPECIFIC_CHARACTER_SET).as_deref(), Some("ISO_IR 192"));
+    assert!(out.encode().is_ok());
+}
+
 /// An option is claimed when it decided about something, and only then.
 #[test]
 fn an_option_that_found_nothing_to_do_is_not_claimed() {

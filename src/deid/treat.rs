@@ -113,6 +113,8 @@ impl<'e> Treat<'e> {
         let (tag, vr) = (element.tag(), element.vr());
         match vr {
             VR::UN | VR::UR => (Action::X, None),
+            // The pre-scan wrote it; a patient with the number 192 must not take it away.
+            _ if tag == tags::SPECIFIC_CHARACTER_SET => (Action::K, Some(element)),
             VR::PN => emptied(tag, vr),
             VR::UI => self.keep_uid(element),
             VR::DA | VR::DT | VR::TM => {
