@@ -168,7 +168,7 @@ proptest! {
         let (second, ..) = scrub(&PROFILES[which], &known(std::slice::from_ref(&once)), &once);
         let twice = Dataset::parse(&second).unwrap().into_object();
         let tags = |object: &InMemDicomObject| {
-            object.iter().map(|element| dicom_core::header::Header::tag(element)).collect::<Vec<_>>()
+            object.iter().map(dicom_core::header::Header::tag).collect::<Vec<_>>()
         };
         prop_assert_eq!(tags(&once), tags(&twice));
     }

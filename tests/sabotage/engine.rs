@@ -201,8 +201,8 @@ fn an_engine_that_hides_what_it_knows_is_noticed() {
 #[test]
 fn what_a_rule_keeps_uncleaned_is_noticed() {
     for (tag, vr, said) in [
-        (tags::OTHER_PATIENT_I_DS, VR::LO, "SSN661902214"),
-        (tags::MEDICAL_RECORD_LOCATOR, VR::LO, "MRL-5518"),
+        (Tag(0x0010, 0x1000), VR::LO, "SSN661902214"),
+        (Tag(0x0010, 0x1090), VR::LO, "MRL-5518"),
         (tags::STUDY_TIME, VR::TM, "101317.4"),
         (tags::STUDY_DATE, VR::DA, "20230711"),
         (tags::STUDY_DESCRIPTION, VR::LO, "liver of Mrs Merriweather"),
