@@ -55,7 +55,7 @@ const PAIRS: [Pair; 5] = [
 const SHIFTED: &str =
     "options: [Retain Longitudinal Temporal Information Modified Dates, Clean Descriptors]\n";
 // What an object is has to be said even so.
-const GROUP_8: &str = "rules:\n  - { keyword: SOPClassUID, action: U }\n  - { keyword: SOPInstanceUID, action: U }\n  - { keyword: SpecificCharacterSet, action: K }\n  - { tag: \"(0008,xxxx)\", action: Z }\n";
+const GROUP_8: &str = "rules:\n  - { tag: \"(0008,xxxx)\", action: Z }\n";
 
 fn is_date(vr: VR) -> bool {
     vr == VR::DA
