@@ -197,12 +197,16 @@ fn an_engine_that_hides_what_it_knows_is_noticed() {
     }
 }
 
+/// Retired, and still sent.
+const OTHER_PATIENT_IDS: Tag = Tag(0x0010, 0x1000);
+const MEDICAL_RECORD_LOCATOR: Tag = Tag(0x0010, 0x1090);
+
 /// A rule of the site lets an element stay, and the engine doesn't clean it.
 #[test]
 fn what_a_rule_keeps_uncleaned_is_noticed() {
     for (tag, vr, said) in [
-        (Tag(0x0010, 0x1000), VR::LO, "SSN661902214"),
-        (Tag(0x0010, 0x1090), VR::LO, "MRL-5518"),
+        (OTHER_PATIENT_IDS, VR::LO, "SSN661902214"),
+        (MEDICAL_RECORD_LOCATOR, VR::LO, "MRL-5518"),
         (tags::STUDY_TIME, VR::TM, "101317.4"),
         (tags::STUDY_DATE, VR::DA, "20230711"),
         (tags::STUDY_DESCRIPTION, VR::LO, "liver of Mrs Merriweather"),

@@ -289,10 +289,13 @@ impl Grams {
             }
         }
         candidates.sort_unstable_by_key(|c| hash(c.gram));
-        let bucket = |hash: u32| hash >> (FILTER_BITS - BUCKET_BITS);
-        let starts = (0..=1 << BUCKET_BITS)
-            .map(|b| candidates.partition_point(|c| bucket(hash(c.gram)) < b) as u32)
-            .collect();
+        let mut starts = vec![0_u32; (1 << BUCKET_BITS) + 1];
+        for candidate in &candidates {
+            starts[(hash(candidate.gram) >> (FILTER_BITS - BUCKET_BITS)) as usize + 1] += 1;
+        }
+        for bucket in 1..starts.len() {
+            starts[bucket] += starts[bucket - 1];
+        }
         Grams { filter, starts, candidates }
     }
 
