@@ -3,8 +3,13 @@
 use crate::key::{Key, Purpose, RootKey};
 use data_encoding::{Encoding, Specification};
 use dicom_core::Tag;
+use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
+
+/// By how many days the dates of a patient can be moved back: ten years of possibilities, and none so
+/// short that a date of one stay in hospital becomes another date of it.
+pub const DAYS_BACK: RangeInclusive<u32> = 30..=3679;
 
 /// What maps the identifiers of one project.
 pub struct Pseudonyms {
@@ -50,14 +55,14 @@ impl Pseudonyms {
         CROCKFORD.encode(&tag[..10])
     }
 
-    /// By how many days a patient's dates are moved back: 30 to 3679, so that no two dates of one
-    /// stay in hospital change places.
+    /// By how many days a patient's dates are moved back, within [`DAYS_BACK`].
     pub fn days_back(&self, issuer: &str, id: &str) -> u32 {
         let tag = self.date.tag(&[canonical(issuer).as_bytes(), canonical(id).as_bytes()]);
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&tag[..8]);
         // 64 bits over 3650: no day is likelier than another by more than 2^-52.
-        DAYS_BACK_MIN + (u64::from_be_bytes(bytes) % DAYS_BACK) as u32
+        let days = u64::from(DAYS_BACK.end() - DAYS_BACK.start() + 1);
+        DAYS_BACK.start() + (u64::from_be_bytes(bytes) % days) as u32
     }
 
     /// A keyed hash of an element's value: `characters` (at most 16) of Crockford's base 32.
@@ -82,11 +87,6 @@ impl Pseudonyms {
         format!("2.25.{}", u128::from_be_bytes(uuid))
     }
 }
-
-/// Days that dates are moved back at least.
-const DAYS_BACK_MIN: u32 = 30;
-/// By how many days two patients may differ: ten years.
-const DAYS_BACK: u64 = 3650;
 
 /// Crockford's base 32: no I, L, O, U, so that a pseudonym survives being read out on the phone.
 static CROCKFORD: LazyLock<Encoding> = LazyLock::new(|| {

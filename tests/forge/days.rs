@@ -1,5 +1,6 @@
 //! Days that were shifted: one planted day may become another one of the same study.
 
+use efface::deid::pseudonym::DAYS_BACK;
 use std::collections::{BTreeMap, HashSet};
 
 /// By how many days a study can have been shifted: what explains most of the dates in an output.
@@ -8,9 +9,10 @@ pub fn shifts(output: &[u8], planted: &[&str]) -> Vec<i64> {
     let planted: Vec<i64> = planted.iter().filter_map(|day| number(day)).collect();
     let values = output.windows(12).filter(|window| window.starts_with(b"DA\x08\0"));
     let values = values.filter_map(|window| number(std::str::from_utf8(&window[4..]).ok()?));
+    let possible = i64::from(*DAYS_BACK.start())..=i64::from(*DAYS_BACK.end());
     let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
     for left in values {
-        for shift in planted.iter().map(|day| day - left).filter(|s| (1..=3650).contains(s)) {
+        for shift in planted.iter().map(|day| day - left).filter(|s| possible.contains(s)) {
             *counts.entry(shift).or_default() += 1;
         }
     }

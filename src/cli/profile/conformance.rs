@@ -4,6 +4,7 @@
 use super::what_it_does;
 use crate::custody::gate::{FaceDuty, Facts, Verdict};
 use crate::deid::dummy;
+use crate::deid::pseudonym::DAYS_BACK;
 use crate::dicom::dataset::Dataset;
 use crate::profile::conformance::{ElementRow, OptionRow, elements, options, unlisted};
 use crate::profile::words::{self, effect};
@@ -217,9 +218,12 @@ fn dates(profile: &Profile) -> String {
             "What Table E.1-1 counts as temporal information, and unlisted elements of VR DA and DT: {}.",
             words::dates(profile.dates())
         ),
-        "A patient's number of days is from 1 to 3650, backwards, and holds in all studies of the \
-         project. A date that is not written as PS3.5 6.2 says does not leave."
-            .to_owned(),
+        format!(
+            "A patient's number of days is from {} to {}, backwards, and holds in all studies of the \
+             project. A date that is not written as PS3.5 6.2 says does not leave.",
+            DAYS_BACK.start(),
+            DAYS_BACK.end()
+        ),
     ];
     section("Dates and times", lines)
 }
