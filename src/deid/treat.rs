@@ -5,7 +5,7 @@ use super::dummy;
 use super::text::{Cleaned, Cleaner, TextDates};
 use super::walk::Outcome;
 use super::{Engine, pseudonym::Pseudonyms};
-use crate::dicom::dataset::{Element, is_well_known};
+use crate::dicom::dataset::{Element, is_text, is_well_known};
 use crate::profile::{Ground, Treatment};
 use crate::standard::{Action, Annex};
 use chrono::NaiveDate;
@@ -270,10 +270,6 @@ fn outcome(cleaned: Cleaned, text: &str) -> Option<String> {
 /// Options whose C is about a name in a field of its own, not about prose.
 fn is_said_by_names(ground: Ground) -> bool {
     matches!(ground, Ground::Option(Annex::RetainDeviceIdentity | Annex::RetainInstitutionIdentity))
-}
-
-fn is_text(vr: VR) -> bool {
-    matches!(vr, VR::AE | VR::CS | VR::LO | VR::LT | VR::SH | VR::ST | VR::UC | VR::UT)
 }
 
 /// One text, in which a backslash is a character (PS3.5 6.2).

@@ -127,6 +127,12 @@ pub fn text_of(element: &Element) -> Option<String> {
     (!first.is_empty()).then(|| first.to_owned())
 }
 
+/// Whether values of a VR are text, of free form or for a term: not names, and nothing of a closed
+/// alphabet (PS3.5 6.2).
+pub fn is_text(vr: VR) -> bool {
+    matches!(vr, VR::AE | VR::CS | VR::LO | VR::LT | VR::SH | VR::ST | VR::UC | VR::UT)
+}
+
 /// Roots under which UIDs are registered names, not instances: DICOM (PS3.6 Annex A) and the
 /// coding schemes of HL7's registry (PS3.16 Table 8-1).
 const REGISTRIES: [&str; 2] = ["1.2.840.10008.", "2.16.840.1.113883."];

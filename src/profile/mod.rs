@@ -22,6 +22,7 @@ pub mod words;
 pub use device::{Device, DeviceRegions};
 pub use rule::{About, ObjectKind, Rule, Subject, Treatment, When};
 
+use crate::dicom::dataset::is_text;
 use crate::standard::{self, Action, Annex, Options, unlisted};
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
@@ -461,7 +462,7 @@ enum Family {
 impl Family {
     fn of(vr: VR) -> Self {
         match vr {
-            VR::AE | VR::CS | VR::LO | VR::LT | VR::SH | VR::ST | VR::UC | VR::UT => Family::Text,
+            vr if is_text(vr) => Family::Text,
             VR::DA | VR::DT => Family::Date,
             VR::TM => Family::Time,
             VR::AS => Family::Age,

@@ -5,6 +5,7 @@ use super::{
     ALWAYS_PSEUDONYMIZED, BurnedIn, Dates, Decision, DeviceRegions, Faces, Ground, Profile,
     Pseudonymity, Treatment, When,
 };
+use crate::dicom::dataset::is_text;
 use crate::pixel::{Frames, Region};
 use crate::standard::{self, Action, Annex};
 use dicom_core::{Tag, VR};
@@ -145,11 +146,6 @@ fn dated(dates: &Dates, vr: VR) -> Effect {
         (Dates::Shifted, _) => leaves("moved back by the patient's number of days"),
         (Dates::Years { .. }, _) => leaves("cut to the year"),
     }
-}
-
-/// Text of free form, or that stands for a term.
-pub fn is_text(vr: VR) -> bool {
-    matches!(vr, VR::AE | VR::CS | VR::LO | VR::LT | VR::SH | VR::ST | VR::UC | VR::UT)
 }
 
 /// How dates leave.

@@ -1,7 +1,8 @@
 //! `efface profile explain`: one element, one kind of object, and why.
 
 use super::{Problem, by, load, rule_in_words};
-use crate::profile::words::{cleaning_sequences, effect, is_text, is_written};
+use crate::dicom::dataset::is_text;
+use crate::profile::words::{cleaning_sequences, effect, is_written};
 use crate::profile::{Ground, ObjectKind, Profile, Subject, is_always_removed};
 use crate::standard::{self, Action, Annex, SopClass};
 use crate::yaml::suggestion;

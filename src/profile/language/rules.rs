@@ -2,6 +2,7 @@
 
 use super::raw::{RawPrivate, RawRule, RawWhen};
 use super::{BECAUSE_MIN, Reader};
+use crate::dicom::dataset::is_text;
 use crate::profile::{
     ALWAYS_PSEUDONYMIZED, About, Dates, INDISPENSABLE, ObjectKind, Profile, Rule, Subject,
     Treatment, When,
@@ -329,10 +330,6 @@ fn map(table: &BTreeMap<String, String>, vr: Option<VR>) -> Checked {
     }
     let lower = |text: &String| text.trim().to_lowercase();
     Ok(Treatment::Map(table.iter().map(|(from, to)| (lower(from), to.clone())).collect()))
-}
-
-fn is_text(vr: VR) -> bool {
-    matches!(vr, VR::AE | VR::CS | VR::LO | VR::LT | VR::SH | VR::ST | VR::UC | VR::UT)
 }
 
 fn is_date(vr: VR) -> bool {
