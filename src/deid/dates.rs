@@ -1,6 +1,6 @@
 //! Dates and times as they leave (PS3.15 E.3.6): as they are, moved back, cut to the year, or not.
 
-use crate::profile::{self, DateWay};
+use crate::profile::DateWay;
 use chrono::{Days, NaiveDate};
 use dicom_core::VR;
 
@@ -18,18 +18,8 @@ pub enum DateRule {
 }
 
 impl DateRule {
-    /// What a profile means for a patient whose dates would be moved by `days_back`.
-    pub fn of(dates: &profile::Dates, days_back: u32) -> Self {
-        match dates {
-            profile::Dates::Removed => DateRule::Removed,
-            profile::Dates::Full => DateRule::Full,
-            profile::Dates::Shifted => DateRule::Back(days_back),
-            profile::Dates::Years { .. } => DateRule::Year,
-        }
-    }
-
-    /// What an object has to say, and a checker to expect: dates in this form, or none.
-    pub fn of_those_that_leave(way: DateWay, days_back: u32) -> Self {
+    /// For a patient whose dates would be moved back by so many days.
+    pub fn of(way: DateWay, days_back: u32) -> Self {
         match way {
             DateWay::Not => DateRule::Removed,
             DateWay::Full => DateRule::Full,
@@ -59,7 +49,7 @@ impl DateRule {
         match self {
             DateRule::Removed => None,
             DateRule::Full => Some(written(*day)),
-            DateRule::Back(days) => Some(written(self.moved(*day, days)?)),
+            DateRule::Back(days) => Some(written(moved(*day, days)?)),
             DateRule::Year => Some(day.format("%Y0101").to_string()),
         }
     }
@@ -78,19 +68,19 @@ impl DateRule {
         match self {
             DateRule::Removed => None,
             DateRule::Full => Some(value.to_owned()),
-            DateRule::Back(days) => Some(written(self.moved(day, days)?) + rest),
+            DateRule::Back(days) => Some(written(moved(day, days)?) + rest),
             DateRule::Year => Some(day.format("%Y").to_string()),
         }
     }
+}
 
-    /// A day moved back. `None` for days that stand for no day: the difference between such a
-    /// constant and what left in its place would tell by how much all dates were moved.
-    pub fn moved(self, day: NaiveDate, days: u32) -> Option<NaiveDate> {
-        let real = (NaiveDate::from_ymd_opt(1901, 1, 2)?..=NaiveDate::from_ymd_opt(2199, 12, 30)?)
-            .contains(&day);
-        let constant = CONSTANTS.contains(&written(day).as_str());
-        if real && !constant { day.checked_sub_days(Days::new(days.into())) } else { None }
-    }
+/// A day moved back. `None` for days that stand for no day: the difference between such a constant
+/// and what left in its place would tell by how much all dates were moved.
+pub(super) fn moved(day: NaiveDate, days: u32) -> Option<NaiveDate> {
+    let real = (NaiveDate::from_ymd_opt(1901, 1, 2)?..=NaiveDate::from_ymd_opt(2199, 12, 30)?)
+        .contains(&day);
+    let constant = CONSTANTS.contains(&written(day).as_str());
+    if real && !constant { day.checked_sub_days(Days::new(days.into())) } else { None }
 }
 
 /// Days that devices and programs write when they know none: the beginnings of their calendars.

@@ -74,7 +74,7 @@ impl<'a> Engine<'a> {
         pixels: PixelStatement,
     ) -> (Dataset, Claims, Report) {
         let days_back = subject.days_back(self.pseudonyms);
-        let mut walk = Walk::new(self, subject, DateRule::of(self.profile.dates(), days_back));
+        let mut walk = Walk::new(self, subject, days_back);
         let mut dataset = Dataset::from(walk.data_set(source.into_object(), true));
         let report = walk.into_report();
         self.pseudonymize(&mut dataset, subject);
@@ -82,7 +82,7 @@ impl<'a> Engine<'a> {
         if pixels.changed {
             mark_derived(&mut dataset);
         }
-        let dates = DateRule::of_those_that_leave(self.profile.dates_that_leave(), days_back);
+        let dates = DateRule::of(self.profile.dates_that_leave(), days_back);
         let claims = claims::write(&mut dataset, self.profile, &report, pixels, dates);
         (dataset, claims, report)
     }

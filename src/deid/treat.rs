@@ -1,6 +1,6 @@
 //! What each treatment makes of a value that is no sequence. In doubt, nothing is left of it.
 
-use super::dates::DateRule;
+use super::dates::{self, DateRule};
 use super::dummy;
 use super::text::{Cleaned, Cleaner, TextDates};
 use super::walk::Outcome;
@@ -25,12 +25,12 @@ pub(super) struct Treat<'e> {
 }
 
 impl<'e> Treat<'e> {
-    pub(super) fn new(engine: &Engine<'e>, dates: DateRule, days_back: u32) -> Self {
+    pub(super) fn new(engine: &Engine<'e>, days_back: u32) -> Self {
         Treat {
             pseudonyms: engine.pseudonyms,
             cleaner: engine.cleaner,
             by_rule: engine.by_rule,
-            dates,
+            dates: DateRule::of(engine.profile.dates().way(), days_back),
             days_back,
             retain_uids: engine.profile.options().has(Annex::RetainUids),
         }
@@ -188,7 +188,7 @@ impl<'e> Treat<'e> {
     }
 
     fn moved(&self, day: NaiveDate) -> Option<NaiveDate> {
-        self.dates.moved(day, self.days_back)
+        dates::moved(day, self.days_back)
     }
 
     fn text_dates<'t>(&self, moved: &'t dyn Fn(NaiveDate) -> Option<NaiveDate>) -> TextDates<'t> {
@@ -223,9 +223,6 @@ impl<'e> Treat<'e> {
             PrimitiveValue::Str(text) if is_one_text(vr) => PrimitiveValue::Str(one(text)),
             PrimitiveValue::Str(text) => {
                 PrimitiveValue::Strs(text.split('\\').map(one).collect::<Vec<_>>().into())
-            }
-            PrimitiveValue::Strs(texts) => {
-                PrimitiveValue::Strs(texts.iter().map(|t| one(t)).collect::<Vec<_>>().into())
             }
             other => {
                 let texts = other.to_multi_str();

@@ -1,7 +1,6 @@
 //! One walk over one object: every element at every depth is decided about and treated.
 
 use super::content::{self, Hands};
-use super::dates::DateRule;
 use super::report::Report;
 use super::subject::Subject;
 use super::treat::Treat;
@@ -43,11 +42,11 @@ const CONTENT_TREES: [Tag; 3] = [
 ];
 
 impl<'e> Walk<'e> {
-    pub(super) fn new(engine: &'e Engine<'e>, subject: &'e Subject, dates: DateRule) -> Self {
+    pub(super) fn new(engine: &'e Engine<'e>, subject: &'e Subject, days_back: u32) -> Self {
         Walk {
             engine,
             object: subject.object_kind(),
-            treat: Treat::new(engine, dates, subject.days_back(engine.pseudonyms)),
+            treat: Treat::new(engine, days_back),
             report: Report::default(),
             top_level: true,
             cleaning: None,

@@ -72,6 +72,18 @@ pub enum DateWay {
     Year,
 }
 
+impl Dates {
+    /// The form in which they leave.
+    pub fn way(&self) -> DateWay {
+        match self {
+            Dates::Removed => DateWay::Not,
+            Dates::Full => DateWay::Full,
+            Dates::Shifted => DateWay::Shifted,
+            Dates::Years { .. } => DateWay::Year,
+        }
+    }
+}
+
 /// Where pseudonyms come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pseudonymity {
@@ -204,11 +216,9 @@ impl Profile {
             Treatment::YearOnly => Some(DateWay::Year),
             _ => None,
         });
-        match (&self.dates, by_rule) {
-            (Dates::Full, _) => DateWay::Full,
-            (Dates::Shifted, _) => DateWay::Shifted,
-            (Dates::Years { .. }, _) => DateWay::Year,
-            (Dates::Removed, by_rule) => by_rule.unwrap_or(DateWay::Not),
+        match self.dates.way() {
+            DateWay::Not => by_rule.unwrap_or(DateWay::Not),
+            way => way,
         }
     }
 
@@ -235,11 +245,6 @@ impl Profile {
     /// The devices whose images are blanked.
     pub fn devices(&self) -> &[DeviceRegions] {
         &self.devices
-    }
-
-    /// What is to be blanked in images of a device; `None`: nobody has looked at such images.
-    pub fn regions(&self, device: &Device) -> Option<&DeviceRegions> {
-        self.devices.iter().find(|rule| rule.fits(device))
     }
 
     /// Every reason that the profile gives for being weaker than its base.
