@@ -4,7 +4,6 @@
 
 use crate::deid::Report;
 use crate::profile::{Ground, Profile};
-use dicom_core::Tag;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -59,7 +58,7 @@ fn of_one(profile: &Profile, report: &Report, objects: u64) -> Evidence {
     let (known, decided): (Vec<_>, Vec<_>) =
         report.iter().partition(|(.., ground, _)| *ground == Ground::Known);
     let elements = decided.into_iter().map(|(tag, action, ground, times)| Treated {
-        tag: shown(tag),
+        tag: tag.to_string(),
         action: action.letter(),
         by: profile.ground_name(ground),
         times,
@@ -74,10 +73,6 @@ fn of_one(profile: &Profile, report: &Report, objects: u64) -> Evidence {
         unlisted_kept: known.iter().map(|(.., times)| times).sum(),
         kept: kept.collect(),
     }
-}
-
-fn shown(Tag(group, element): Tag) -> String {
-    format!("({group:04X},{element:04X})")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! the SOP classes by which Table E.1-1 has composite codes, and those of the rules' `when:`.
 
 use super::words::{Effect, effect};
-use super::{About, Decision, Ground, ObjectKind, Profile, Subject};
+use super::{About, Ground, ObjectKind, Profile, Subject};
 use crate::standard;
 use dicom_core::{Tag, VR};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,8 +70,7 @@ pub fn compare(before: &Profile, after: &Profile) -> Vec<Change> {
     for element in standard::elements() {
         let subject = Subject { tag: element.tag, vr: element.vr, top_level: true, creator: None };
         let found = changes_of(before, after, &subject).into_iter().map(|found| {
-            let Tag(group, number) = element.tag;
-            let tag = format!("({group:04X},{number:04X})");
+            let tag = element.tag.to_string();
             found.into_change(tag, element.keyword, Some(element.vr), element.tag)
         });
         changes.extend(found);
@@ -116,9 +115,8 @@ fn changes_of(before: &Profile, after: &Profile, subject: &Subject<'_>) -> Vec<F
     for place in &places {
         let here = Subject { top_level: place.top_level, ..*subject };
         let of = |profile: &Profile| {
-            let Decision { treatment, ground } = profile.decide(&place.object, &here);
-            let decision = Decision { treatment, ground };
-            (effect(profile, here.tag, here.vr, here.top_level, decision), ground)
+            let decision = profile.decide(&place.object, &here);
+            (effect(profile, here.tag, here.vr, here.top_level, decision), decision.ground)
         };
         let ((was, by), (is, now_by)) = (of(before), of(after));
         let Some(kind) = Kind::of(&was, &is) else { continue };

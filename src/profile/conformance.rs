@@ -143,10 +143,9 @@ pub fn unlisted(profile: &Profile) -> BTreeMap<(Action, String), BTreeSet<&'stat
     by_words
 }
 
-/// Elements whose VR doesn't say what they are: code values and the character set itself.
-const EXCEPTED: [Tag; 3] = [
+/// Elements whose VR doesn't say what they are: a code value and the character set itself.
+const EXCEPTED: [Tag; 2] = [
     dicom_dictionary_std::tags::LONG_CODE_VALUE,
-    dicom_dictionary_std::tags::URN_CODE_VALUE,
     dicom_dictionary_std::tags::SPECIFIC_CHARACTER_SET,
 ];
 

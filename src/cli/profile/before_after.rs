@@ -64,7 +64,7 @@ impl Comparison<'_> {
             let creator = creator(before, tag);
             let subject = Subject { tag, vr, top_level, creator: creator.as_deref() };
             let (action, by) = self.taken(&subject, was.is_some(), is.is_some());
-            let here = format!("{path}{}", numbers(tag));
+            let here = format!("{path}{tag}");
             let keyword = standard::element(tag).map_or("", |element| element.keyword);
             let same = was.is_some_and(|was| is.is_some_and(|is| was.value() == is.value()));
             lines.push(Line {
@@ -172,10 +172,6 @@ const WIDTH: usize = 40;
 
 fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
-fn numbers(Tag(group, number): Tag) -> String {
-    format!("({group:04X},{number:04X})")
 }
 
 fn items(element: Option<&Element>) -> Option<&[InMemDicomObject]> {

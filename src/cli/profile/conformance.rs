@@ -100,11 +100,10 @@ fn rules(profile: &Profile) -> String {
 
 fn element_table(profile: &Profile) -> String {
     let of = |element: ElementRow| {
-        let Tag(group, number) = element.tag;
         let codes: Vec<String> = element.actions.iter().map(|a| a.letter().to_string()).collect();
         row(&[
             element.keyword,
-            &format!("({group:04X},{number:04X})"),
+            &element.tag.to_string(),
             element.cell.unwrap_or("-"),
             &codes.join("/"),
             "N",
@@ -254,8 +253,7 @@ fn pixels(profile: &Profile) -> String {
 fn said_by_the_object() -> String {
     let attribute = |tag: Tag, says: &str| {
         let name = standard::element(tag).map_or("", |element| element.keyword);
-        let Tag(group, number) = tag;
-        row(&[name, &format!("({group:04X},{number:04X})"), says])
+        row(&[name, &tag.to_string(), says])
     };
     let rows = [
         (tags::PATIENT_IDENTITY_REMOVED, "`YES`"),
