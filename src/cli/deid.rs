@@ -1,7 +1,7 @@
 //! `efface deid`: the gateway's engine on files and folders.
 
-use super::Problem;
 use super::inputs::{File, Inputs, arrivals};
+use super::{Problem, withheld};
 use crate::config;
 use crate::disk;
 use crate::key::RootKey;
@@ -158,13 +158,7 @@ impl Table {
             self.repeated
         );
         for ((code, detail), paths) in &self.stay {
-            println!("\nwithheld: {code} ({} files)\n  {detail}", paths.len());
-            for path in paths.iter().take(10) {
-                println!("  {}", path.display());
-            }
-            if paths.len() > 10 {
-                println!("  and {} more", paths.len() - 10);
-            }
+            print!("{}", withheld(code, detail, None, paths));
         }
     }
 }

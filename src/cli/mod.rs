@@ -115,6 +115,20 @@ fn keys(command: KeysCommand) -> Result<ExitCode, Problem> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Files that stay inside for one reason: why, what a person can do, and the first of them.
+fn withheld(code: &str, detail: &str, advice: Option<&str>, paths: &[PathBuf]) -> String {
+    let mut text = format!("\nwithheld: {code} ({} files)\n  {detail}\n", paths.len());
+    text.extend(advice.map(|advice| format!("  {advice}\n")));
+    text.extend(paths.iter().take(NAMED).map(|path| format!("  {}\n", path.display())));
+    if paths.len() > NAMED {
+        text += &format!("  and {} more\n", paths.len() - NAMED);
+    }
+    text
+}
+
+/// Files that are named for one reason.
+const NAMED: usize = 10;
+
 /// Where the state directory is.
 #[derive(Args)]
 struct StateArgs {

@@ -4,6 +4,7 @@
 use super::before_after::{Comparison, Line};
 use super::{Problem, by, load, print, short_digest};
 use crate::cli::inputs::{File, Inputs, arrivals};
+use crate::cli::withheld;
 use crate::custody::object::Object;
 use crate::deid::Report;
 use crate::dicom::canonical::Limits;
@@ -250,9 +251,6 @@ fn sorted(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
     paths
 }
 
-/// Files that are named for one reason.
-const SHOWN: usize = 10;
-
 /// How many would leave, and which not.
 #[derive(Default)]
 struct Tally {
@@ -272,14 +270,8 @@ impl Tally {
         let mut text =
             format!("\n{leave} would leave, {stay} would be withheld, {repeated} repeated\n");
         for ((code, detail), paths) in self.stay {
-            let (name, files, advice) = (code.name(), paths.len(), code.advice());
-            text += &format!("\nwithheld: {name} ({files} files)\n  {detail}\n  {advice}\n");
-            for path in sorted(paths.into_iter()).iter().take(SHOWN) {
-                text += &format!("  {}\n", path.display());
-            }
-            if files > SHOWN {
-                text += &format!("  and {} more\n", files - SHOWN);
-            }
+            let paths = sorted(paths.into_iter());
+            text += &withheld(code.name(), &detail, Some(code.advice()), &paths);
         }
         print(&text)?;
         Ok(if stay == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
