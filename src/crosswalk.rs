@@ -17,6 +17,7 @@ use crate::deid::Subject;
 use crate::deid::pseudonym::Pseudonyms;
 use crate::disk;
 use crate::key::{Key, Purpose, RootKey};
+use crate::spool::random_name;
 use data_encoding::HEXLOWER;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -91,7 +92,8 @@ impl Crosswalk {
     }
 
     fn read(&self, handle: &[u8; 32], file: &Path) -> Result<Zeroizing<[u8; 32]>, Error> {
-        let text = Zeroizing::new(std::fs::read_to_string(file).map_err(|error| self.io(error))?);
+        let text = disk::open(file).and_then(io::read_to_string);
+        let text = Zeroizing::new(text.map_err(|error| self.io(error))?);
         let damaged = || Error::Damaged { path: self.directory.clone() };
         let mut lines = text.lines();
         let magic = lines.next() == Some(MAGIC);
@@ -118,16 +120,18 @@ impl Crosswalk {
             HEXLOWER.encode(&seal)
         ));
         disk::make_dir(shelf)?;
-        let mut nonce = [0; 8];
-        getrandom::fill(&mut nonce).map_err(io::Error::from)?;
-        let draft = shelf.join(format!(".{}", HEXLOWER.encode(&nonce)));
+        let draft = shelf.join(format!(".{}", random_name()?));
         let mut out = disk::create(&draft)?;
         out.write_all(text.as_bytes())?;
         disk::sync_file(&out)?;
         disk::link(&draft, file)?;
         disk::remove(&draft)?;
-        disk::sync_dir(shelf)?;
-        disk::sync_dir(&self.directory)
+        // Each directory that may be new is a name in the one above it.
+        let here = |dir: &Path| dir.as_os_str().is_empty();
+        shelf
+            .ancestors()
+            .take(4)
+            .try_for_each(|dir| disk::sync_dir(if here(dir) { Path::new(".") } else { dir }))
     }
 
     fn io(&self, error: io::Error) -> Error {
