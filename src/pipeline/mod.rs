@@ -167,8 +167,10 @@ pub fn run(
     };
     let pseudonyms = route.mapping(subject)?;
     let cleaner = study.known.cleaner(Retained::by(route.profile.options()));
-    let by_rule = study.known.cleaner(Retained::BY_RULE);
-    let engine = Engine::new(&route.profile, &pseudonyms, &cleaner).with_rules_cleaned_by(&by_rule);
+    let has_rules = !route.profile.rules().is_empty();
+    let by_rule = has_rules.then(|| study.known.cleaner(Retained::BY_RULE));
+    let engine = Engine::new(&route.profile, &pseudonyms, &cleaner)
+        .with_rules_cleaned_by(by_rule.as_ref().unwrap_or(&cleaner));
     let mut stage =
         Stage { route, study, drafts, grant: &grant, engine, pseudonyms: &pseudonyms, done };
     let (pass, mut withheld) = stage.gate();
