@@ -106,8 +106,8 @@ mod tests {
 
     #[test]
     fn objects_that_were_treated_alike_share_an_entry_and_no_value_is_in_it() {
-        let text = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\nrules:\n  - { keyword: PatientSex, action: K, because: \"a covariate\" }\n";
-        let profile = language::parse("p", text).unwrap();
+        let rules = "rules:\n  - { keyword: PatientSex, action: K, because: \"a covariate\" }\n";
+        let profile = language::tests::profile(rules);
         let pseudonyms = Pseudonyms::new(&RootKey::generate().unwrap(), "lab");
         let cleaner = Cleaner::nothing_known();
         let engine = Engine::new(&profile, &pseudonyms, &cleaner);

@@ -234,14 +234,8 @@ fn has_overlay_in_samples(source: &Dataset) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::language;
+    use crate::profile::language::tests::profile;
     use dicom_core::{DataElement, PrimitiveValue, VR};
-
-    const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n";
-
-    fn profile(rest: &str) -> Profile {
-        language::parse("p", &format!("{HEAD}{rest}")).unwrap()
-    }
 
     fn verdict(class: &str, texts: &[(Tag, &str)], rest: &str) -> Verdict {
         let mut source = Dataset::new();

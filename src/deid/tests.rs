@@ -181,8 +181,8 @@ fn what_must_have_a_value_has_a_dummy_when_nothing_may_stay() {
 
 #[test]
 fn dates_that_cannot_be_moved_are_dummies_where_there_has_to_be_one() {
-    let profile = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\noptions: [Retain Longitudinal Temporal Information Modified Dates]\n";
-    let profile = language::parse("p", profile).unwrap();
+    let options = "options: [Retain Longitudinal Temporal Information Modified Dates]\n";
+    let profile = language::tests::profile(options);
     let series_date = |sop_class| {
         let mut object = ct();
         object.put_element(text(tags::SOP_CLASS_UID, VR::UI, sop_class));
@@ -197,8 +197,8 @@ fn dates_that_cannot_be_moved_are_dummies_where_there_has_to_be_one() {
 
 #[test]
 fn a_service_stays_only_if_its_name_is_words_of_the_field() {
-    let profile = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\noptions: [Clean Descriptors]\n";
-    let profile = language::parse("p", profile).unwrap();
+    let options = "options: [Clean Descriptors]\n";
+    let profile = language::tests::profile(options);
     for (service, stays) in [("Radiology", true), ("177", false), ("N", false), ("Ward A4", false)]
     {
         let mut object = ct();
@@ -227,6 +227,22 @@ fn claims_are_what_was_done() {
     assert_eq!(said(FaceStatement::Silent, false), (1, None, "ORIGINAL".into()));
 }
 
+/// What efface writes itself is what `efface profile explain` says that it writes.
+#[test]
+fn what_the_engine_writes_is_known_to_those_who_explain_it() {
+    use crate::profile::words::is_written;
+    let pixels =
+        PixelStatement { face: FaceStatement::Removed, text_cleaned: false, changed: true };
+    let (out, ..) = scrub_with(&profile(), ct(), pixels);
+    let source = ct();
+    let tags = out.object().iter().map(|element| element.header().tag);
+    let new: Vec<Tag> = tags.filter(|tag| source.get(*tag).is_none()).collect();
+    assert_eq!(new.len(), 5);
+    for tag in new {
+        assert!(is_written(tag), "{tag}");
+    }
+}
+
 #[test]
 fn an_object_without_identity_is_refused() {
     let mut object = ct();
@@ -234,10 +250,8 @@ fn an_object_without_identity_is_refused() {
     assert!(Subject::of(&Dataset::from(object)).is_err());
 }
 
-const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n";
-
 fn under(rest: &str, object: InMemDicomObject) -> (Dataset, Claims, Report) {
-    let profile = language::parse("p", &format!("{HEAD}{rest}")).unwrap_or_else(|e| panic!("{e}"));
+    let profile = language::tests::profile(rest);
     scrub_with(&profile, object, PixelStatement::UNTOUCHED)
 }
 

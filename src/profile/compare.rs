@@ -239,13 +239,10 @@ fn private_changes(before: &Profile, after: &Profile) -> Vec<Change> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::language;
+    use super::super::language::tests::profile;
     use super::*;
 
-    const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n";
-
     fn changes(before: &str, after: &str) -> Vec<Change> {
-        let profile = |rest: &str| language::parse("p", &format!("{HEAD}{rest}")).unwrap();
         compare(&profile(before), &profile(after))
     }
 

@@ -151,14 +151,12 @@ const EXCEPTED: [Tag; 2] = [
 
 #[cfg(test)]
 mod tests {
-    use super::super::language;
+    use super::super::language::tests::profile;
     use super::*;
     use dicom_dictionary_std::tags;
 
-    const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n";
-
     fn rows(rest: &str) -> Vec<ElementRow> {
-        elements(&language::parse("p", &format!("{HEAD}{rest}")).unwrap())
+        elements(&profile(rest))
     }
 
     fn row(rows: &[ElementRow], tag: Tag) -> &ElementRow {
@@ -189,7 +187,7 @@ mod tests {
 
     #[test]
     fn unlisted_elements_go_by_their_vr() {
-        let by_words = unlisted(&language::parse("p", HEAD).unwrap());
+        let by_words = unlisted(&profile(""));
         let emptied = &by_words[&(Action::Z, "emptied".to_owned())];
         assert!(emptied.contains("PN") && emptied.contains("DA") && emptied.contains("LT"));
         assert!(!emptied.contains("US"));

@@ -484,18 +484,13 @@ impl Family {
 
 #[cfg(test)]
 mod tests {
+    use super::language::tests::profile;
     use super::*;
 
     const CT: ObjectKind<'_> =
         ObjectKind { sop_class: dicom_dictionary_std::uids::CT_IMAGE_STORAGE, modality: "CT" };
-    const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n";
-
     fn basic() -> Profile {
         language::parse("basic.yaml", include_str!("../../profiles/basic.yaml")).unwrap()
-    }
-
-    fn profile(rest: &str) -> Profile {
-        language::parse("p", &format!("{HEAD}{rest}")).unwrap()
     }
 
     fn decide(profile: &Profile, tag: Tag, vr: VR) -> (Action, Ground) {

@@ -231,13 +231,12 @@ fn classes(uids: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ObjectKind, Subject, language};
+    use super::super::language::tests::profile;
+    use super::super::{ObjectKind, Subject};
     use super::*;
 
-    const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n";
-
     fn words(rest: &str, tag: Tag, vr: VR, top_level: bool) -> String {
-        let profile = language::parse("p", &format!("{HEAD}{rest}")).unwrap();
+        let profile = profile(rest);
         let object = ObjectKind { sop_class: "1.2.840.10008.5.1.4.1.1.2", modality: "CT" };
         let subject = Subject { tag, vr, top_level, creator: None };
         effect(&profile, tag, vr, top_level, profile.decide(&object, &subject)).words

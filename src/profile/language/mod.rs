@@ -17,7 +17,7 @@ mod raw;
 mod rules;
 mod schema;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use schema::schema;
 

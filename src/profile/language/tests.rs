@@ -1,7 +1,13 @@
 use super::*;
 use crate::profile::{About, Treatment};
 
+/// How every profile of a test begins.
 const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n";
+
+/// A profile for a test: the head, and the rest as given.
+pub(crate) fn profile(rest: &str) -> Profile {
+    parse("p", &format!("{HEAD}{rest}")).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
 
 fn mistakes(rest: &str) -> String {
     match parse("p.yaml", &format!("{HEAD}{rest}")) {
