@@ -2,7 +2,9 @@
 #![allow(missing_docs)]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use efface::deface::{BodyPartHint, CtSlice, Finding, Head, Region, SliceChange, Survey};
+use efface::deface::{
+    BodyPartHint, Contrast, Finding, Head, Level, Region, Slice, SliceChange, Survey,
+};
 use efface::dicom::plane::{ImagePlane, PixelSpacing};
 use efface::phantom::Phantom;
 use rayon::prelude::*;
@@ -18,12 +20,12 @@ fn head_ct() -> Phantom {
     Phantom::sampled_by((0..300).map(plane).collect())
 }
 
-fn slice<'a>(ct: &Phantom, samples: &'a [i32]) -> CtSlice<'a> {
-    CtSlice { samples, rescale: ct.rescale, padding: None }
+fn slice<'a>(ct: &Phantom, samples: &'a [i32]) -> Slice<'a> {
+    Slice { samples, rescale: ct.rescale, padding: None, inverted: false }
 }
 
 fn survey(ct: &Phantom) -> Survey {
-    let survey = Survey::new(&ct.planes).expect("one volume");
+    let survey = Survey::new(&ct.planes, Contrast::Hounsfield).expect("one volume");
     ct.slices.par_iter().enumerate().for_each(|(index, samples)| {
         survey.add(index, &slice(ct, samples)).expect("a slice of the volume");
     });
@@ -38,8 +40,8 @@ fn locate(survey: &Survey) -> Head {
 }
 
 fn apply(ct: &Phantom, region: &Region, slices: &mut [Vec<i32>]) -> Vec<SliceChange> {
-    let fill = ct.rescale.stored_air(0..=4095);
-    let change = |(index, samples): (usize, &mut Vec<i32>)| region.apply(index, samples, fill);
+    let edit = region.edit(ct.rescale, 0..=4095);
+    let change = |(index, samples): (usize, &mut Vec<i32>)| region.apply(index, samples, edit);
     slices
         .par_iter_mut()
         .enumerate()
@@ -59,7 +61,7 @@ fn check(ct: &Phantom, region: &Region, slices: &[Vec<i32>], changes: &[SliceCha
 fn deface(criterion: &mut Criterion) {
     let ct = head_ct();
     let surveyed = survey(&ct);
-    let region = locate(&surveyed).region().expect("off the brain");
+    let region = locate(&surveyed).region(Level::Strict).expect("off the brain");
     let mut defaced = ct.slices.clone();
     let changes = apply(&ct, &region, &mut defaced);
 
@@ -74,7 +76,7 @@ fn deface(criterion: &mut Criterion) {
             let fresh = || (locate(&surveyed), ct.slices.clone());
             let run = |(head, mut slices): (Head, Vec<Vec<i32>>)| {
                 pool.install(|| {
-                    let region = head.region().expect("off the brain");
+                    let region = head.region(Level::Strict).expect("off the brain");
                     apply(&ct, &region, &mut slices);
                     slices
                 })
@@ -87,7 +89,7 @@ fn deface(criterion: &mut Criterion) {
         group.bench_function("whole, with check", |b| {
             let run = |mut slices: Vec<Vec<i32>>| {
                 pool.install(|| {
-                    let region = locate(&survey(&ct)).region().expect("off the brain");
+                    let region = locate(&survey(&ct)).region(Level::Strict).expect("off the brain");
                     let changes = apply(&ct, &region, &mut slices);
                     check(&ct, &region, &slices, &changes);
                     slices

@@ -8,7 +8,8 @@ use crate::audit::SeriesFace;
 use crate::custody::object::{Drafted, Identified, Object};
 use crate::custody::verify::{InstanceClaim, SliceAudit};
 use crate::deface::{
-    BodyPartHint, Check, CtSlice, Evidence, Finding, Refusal, Region, Rescale, SliceChange, Survey,
+    BodyPartHint, Check, Contrast, Evidence, Finding, Level, Refusal, Region, Rescale, Slice,
+    SliceChange, Survey,
 };
 use crate::deid::FaceStatement;
 use crate::dicom::dataset::Dataset;
@@ -69,8 +70,8 @@ impl SliceFacts {
     }
 
     /// The slice with its samples.
-    pub fn slice<'a>(&self, samples: &'a [i32]) -> CtSlice<'a> {
-        CtSlice { samples, rescale: self.rescale, padding: self.padding.clone() }
+    pub fn slice<'a>(&self, samples: &'a [i32]) -> Slice<'a> {
+        Slice { samples, rescale: self.rescale, padding: self.padding.clone(), inverted: false }
     }
 }
 
@@ -158,7 +159,7 @@ where
     F: Fn(usize) -> Result<Object<Identified>, frame::Error> + Sync,
 {
     let planes: Vec<ImagePlane> = facts.iter().map(|f| f.plane).collect();
-    let survey = Survey::new(&planes)?;
+    let survey = Survey::new(&planes, Contrast::Hounsfield)?;
     facts.par_iter().enumerate().try_for_each(|(index, facts)| -> Result<(), Error> {
         let (_, frame) = open(index)?.frame()?;
         Ok(survey.add(index, &facts.slice(&frame.samples()))?)
@@ -166,7 +167,7 @@ where
     match survey.locate(hint)? {
         Finding::NoHead(_) => Ok(Series::Clear),
         Finding::Head(head) => {
-            let region = head.region()?;
+            let region = head.region(Level::Strict)?;
             Ok(Series::Head(Box::new(Defacing { region, facts })))
         }
     }
@@ -208,8 +209,9 @@ impl<'a> Removal<'a> {
         let before = frame.samples();
         let mut samples = before.clone();
         let (low, high) = format.range();
-        let fill = self.defacing.facts[index].rescale.stored_air(low..=high);
-        let change = self.defacing.region.apply(index, &mut samples, fill)?;
+        let region = &self.defacing.region;
+        let edit = region.edit(self.defacing.facts[index].rescale, low..=high);
+        let change = region.apply(index, &mut samples, edit)?;
         frame.replace(&samples);
         Ok(Treated { format, frame, before, change })
     }
@@ -222,8 +224,10 @@ impl<'a> Removal<'a> {
         let after = draft.samples()?;
         let facts = &self.defacing.facts[treated.change.slice];
         self.check.add(&treated.change, &facts.slice(&after))?;
-        let claim =
-            InstanceClaim { removed: treated.change.removed as u64, fill: treated.change.fill };
+        let claim = InstanceClaim {
+            removed: treated.change.removed as u64,
+            fill: treated.change.edit.fill,
+        };
         let mut audit = self.audit.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(audit.add(&treated.change.slice.to_string(), &treated.before, &after, Some(claim))?)
     }
@@ -278,29 +282,8 @@ pub fn series_face(
 
 /// The evidence in numbers, named.
 fn figures(evidence: &Evidence) -> Vec<(String, f64)> {
-    let (located, seen) = (&evidence.located, &evidence.appearance);
-    let mut figures = vec![
-        ("fit_cost_mm2", located.cost),
-        ("fit_turned_ratio", located.turned_ratio),
-        ("endocranium_median_mm", located.endocranium.median),
-        ("endocranium_p90_mm", located.endocranium.p90),
-        ("skin_median_mm", located.skin.median),
-        ("rotation_deg", located.rotation_deg),
-        ("removed_fraction", seen.removed_fraction),
-        ("skin_surviving", seen.skin_surviving),
-        ("brain_cells_changed", seen.brain_cells_changed as f32),
-    ];
-    if let Some(front) = &seen.front {
-        figures.extend([
-            ("front_unmoved", front.unmoved),
-            ("front_moved_p5_mm", front.moved_p5_mm),
-            ("relief_to_original", front.relief_to_original),
-            ("relief_to_template", front.relief_to_template),
-            ("bone_relief", front.bone_relief),
-        ]);
-    }
     // Three decimals: JSON has no NaN, and nobody reads more.
     let round = |value: f32| (f64::from(value) * 1000.0).round() / 1000.0;
-    let finite = figures.into_iter().filter(|(_, value)| value.is_finite());
+    let finite = evidence.figures().into_iter().filter(|(_, value)| value.is_finite());
     finite.map(|(name, value)| (name.to_owned(), round(value))).collect()
 }

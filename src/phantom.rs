@@ -11,7 +11,7 @@ use rayon::prelude::*;
 /// Where the phantom lies: centre of the brain in RAS mm, tilt in rad, size relative to the template.
 const POSE: Pose = Pose {
     parameters: [6.0, -14.0, 22.0, 0.12, 0.03, -0.05, -0.12, -0.09, -0.10],
-    turn: Turn::None,
+    turn: Turn::NONE,
 };
 const AIR_HU: f32 = -1000.0;
 const SOFT_HU: f32 = 45.0;

@@ -47,11 +47,11 @@ impl View {
 /// The surface of `level` HU as seen from `view`, `side` pixels square; 1 pixel is the volume's
 /// longest diagonal / `side`.
 pub fn surface(volume: &Volume, level: f32, view: View, side: u32) -> GrayImage {
-    let camera = Camera::looking_at(&volume.hu, view, side);
+    let camera = Camera::looking_at(&volume.value, view, side);
     let pixels: Vec<u8> = (0..side * side)
         .into_par_iter()
-        .map(|i| match camera.first_hit(&volume.hu, level, i % side, i / side) {
-            Some(hit) => camera.shade(&volume.hu, hit),
+        .map(|i| match camera.first_hit(&volume.value, level, i % side, i / side) {
+            Some(hit) => camera.shade(&volume.value, hit),
             None => BACKGROUND,
         })
         .collect();
@@ -157,16 +157,19 @@ fn dot(a: Point, b: Point) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deface::{CtSlice, Survey};
+    use crate::deface::{Contrast, Slice, Survey};
     use crate::phantom::Phantom;
 
     #[test]
     fn a_head_fills_the_middle_of_its_picture() {
         let phantom = Phantom::axial(4.0);
-        let survey = Survey::with_cell(&phantom.planes, 4.0).unwrap();
+        let survey = Survey::with_cell(&phantom.planes, Contrast::Hounsfield, 4.0).unwrap();
         for (index, samples) in phantom.slices.iter().enumerate() {
             survey
-                .add(index, &CtSlice { samples, rescale: phantom.rescale, padding: None })
+                .add(
+                    index,
+                    &Slice { samples, rescale: phantom.rescale, padding: None, inverted: false },
+                )
                 .unwrap();
         }
         let volume = survey.volume().unwrap();

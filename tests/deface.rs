@@ -9,7 +9,9 @@
     reason = "a test may fail, and say that it was skipped"
 )]
 
-use efface::deface::{BodyPartHint, CtSlice, Evidence, Finding, Refusal, Rescale, Survey};
+use efface::deface::{
+    BodyPartHint, Contrast, Edit, Evidence, Finding, Level, Refusal, Rescale, Slice, Survey,
+};
 use efface::dicom::plane::{ImagePlane, PixelSpacing};
 use efface::phantom::Phantom;
 use std::path::{Path, PathBuf};
@@ -34,12 +36,12 @@ impl Series {
         Series { planes: phantom.planes, slices: phantom.slices, rescales }
     }
 
-    fn slice<'a>(&self, index: usize, samples: &'a [i32]) -> CtSlice<'a> {
-        CtSlice { samples, rescale: self.rescales[index], padding: None }
+    fn slice<'a>(&self, index: usize, samples: &'a [i32]) -> Slice<'a> {
+        Slice { samples, rescale: self.rescales[index], padding: None, inverted: false }
     }
 
     fn locate(&self, hint: BodyPartHint) -> Result<Finding, Refusal> {
-        let survey = Survey::new(&self.planes)?;
+        let survey = Survey::new(&self.planes, Contrast::Hounsfield)?;
         for (index, samples) in self.slices.iter().enumerate() {
             survey.add(index, &self.slice(index, samples))?;
         }
@@ -50,12 +52,12 @@ impl Series {
         let Finding::Head(head) = self.locate(BodyPartHint::Head)? else {
             panic!("a head taken for none")
         };
-        let region = head.region()?;
+        let region = head.region(Level::Strict)?;
         let mut slices = self.slices.clone();
         let check = region.check()?;
         for (index, samples) in slices.iter_mut().enumerate() {
-            let fill = self.rescales[index].stored_air(-32768..=32767);
-            let change = region.apply(index, samples, fill)?;
+            let edit = region.edit(self.rescales[index], -32768..=32767);
+            let change = region.apply(index, samples, edit)?;
             check.add(&change, &self.slice(index, samples))?;
         }
         Ok(Defaced { slices, evidence: check.finish()? })
@@ -157,10 +159,10 @@ fn order_and_threads_make_no_difference() {
 fn outside_the_region_every_voxel_stays_and_inside_all_is_air() {
     let series = Series::of(Phantom::sampled_by(axial()));
     let Finding::Head(head) = series.locate(BodyPartHint::Unknown).unwrap() else { panic!() };
-    let region = head.region().unwrap();
+    let region = head.region(Level::Strict).unwrap();
     for (index, before) in series.slices.iter().enumerate() {
         let mut after = before.clone();
-        let change = region.apply(index, &mut after, -7).unwrap();
+        let change = region.apply(index, &mut after, Edit { fill: -7, keep_from: None }).unwrap();
         assert_eq!(after.iter().filter(|&&v| v == -7).count(), change.removed);
         assert!(after.iter().zip(before).all(|(a, b)| a == b || *a == -7));
     }
@@ -253,7 +255,7 @@ fn what_is_not_hounsfield_is_refused() {
 #[test]
 fn bookkeeping() {
     let series = torso();
-    let survey = Survey::new(&series.planes).unwrap();
+    let survey = Survey::new(&series.planes, Contrast::Hounsfield).unwrap();
     let slice = series.slice(0, &series.slices[0]);
     assert_eq!(survey.add(40, &slice), Err(Refusal::SliceBookkeeping { slice: 40 }));
     assert!(matches!(survey.add(0, &series.slice(0, &[1, 2])), Err(Refusal::SampleCount { .. })));

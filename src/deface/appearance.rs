@@ -3,15 +3,15 @@
 //! These measures don't know the removal region: they compare surfaces, as an onlooker would.
 
 use super::grid::{Grid, Mask, Point};
-use super::head::Head;
+use super::head::{Anatomy, Original};
 use super::linear;
 use super::morphology::distance_to;
 use super::pose::Frame;
 use super::refusal::Refusal;
-use super::skin::{self, SKIN_HU};
+use super::region::Level;
 use super::survey::Volume;
 use super::template::TEMPLATE;
-use super::zones::BRAIN_MARGIN_MIN;
+use super::zones::Margins;
 use rayon::prelude::*;
 
 /// Bone, in HU.
@@ -35,6 +35,13 @@ const REMOVED: std::ops::RangeInclusive<f32> = 0.08..=0.45;
 const PIXELS_MIN: usize = 60;
 /// Fewer cells of facial skin than this are no face in view.
 const SKIN_CELLS_MIN: usize = 30;
+
+/// The head and the series in which it was found, before.
+#[derive(Clone, Copy)]
+pub(super) struct Before<'a> {
+    pub anatomy: &'a Anatomy,
+    pub original: &'a Original,
+}
 
 /// What is left of the face: figures for the log.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,22 +77,22 @@ pub struct Front {
 
 impl Appearance {
     /// Compares the volume after defacing with the original.
-    pub(super) fn measure(head: &Head, after: &Volume) -> Result<Self, Refusal> {
-        let solid = skin::solid(after);
-        let facial_skin = facial_skin(head);
+    pub(super) fn measure(before: &Before<'_>, after: &Volume) -> Result<Self, Refusal> {
+        let solid = before.original.outline.solid(after);
+        let facial_skin = facial_skin(before);
         Ok(Appearance {
             skin_cells: facial_skin.len(),
             skin_surviving: surviving(&facial_skin, &solid),
-            front: Front::measure(head, after)?,
-            removed_fraction: removed_fraction(head, &solid),
-            brain_cells_changed: brain_cells_changed(head, after),
+            front: Front::measure(before, after)?,
+            removed_fraction: removed_fraction(before, &solid),
+            brain_cells_changed: brain_cells_changed(before, after),
         })
     }
 
     /// Refuses whatever shows a face, has lost brain, or lost too much or too little.
     ///
     /// Conditions are stated as what must hold, so that a NaN is refused.
-    pub(super) fn require_faceless(&self) -> Result<(), Refusal> {
+    pub(super) fn require_faceless(&self, _level: Level) -> Result<(), Refusal> {
         if self.brain_cells_changed > 0 {
             return Err(Refusal::BrainTouched { cells: self.brain_cells_changed });
         }
@@ -105,9 +112,11 @@ impl Appearance {
 }
 
 impl Front {
-    fn measure(head: &Head, after: &Volume) -> Result<Option<Self>, Refusal> {
-        let view = |volume: &Volume, level| DepthMap::of(volume, &head.frame, level);
-        let (before, after_skin) = (view(&head.volume, SKIN_HU), view(after, SKIN_HU));
+    fn measure(head: &Before<'_>, after: &Volume) -> Result<Option<Self>, Refusal> {
+        let Before { anatomy, original } = head;
+        let view = |volume: &Volume, level| DepthMap::of(volume, &anatomy.frame, level);
+        let skin = original.outline.level;
+        let (before, after_skin) = (view(&original.volume, skin), view(after, skin));
         let seen = before.in_view.iter().filter(|&&v| v).count();
         let face: Vec<usize> = (0..PIXELS).filter(|&i| before.shows_face(i)).collect();
         if face.len() < PIXELS_MIN {
@@ -128,15 +137,20 @@ impl Front {
         let template = DepthMap::of_template();
         let on_template: Vec<usize> =
             face.iter().copied().filter(|&i| template.hit[i].is_some()).collect();
-        let (bone_before, bone_after) = (view(&head.volume, BONE_HU), view(after, BONE_HU));
-        let on_bone: Vec<usize> = (0..PIXELS).filter(|&i| bone_before.shows_face(i)).collect();
+        let bone_relief = if anatomy.in_bone {
+            let (bone_before, bone_after) = (view(&original.volume, BONE_HU), view(after, BONE_HU));
+            let on_bone: Vec<usize> = (0..PIXELS).filter(|&i| bone_before.shows_face(i)).collect();
+            likeness(&bone_before, &bone_after, &on_bone)
+        } else {
+            0.0
+        };
         Ok(Some(Front {
             pixels: face.len(),
             unmoved,
             moved_p5_mm: moved[moved.len() / 20],
             relief_to_original: likeness(&before, &after_skin, &face),
             relief_to_template: likeness(&template, &after_skin, &on_template),
-            bone_relief: likeness(&bone_before, &bone_after, &on_bone),
+            bone_relief,
         }))
     }
 
@@ -163,18 +177,20 @@ impl Front {
 }
 
 /// Cells of the original's skin from brow to chin and ear to ear.
-fn facial_skin(head: &Head) -> Vec<usize> {
-    let lattice = head.solid.lattice;
+fn facial_skin(before: &Before<'_>) -> Vec<usize> {
+    let Before { anatomy, original } = before;
+    let lattice = original.solid.lattice;
     let is_face = |[x, y, z]: Point| {
         let submental = -185.0 + 0.55 * (88.0 - y).max(0.0);
         let front = if x.abs() < 40.0 { 36.0 } else { 24.0 };
         y > front && z < 6.0 && z > -130.0 && z > submental
     };
-    head.solid
+    original
+        .solid
         .surface()
         .into_iter()
-        .filter(|&i| head.depth_in_view.data[i] > lattice.spacing)
-        .filter(|&i| is_face(head.frame.to_template(lattice.point(lattice.node(i)))))
+        .filter(|&i| original.depth_in_view.data[i] > lattice.spacing)
+        .filter(|&i| is_face(anatomy.frame.to_template(lattice.point(lattice.node(i)))))
         .collect()
 }
 
@@ -189,13 +205,15 @@ fn surviving(cells: &[usize], solid: &Mask) -> f32 {
 }
 
 /// Share of the head, chin and above, that is gone.
-fn removed_fraction(head: &Head, after: &Mask) -> f32 {
+fn removed_fraction(before: &Before<'_>, after: &Mask) -> f32 {
     const LOWEST_MM: f32 = -130.0;
     let lattice = after.lattice;
     let head_cells: Vec<usize> = (0..lattice.nodes())
         .into_par_iter()
-        .filter(|&i| head.solid.data[i])
-        .filter(|&i| head.frame.to_template(lattice.point(lattice.node(i)))[2] > LOWEST_MM)
+        .filter(|&i| before.original.solid.data[i])
+        .filter(|&i| {
+            before.anatomy.frame.to_template(lattice.point(lattice.node(i)))[2] > LOWEST_MM
+        })
         .collect();
     let gone = head_cells.iter().filter(|&&i| !after.data[i]).count();
     gone as f32 / head_cells.len().max(1) as f32
@@ -204,13 +222,14 @@ fn removed_fraction(head: &Head, after: &Mask) -> f32 {
 /// Cells of the brain whose mean changed, as deep inside as no removed voxel counts any more.
 ///
 /// A voxel counts in the cell around it, and in thick slices linearly up to the neighbouring slice.
-fn brain_cells_changed(head: &Head, after: &Volume) -> usize {
-    let cell_diagonal = after.hu.lattice.spacing * 3f32.sqrt() / 2.0;
-    let reach = cell_diagonal + head.stack.widest_gap_mm() as f32;
-    let deepest = (BRAIN_MARGIN_MIN - reach).min(0.0);
-    (0..after.hu.data.len())
-        .filter(|&i| head.brain.data[i] <= deepest && head.volume.hu.data[i] != after.hu.data[i])
-        .count()
+fn brain_cells_changed(before: &Before<'_>, after: &Volume) -> usize {
+    let Before { anatomy, original } = before;
+    let margins = if anatomy.in_bone { &Margins::IN_BONE } else { &Margins::IN_MR };
+    let cell_diagonal = after.value.lattice.spacing * 3f32.sqrt() / 2.0;
+    let reach = cell_diagonal + original.stack.widest_gap_mm() as f32;
+    let deepest = (margins.least - reach).min(0.0);
+    let changed = |i: usize| original.volume.value.data[i] != after.value.data[i];
+    (0..after.value.data.len()).filter(|&i| anatomy.brain.data[i] <= deepest && changed(i)).count()
 }
 
 /// The window in the head's frame, MNI mm: 2 mm pixels from 12 mm above the origin to the chin.
@@ -246,7 +265,7 @@ impl DepthMap {
         };
         DepthMap::cast(|at| {
             let at = frame.to_patient(at);
-            inside(at).then(|| volume.hu.sample(at) > level)
+            inside(at).then(|| volume.value.sample(at) > level)
         })
     }
 

@@ -4,10 +4,11 @@
 
 use super::grid::{Grid, Mask};
 use super::morphology::{close, distance_to, fill_holes, largest_component, open};
-use super::skin::SKIN_HU;
 use super::survey::Volume;
 use rayon::prelude::*;
 
+/// Tissue, averaged over a cell, in HU.
+const TISSUE_HU: f32 = -350.0;
 /// Bone, averaged over a cell, in HU.
 const BONE_HU: f32 = 170.0;
 /// A cell of bone has at least this many such cells in its 3 x 3 x 3 surroundings, itself included.
@@ -47,10 +48,10 @@ pub enum Cavity {
 impl Cavity {
     /// Looks for the endocranium.
     pub fn find(volume: &Volume) -> Self {
-        let lattice = volume.hu.lattice;
-        let hu = &volume.hu.data;
+        let lattice = volume.value.lattice;
+        let hu = &volume.value.data;
         let bone = bone(volume);
-        let tissue = Grid::from_fn(lattice, |i| hu[i] > SKIN_HU);
+        let tissue = Grid::from_fn(lattice, |i| hu[i] > TISSUE_HU);
         let enclosure =
             Enclosure::of(&Scene { bone: &bone, tissue: &tissue, inside: &volume.inside });
         let soft = |i: usize| hu[i] > SOFT_HU && volume.inside.data[i];
@@ -94,7 +95,7 @@ pub fn brain(cavity: &Mask, template: &Grid<f32>, volume: &Volume) -> Mask {
     let joined = Grid::from_fn(cavity.lattice, |i| {
         let enclosed = cavity.data[i] && !is_leak(template.data[i]);
         let through_hole =
-            template.data[i] <= INSIDE_MM && SOFT_TISSUE_HU.contains(&volume.hu.data[i]);
+            template.data[i] <= INSIDE_MM && SOFT_TISSUE_HU.contains(&volume.value.data[i]);
         volume.inside.data[i] && (enclosed || through_hole)
     });
     largest_component(&close(&joined, CLOSING_MM))
@@ -106,8 +107,8 @@ pub fn is_leak(template: f32) -> bool {
 }
 
 fn bone(volume: &Volume) -> Mask {
-    let lattice = volume.hu.lattice;
-    let dense = volume.hu.map(|&hu| hu > BONE_HU);
+    let lattice = volume.value.lattice;
+    let dense = volume.value.map(|&hu| hu > BONE_HU);
     Grid::from_fn(lattice, |i| {
         dense.data[i] && {
             let node = lattice.node(i);

@@ -4,18 +4,23 @@
 //! to each voxel (is it filled in the region, unchanged outside?) and, to the whole volume, those of
 //! an onlooker: [`Appearance`].
 
-use super::appearance::Appearance;
+use super::appearance::{Appearance, Before};
 use super::head::Located;
+use super::intensity::Slice;
 use super::refusal::Refusal;
 use super::region::{Region, SliceChange};
-use super::survey::{CtSlice, Survey};
+use super::survey::Survey;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Of a slice that hasn't come yet.
+const UNSEEN: usize = usize::MAX;
 
 /// Collects the slices of the output.
 #[derive(Debug)]
 pub struct Check<'a> {
     region: &'a Region,
-    survey: Survey,
+    /// Looks at the output, if the head was found in this series.
+    survey: Option<Survey>,
     removed: Vec<AtomicUsize>,
 }
 
@@ -24,28 +29,34 @@ pub struct Check<'a> {
 pub struct Evidence {
     /// How well the head was found.
     pub located: Located,
-    /// What is left of the face.
-    pub appearance: Appearance,
+    /// What is left of the face; `None` if the head was found in another series of the frame of reference.
+    pub appearance: Option<Appearance>,
     /// Voxels removed from each slice, in the order of the survey's planes.
     pub removed_voxels: Vec<usize>,
 }
 
 impl<'a> Check<'a> {
     pub(super) fn new(region: &'a Region) -> Result<Self, Refusal> {
-        let planes = region.head.stack.planes();
-        let removed = planes.iter().map(|_| AtomicUsize::new(0)).collect();
-        Ok(Check { region, survey: Survey::new(planes)?, removed })
+        let planes = region.stack.planes();
+        let survey =
+            region.original.as_ref().map(|original| Survey::new(planes, original.volume.contrast));
+        let removed = planes.iter().map(|_| AtomicUsize::new(UNSEEN)).collect();
+        Ok(Check { region, survey: survey.transpose()?, removed })
     }
 
     /// Adds a slice of the output, with what [`Region::apply`] said of it. In any order, from any thread.
     ///
     /// # Errors
     /// A [`Refusal`] if a voxel of the region isn't filled, one outside changed, or the slice came before.
-    pub fn add(&self, change: &SliceChange, slice: &CtSlice<'_>) -> Result<(), Refusal> {
+    pub fn add(&self, change: &SliceChange, slice: &Slice<'_>) -> Result<(), Refusal> {
         self.region.verify(change, slice.samples)?;
-        self.survey.add(change.slice, slice)?;
-        self.removed[change.slice].store(change.removed, Ordering::Relaxed);
-        Ok(())
+        if let Some(survey) = &self.survey {
+            survey.add(change.slice, slice)?;
+        }
+        match self.removed[change.slice].swap(change.removed, Ordering::Relaxed) {
+            UNSEEN => Ok(()),
+            _ => Err(Refusal::SliceBookkeeping { slice: change.slice }),
+        }
     }
 
     /// The verdict on the whole volume.
@@ -53,21 +64,64 @@ impl<'a> Check<'a> {
     /// # Errors
     /// A [`Refusal`] if a slice is missing, if anything of the face shows, or if the brain changed.
     pub fn finish(self) -> Result<Evidence, Refusal> {
-        let after = self.survey.volume()?;
-        let appearance = Appearance::measure(&self.region.head, &after)?;
-        appearance.require_faceless()?;
-        Ok(Evidence {
-            located: self.region.head.located,
-            appearance,
-            removed_voxels: self.removed.into_iter().map(AtomicUsize::into_inner).collect(),
-        })
+        let removed_voxels: Vec<usize> =
+            self.removed.into_iter().map(AtomicUsize::into_inner).collect();
+        if let Some(slice) = removed_voxels.iter().position(|&n| n == UNSEEN) {
+            return Err(Refusal::SliceBookkeeping { slice });
+        }
+        let anatomy = &self.region.anatomy;
+        let appearance = match (&self.region.original, self.survey) {
+            (Some(original), Some(survey)) => {
+                let before = Before { anatomy, original };
+                let appearance = Appearance::measure(&before, &survey.volume()?)?;
+                appearance.require_faceless(self.region.level())?;
+                Some(appearance)
+            }
+            _ => None,
+        };
+        Ok(Evidence { located: anatomy.located, appearance, removed_voxels })
+    }
+}
+
+impl Evidence {
+    /// The figures by name: distances in mm, shares from 0 to 1, ratios.
+    pub fn figures(&self) -> Vec<(&'static str, f32)> {
+        let located = &self.located;
+        let mut figures = vec![
+            ("fit_cost_mm2", located.cost),
+            ("fit_turned_ratio", located.turned_ratio),
+            ("skin_median_mm", located.skin.median),
+            ("rotation_deg", located.rotation_deg),
+            ("border_shift_mm", located.border_shift_mm),
+        ];
+        if let Some(endocranium) = &located.endocranium {
+            figures.push(("endocranium_median_mm", endocranium.median));
+            figures.push(("endocranium_p90_mm", endocranium.p90));
+        }
+        if let Some(seen) = &self.appearance {
+            figures.extend([
+                ("removed_fraction", seen.removed_fraction),
+                ("skin_surviving", seen.skin_surviving),
+                ("brain_cells_changed", seen.brain_cells_changed as f32),
+            ]);
+            if let Some(front) = &seen.front {
+                figures.extend([
+                    ("front_unmoved", front.unmoved),
+                    ("front_moved_p5_mm", front.moved_p5_mm),
+                    ("relief_to_original", front.relief_to_original),
+                    ("relief_to_template", front.relief_to_template),
+                    ("bone_relief", front.bone_relief),
+                ]);
+            }
+        }
+        figures
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deface::{BodyPartHint, Finding};
+    use crate::deface::{BodyPartHint, Contrast, Finding, Level};
     use crate::phantom::Phantom;
 
     /// A defacer with a flaw: original and honest output of a slice, its height in mm, to what it puts out.
@@ -76,21 +130,21 @@ mod tests {
     fn region_of(phantom: &Phantom) -> Region {
         let survey = survey(phantom, &phantom.slices);
         match survey.locate(BodyPartHint::Head) {
-            Ok(Finding::Head(head)) => head.region().unwrap(),
+            Ok(Finding::Head(head)) => head.region(Level::Strict).unwrap(),
             other => panic!("{other:?}"),
         }
     }
 
     fn survey(phantom: &Phantom, slices: &[Vec<i32>]) -> Survey {
-        let survey = Survey::new(&phantom.planes).unwrap();
+        let survey = Survey::new(&phantom.planes, Contrast::Hounsfield).unwrap();
         for (index, samples) in slices.iter().enumerate() {
             survey.add(index, &slice(phantom, samples)).unwrap();
         }
         survey
     }
 
-    fn slice<'a>(phantom: &Phantom, samples: &'a [i32]) -> CtSlice<'a> {
-        CtSlice { samples, rescale: phantom.rescale, padding: None }
+    fn slice<'a>(phantom: &Phantom, samples: &'a [i32]) -> Slice<'a> {
+        Slice { samples, rescale: phantom.rescale, padding: None, inverted: false }
     }
 
     fn no_op(phantom: &Phantom, index: usize, _: &[i32]) -> Vec<i32> {
@@ -147,11 +201,14 @@ mod tests {
     fn sabotage_is_caught_voxel_by_voxel_and_by_looking() {
         let phantom = Phantom::axial(3.0);
         let region = region_of(&phantom);
-        let fill = phantom.rescale.stored_air(0..=4095);
+        let edit = region.edit(phantom.rescale, 0..=4095);
         let mut honest = phantom.slices.clone();
         let apply =
-            |(index, samples): (usize, &mut Vec<i32>)| region.apply(index, samples, fill).unwrap();
+            |(index, samples): (usize, &mut Vec<i32>)| region.apply(index, samples, edit).unwrap();
         let changes: Vec<SliceChange> = honest.iter_mut().enumerate().map(apply).collect();
+
+        let before =
+            Before { anatomy: &region.anatomy, original: region.original.as_ref().unwrap() };
 
         let flaws: [(&str, Flaw, bool); 5] = [
             ("no-op", no_op, true),
@@ -176,8 +233,8 @@ mod tests {
             assert!(caught, "{name}: {by_voxel:?}");
 
             let after = survey(&phantom, &output).volume().unwrap();
-            let looked =
-                Appearance::measure(&region.head, &after).and_then(|a| a.require_faceless());
+            let looked = Appearance::measure(&before, &after)
+                .and_then(|a| a.require_faceless(Level::Strict));
             assert_eq!(looked.is_err(), visible, "{name}: {looked:?}");
         }
     }
@@ -189,7 +246,8 @@ mod tests {
         let check = region.check().unwrap();
         for (index, samples) in phantom.slices.iter().enumerate().skip(1) {
             let mut samples = samples.clone();
-            let change = region.apply(index, &mut samples, 24).unwrap();
+            let change =
+                region.apply(index, &mut samples, region.edit(phantom.rescale, 0..=4095)).unwrap();
             check.add(&change, &slice(&phantom, &samples)).unwrap();
         }
         assert_eq!(check.finish().unwrap_err(), Refusal::SliceBookkeeping { slice: 0 });

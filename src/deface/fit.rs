@@ -8,7 +8,7 @@ use super::grid::{Grid, Mask, Point};
 use super::linear;
 use super::morphology::{complement, distance_to, signed_distance};
 use super::pose::{Frame, Pose, Turn};
-use super::survey::Volume;
+use super::start;
 use super::template::{Surface, TEMPLATE};
 use rayon::prelude::*;
 
@@ -18,13 +18,12 @@ const PRIOR_MEAN: [f32; 6] = [0.0, 0.0, 0.0, -0.10, -0.10, -0.10];
 const PRIOR_SPREAD: [f32; 6] = [0.35, 0.15, 0.15, 0.08, 0.08, 0.08];
 /// Steps of the numerical derivatives: mm, rad, log scale.
 const STEP: [f32; PARAMETERS] = [1.0, 1.0, 1.0, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02];
-/// Pitches from which fits start, rad: chin down, level, chin up.
-const START_PITCH: [f32; 3] = [-0.35, 0.0, 0.35];
-/// Height of a whole endocranium, mm; if less is seen, fits also start higher and lower.
-const CAVITY_HEIGHT_MM: f32 = 125.0;
-const CAVITY_SHORT_MM: f32 = 20.0;
 /// How many of the head's surface points are used.
 const SKIN_POINTS: usize = 2500;
+/// Weights of a surface's template points and of the head's points: skin beside the endocranium, which is
+/// surer, and on its own.
+const SKIN_BESIDE_ENDOCRANIUM: [f32; 2] = [0.45, 0.35];
+const SKIN_ALONE: [f32; 2] = [1.0, 0.8];
 const ENDOCRANIUM_POINTS: usize = 2000;
 /// Points this near to the edge of the field of view don't count; they do fully 3 mm further in.
 const EDGE_MM: f32 = 1.0;
@@ -78,12 +77,13 @@ pub struct Closeness {
 }
 
 /// A head's surfaces, ready to be fitted.
-pub struct Fitter {
-    matches: [Match; 2],
+pub struct Fitter<'a> {
+    /// The skin, and in CT the endocranium.
+    matches: Vec<Match>,
     /// Distance to the edge of the field of view, mm.
     depth_in_view: Grid<f32>,
-    cavity_centroid: Point,
-    cavity_height: f32,
+    head: &'a Mask,
+    cavity: Option<&'a Mask>,
 }
 
 /// One surface of the head and of the template.
@@ -104,61 +104,89 @@ struct Residual {
     weight: f32,
 }
 
-impl Fitter {
-    /// Prepares the skin and the endocranium of a head; `None` if the cavity is empty.
-    pub fn new(volume: &Volume, head: &Mask, cavity: &Mask) -> Option<Self> {
-        let heights = || {
-            (0..cavity.data.len()).filter(|&i| cavity.data[i]).map(|i| cavity.lattice.node(i)[2])
-        };
-        let (low, high) = (heights().min()?, heights().max()?);
-        let depth_in_view = depth_in_view(&volume.inside);
-        let endocranium = Match {
+impl<'a> Fitter<'a> {
+    /// Prepares the skin of a head and, if it was found, its endocranium.
+    pub fn new(inside: &Mask, head: &'a Mask, cavity: Option<&'a Mask>) -> Self {
+        let depth_in_view = depth_in_view(inside);
+        let surface =
+            |template, mask: &Mask, points, [weight_of_template, weight_of_head]: [f32; 2]| Match {
+                template,
+                distance: signed_distance(mask),
+                points: surface_points(mask, &depth_in_view, points),
+                weight_of_template,
+                weight_of_head,
+            };
+        let skin_weights = if cavity.is_some() { SKIN_BESIDE_ENDOCRANIUM } else { SKIN_ALONE };
+        let skin = surface(&TEMPLATE.skin, head, SKIN_POINTS, skin_weights);
+        let endocranium =
+            cavity.map(|c| surface(&TEMPLATE.endocranium, c, ENDOCRANIUM_POINTS, [1.0, 1.0]));
+        let matches = std::iter::once(skin).chain(endocranium).collect();
+        Fitter { matches, depth_in_view, head, cavity }
+    }
+
+    /// The same for the surface of a brain without skull: `brain` is fitted as if it were skin.
+    pub fn of_bare_brain(inside: &Mask, brain: &'a Mask) -> Self {
+        let depth_in_view = depth_in_view(inside);
+        let surface = Match {
             template: &TEMPLATE.endocranium,
-            distance: signed_distance(cavity),
-            points: surface_points(cavity, &depth_in_view, ENDOCRANIUM_POINTS),
+            distance: signed_distance(brain),
+            points: surface_points(brain, &depth_in_view, ENDOCRANIUM_POINTS),
             weight_of_template: 1.0,
-            weight_of_head: 1.0,
+            weight_of_head: 0.8,
         };
-        let skin = Match {
-            template: &TEMPLATE.skin,
-            distance: signed_distance(head),
-            points: surface_points(head, &depth_in_view, SKIN_POINTS),
-            weight_of_template: 0.45,
-            weight_of_head: 0.35,
-        };
-        Some(Fitter {
-            matches: [endocranium, skin],
-            depth_in_view,
-            cavity_centroid: cavity.centroid()?,
-            cavity_height: (high - low) as f32 * cavity.lattice.spacing,
-        })
+        Fitter { matches: vec![surface], depth_in_view, head: brain, cavity: Some(brain) }
     }
 
     /// The best pose with the template first turned by `turn`.
-    pub fn fit(&self, turn: Turn) -> Fit {
-        let mut fits: Vec<Fit> =
-            self.starts(turn).into_par_iter().map(|pose| self.run(pose, &COARSE)).collect();
-        fits.sort_by(|a, b| a.cost.total_cmp(&b.cost));
-        fits.truncate(REFINED_STARTS);
-        let mut fits: Vec<Fit> =
-            fits.into_par_iter().map(|fit| self.run(fit.pose, &FINE)).collect();
-        fits.sort_by(|a, b| a.cost.total_cmp(&b.cost));
-        fits[0]
+    ///
+    /// `None` if there is nothing to fit it to.
+    pub fn fit(&self, turn: Turn) -> Option<Fit> {
+        self.refine(self.coarse(turn))
     }
 
-    /// How well the endocranium fits.
-    pub fn endocranium(&self, pose: &Pose) -> Closeness {
-        self.closeness(&self.matches[0], pose)
+    /// The best poses of a quick search, best first.
+    pub fn coarse(&self, turn: Turn) -> Vec<Fit> {
+        let starts = match self.cavity {
+            Some(cavity) => start::from_cavity(cavity, turn),
+            None => start::from_vertex(self.head, turn),
+        };
+        let fits = starts.into_par_iter().map(|start| {
+            let mut pose = Pose { parameters: [0.0; PARAMETERS], turn };
+            pose.parameters[..6].copy_from_slice(&start);
+            pose.parameters[6..].copy_from_slice(&PRIOR_MEAN[3..]);
+            self.run(pose, &COARSE)
+        });
+        let mut fits: Vec<Fit> = fits.collect();
+        fits.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+        fits.truncate(REFINED_STARTS);
+        fits
+    }
+
+    /// The best pose that a careful search finds from quick ones.
+    pub fn refine(&self, coarse: Vec<Fit>) -> Option<Fit> {
+        let fits = coarse.into_par_iter().map(|fit| self.run(fit.pose, &FINE));
+        let fits: Vec<Fit> = fits.collect();
+        fits.into_iter().min_by(|a, b| a.cost.total_cmp(&b.cost))
+    }
+
+    /// Whether the endocranium was found.
+    pub fn sees_endocranium(&self) -> bool {
+        self.cavity.is_some()
     }
 
     /// How well the skin fits.
     pub fn skin(&self, pose: &Pose) -> Closeness {
-        self.closeness(&self.matches[1], pose)
+        self.closeness(&self.matches[0], pose)
+    }
+
+    /// How well the endocranium fits, if it was found.
+    pub fn endocranium(&self, pose: &Pose) -> Option<Closeness> {
+        self.matches.get(1).map(|surface| self.closeness(surface, pose))
     }
 
     /// Signed distance to the head's skin, mm.
     pub fn skin_distance(&self) -> &Grid<f32> {
-        &self.matches[1].distance
+        &self.matches[0].distance
     }
 
     /// Distance to the edge of the field of view, mm.
@@ -188,26 +216,6 @@ impl Fitter {
             p90: quantile(0.9),
             visible: distances.len() as f32 / points.len() as f32,
         }
-    }
-
-    fn starts(&self, turn: Turn) -> Vec<Pose> {
-        let missing = (CAVITY_HEIGHT_MM - self.cavity_height).max(0.0);
-        let shifts = if missing < CAVITY_SHORT_MM {
-            vec![0.0]
-        } else {
-            vec![-missing / 2.0, 0.0, missing / 2.0]
-        };
-        let [x, y, z] = self.cavity_centroid;
-        let [sx, sy, sz] = [PRIOR_MEAN[3], PRIOR_MEAN[4], PRIOR_MEAN[5]];
-        shifts
-            .iter()
-            .flat_map(|shift| {
-                START_PITCH.map(|pitch| Pose {
-                    parameters: [x, y, z + shift, pitch, 0.0, 0.0, sx, sy, sz],
-                    turn,
-                })
-            })
-            .collect()
     }
 
     fn run(&self, mut pose: Pose, stages: &[Stage]) -> Fit {

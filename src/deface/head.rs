@@ -1,25 +1,25 @@
 //! Finding the head in a surveyed volume, or proving that there is none.
 
-use super::cavity::{self, Cavity};
+use super::brain::Brain;
+use super::cavity::Cavity;
 use super::fit::{Closeness, Fit, Fitter};
 use super::grid::{Grid, Mask};
-use super::morphology::signed_distance;
 use super::pose::{Frame, Turn};
 use super::presence::{Absence, BodyPartHint};
 use super::refusal::Refusal;
-use super::region::Region;
-use super::skin;
+use super::region::{Level, Region};
+use super::skin::Outline;
 use super::stack::Stack;
 use super::survey::{Survey, Volume};
-use super::template::TEMPLATE;
-use super::zones;
 use rayon::prelude::*;
+use std::sync::Arc;
 
-/// Fits that are worse than this aren't trusted: mm2, mm, mm.
-const COST_MAX: f32 = 10.5;
+/// Fits that are worse than this aren't trusted, mm2: with the endocranium, and of the skin alone.
+const COST_MAX_CT: f32 = 10.5;
+const COST_MAX_MR: f32 = 8.0;
 const ENDOCRANIUM_MEDIAN_MAX_MM: f32 = 3.0;
 const ENDOCRANIUM_P90_MAX_MM: f32 = 8.0;
-/// A head must fit clearly better as the header has it than turned round.
+/// A head must fit clearly better as it is found than turned round.
 const TURNED_RATIO_MAX: f32 = 0.85;
 /// Human sizes relative to the template, and tilts of heads in scanners.
 const SCALE: std::ops::RangeInclusive<f32> = 0.75..=1.08;
@@ -29,7 +29,7 @@ const UNION_GAIN_MAX_ML: f32 = 15.0;
 /// A larger leak towards the face could be brain, mL.
 const LEAK_MAX_ML: f32 = 10.0;
 
-/// What a CT shows.
+/// What a volume shows.
 #[derive(Debug)]
 pub enum Finding {
     /// No head, proven: nothing to remove.
@@ -38,21 +38,36 @@ pub enum Finding {
     Head(Box<Head>),
 }
 
-/// A head located in a volume.
+/// A head located in a volume, and the volume.
 #[derive(Debug)]
 pub struct Head {
-    pub(super) stack: Stack,
-    pub(super) volume: Volume,
-    /// The solid head and what else of the body is in view.
-    pub(super) solid: Mask,
+    pub(super) anatomy: Arc<Anatomy>,
+    pub(super) original: Original,
+}
+
+/// Where head, brain and skin are in the patient: whatever series shows them.
+#[derive(Debug)]
+pub struct Anatomy {
+    pub(super) frame: Frame,
     /// Signed distance to the brain, mm.
     pub(super) brain: Grid<f32>,
     /// Signed distance to the skin, mm.
     pub(super) skin: Grid<f32>,
-    /// Distance to the edge of the field of view, mm.
-    pub(super) depth_in_view: Grid<f32>,
-    pub(super) frame: Frame,
+    /// Whether the brain's border was seen as bone's, or inferred in MR.
+    pub(super) in_bone: bool,
     pub(super) located: Located,
+}
+
+/// The series in which a head was found, before anything was removed.
+#[derive(Debug)]
+pub(super) struct Original {
+    pub stack: Stack,
+    pub volume: Volume,
+    pub outline: Outline,
+    /// The solid head and what else of the body is in view.
+    pub solid: Mask,
+    /// Distance to the edge of the field of view, mm.
+    pub depth_in_view: Grid<f32>,
 }
 
 /// How well the head was located: figures for the log.
@@ -62,20 +77,24 @@ pub struct Located {
     pub cost: f32,
     /// Cost over that of the best fit with the volume turned.
     pub turned_ratio: f32,
-    /// Fit of the endocranium.
-    pub endocranium: Closeness,
+    /// Fit of the endocranium; `None` in MR, where it isn't seen.
+    pub endocranium: Option<Closeness>,
     /// Fit of the skin.
     pub skin: Closeness,
     /// Size along x, y, z relative to the template.
     pub scale: [f32; 3],
-    /// Angle between head and patient axes, degrees.
+    /// Angle between head and patient axes, degrees; up to a quarter turn of the patient.
     pub rotation_deg: f32,
-    /// Volume of the endocranium in view, mL.
+    /// Whether the head lies along other axes than the header says, or on its side.
+    pub turned: bool,
+    /// Volume of the endocranium in view, mL; 0 in MR.
     pub cavity_ml: f32,
     /// Brain taken from the template where the skull is open towards the forehead, mL.
     pub union_gain_ml: f32,
     /// What bone seems to enclose far in front of the template's endocranium, and isn't taken for brain, mL.
     pub leak_ml: f32,
+    /// Median by which the brain's border lies outwards of the template's, mm; MR.
+    pub border_shift_mm: f32,
 }
 
 impl Survey {
@@ -86,62 +105,87 @@ impl Survey {
     /// good, orientation or size that aren't proven, an open skull.
     pub fn locate(&self, hint: BodyPartHint) -> Result<Finding, Refusal> {
         let volume = self.volume()?;
-        volume.require_hounsfield()?;
-        match Cavity::find(&volume) {
-            Cavity::None { core_ml } => Absence::prove(&volume, core_ml, hint).map(Finding::NoHead),
-            Cavity::Endocranium(cavity) => Head::locate(self.stack().clone(), volume, &cavity)
-                .map(|head| Finding::Head(Box::new(head))),
-        }
+        let cavity = if volume.contrast.is_hounsfield() {
+            volume.require_hounsfield()?;
+            match Cavity::find(&volume) {
+                Cavity::None { core_ml } => {
+                    return Absence::prove(&volume, core_ml, hint).map(Finding::NoHead);
+                }
+                Cavity::Endocranium(cavity) => Some(cavity),
+            }
+        } else {
+            None
+        };
+        let head = Head::locate(self.stack().clone(), volume, cavity.as_ref())?;
+        Ok(Finding::Head(Box::new(head)))
     }
 }
 
 impl Head {
-    fn locate(stack: Stack, volume: Volume, cavity: &Mask) -> Result<Self, Refusal> {
-        let solid = skin::solid(&volume);
-        let cavity_ml = cavity.volume_ml();
-        let unproven = Refusal::AbsenceUnproven { cavity_ml, head_like_mm: 0.0 };
-        let fitter = Fitter::new(&volume, &solid, cavity).ok_or(unproven)?;
-        let fit = fitter.fit(Turn::None);
+    fn locate(stack: Stack, volume: Volume, cavity: Option<&Mask>) -> Result<Self, Refusal> {
+        let outline = Outline::of(&volume);
+        let solid = outline.solid(&volume);
+        let fitter = Fitter::new(&volume.inside, &solid, cavity);
+        let (fit, turned_ratio) = oriented(&fitter).ok_or(Refusal::NoTissue)?;
         let frame = fit.pose.frame();
-        let Brain { distance: brain, union_gain_ml, leak_ml } = Brain::of(&volume, cavity, &frame);
+        let brain = match cavity {
+            Some(cavity) => Brain::in_bone(&volume, cavity, &frame),
+            None => Brain::by_brightness(&volume, &frame, fitter.depth_in_view())
+                .ok_or(Refusal::NoBrainInView)?,
+        };
         let located = Located {
             cost: fit.cost,
-            turned_ratio: fit.cost / turned_cost(&fitter),
+            turned_ratio,
             endocranium: fitter.endocranium(&fit.pose),
             skin: fitter.skin(&fit.pose),
             scale: fit.pose.scale(),
             rotation_deg: rotation_deg(&fit),
-            cavity_ml,
-            union_gain_ml,
-            leak_ml,
+            turned: fit.pose.turn != Turn::NONE,
+            cavity_ml: cavity.map_or(0.0, Mask::volume_ml),
+            union_gain_ml: brain.union_gain_ml,
+            leak_ml: brain.leak_ml,
+            border_shift_mm: brain.border_shift_mm,
         };
         located.require_plausible()?;
-        let (skin, depth_in_view) =
-            (fitter.skin_distance().clone(), fitter.depth_in_view().clone());
-        Ok(Head { stack, volume, solid, brain, skin, depth_in_view, frame, located })
+        let anatomy = Anatomy {
+            frame,
+            brain: brain.distance,
+            skin: fitter.skin_distance().clone(),
+            in_bone: cavity.is_some(),
+            located,
+        };
+        let depth_in_view = fitter.depth_in_view().clone();
+        let original = Original { stack, volume, outline, solid, depth_in_view };
+        Ok(Head { anatomy: Arc::new(anatomy), original })
+    }
+
+    /// Where the head is, for other series of the same frame of reference.
+    pub fn anatomy(&self) -> &Arc<Anatomy> {
+        &self.anatomy
     }
 
     /// The figures of the fit.
     pub fn located(&self) -> &Located {
-        &self.located
+        &self.anatomy.located
     }
 
-    /// What is to be removed.
+    /// What is to be removed from the series in which the head was found.
     ///
     /// # Errors
     /// [`Refusal::BrainTouched`] if the region comes nearer to the brain than its margin.
-    pub fn region(self) -> Result<Region, Refusal> {
-        Region::new(self)
+    pub fn region(self, level: Level) -> Result<Region, Refusal> {
+        Region::of_head(self, level)
     }
 }
 
 impl Located {
     /// Every condition is stated as what must hold, so that a NaN is refused.
     fn require_plausible(&self) -> Result<(), Refusal> {
-        let Closeness { median, p90, .. } = self.endocranium;
-        let close = self.cost <= COST_MAX
-            && median <= ENDOCRANIUM_MEDIAN_MAX_MM
-            && p90 <= ENDOCRANIUM_P90_MAX_MM;
+        let cost_max = if self.endocranium.is_some() { COST_MAX_CT } else { COST_MAX_MR };
+        let Closeness { median, p90, .. } = self.endocranium.unwrap_or(self.skin);
+        let endocranium_close = self.endocranium.is_none()
+            || (median <= ENDOCRANIUM_MEDIAN_MAX_MM && p90 <= ENDOCRANIUM_P90_MAX_MM);
+        let close = self.cost <= cost_max && endocranium_close;
         if !close {
             return Err(Refusal::PoorFit { cost: self.cost, median_mm: median, p90_mm: p90 });
         }
@@ -170,47 +214,42 @@ impl Located {
     }
 }
 
-/// The cost of the best fit the wrong way round.
-fn turned_cost(fitter: &Fitter) -> f32 {
-    let costs: Vec<f32> = Turn::WRONG.into_par_iter().map(|turn| fitter.fit(turn).cost).collect();
-    costs.into_iter().fold(f32::INFINITY, f32::min)
+/// The best fit and its cost over that of the best fit the wrong way round.
+///
+/// First as the header has it. Only if that isn't a head, the other 20 ways in which it can lie are
+/// tried: patients on their side, and wrong headers.
+fn oriented(fitter: &Fitter<'_>) -> Option<(Fit, f32)> {
+    let half: Vec<Fit> = [Turn::NONE]
+        .into_par_iter()
+        .chain(Turn::HALF)
+        .filter_map(|turn| fitter.fit(turn))
+        .collect();
+    let (best, ratio) = winner(&half)?;
+    let limit = if fitter.sees_endocranium() { COST_MAX_CT } else { COST_MAX_MR };
+    if best.pose.turn == Turn::NONE && best.cost <= limit && ratio <= TURNED_RATIO_MAX {
+        return Some((best, ratio));
+    }
+    let quarters: Vec<Turn> = Turn::quarters().collect();
+    let coarse: Vec<Vec<Fit>> = quarters.into_par_iter().map(|turn| fitter.coarse(turn)).collect();
+    let mut coarse: Vec<Vec<Fit>> = coarse.into_iter().filter(|fits| !fits.is_empty()).collect();
+    coarse.sort_by(|a, b| a[0].cost.total_cmp(&b[0].cost));
+    coarse.truncate(REFINED_QUARTERS);
+    let refined = coarse.into_par_iter().filter_map(|fits| fitter.refine(fits));
+    let mut all: Vec<Fit> = refined.collect();
+    all.extend(half);
+    winner(&all)
+}
+
+/// So many of the other ways are looked at closely.
+const REFINED_QUARTERS: usize = 4;
+
+/// The cheapest fit, and its cost over the next one's that lies another way.
+fn winner(fits: &[Fit]) -> Option<(Fit, f32)> {
+    let best = *fits.iter().min_by(|a, b| a.cost.total_cmp(&b.cost))?;
+    let others = fits.iter().filter(|fit| fit.pose.turn != best.pose.turn).map(|fit| fit.cost);
+    Some((best, best.cost / others.fold(f32::INFINITY, f32::min)))
 }
 
 fn rotation_deg(fit: &Fit) -> f32 {
     fit.pose.rotation().iter().map(|c| c * c).sum::<f32>().sqrt().to_degrees()
-}
-
-/// The brain, and how sure its border towards the face is.
-struct Brain {
-    /// Signed distance, mm.
-    distance: Grid<f32>,
-    union_gain_ml: f32,
-    leak_ml: f32,
-}
-
-impl Brain {
-    fn of(volume: &Volume, cavity: &Mask, frame: &Frame) -> Self {
-        /// In front of this, MNI mm, a leak leads to the face.
-        const FACE_SIDE: f32 = 20.0;
-        let lattice = cavity.lattice;
-        let in_template = |i: usize| frame.to_template(lattice.point(lattice.node(i)));
-        let scale = frame.mean_scale();
-        let template = Grid::from_fn(lattice, |i| {
-            TEMPLATE.endocranium.distance.sample(in_template(i)) * scale
-        });
-        let brain = cavity::brain(cavity, &template, volume);
-        let volume_ml = |holds: &(dyn Fn(usize) -> bool + Sync)| {
-            (0..lattice.nodes()).into_par_iter().filter(|&i| holds(i)).count() as f32
-                * lattice.cell_ml()
-        };
-        Brain {
-            distance: signed_distance(&brain),
-            union_gain_ml: volume_ml(&|i| {
-                brain.data[i] && !cavity.data[i] && zones::is_forehead(in_template(i))
-            }),
-            leak_ml: volume_ml(&|i| {
-                cavity.data[i] && cavity::is_leak(template.data[i]) && in_template(i)[1] > FACE_SIDE
-            }),
-        }
-    }
 }

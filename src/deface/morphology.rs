@@ -120,6 +120,26 @@ impl Envelope {
     }
 }
 
+/// Values smoothed by a Gaussian of `sigma` mm that is cut off behind the next neighbours: for spreads up
+/// to a cell.
+pub fn smooth(grid: &Grid<f32>, sigma: f32) -> Grid<f32> {
+    let lattice = grid.lattice;
+    let side = (-0.5 * (lattice.spacing / sigma).powi(2)).exp();
+    let middle = 1.0 / (1.0 + 2.0 * side);
+    let mut smoothed = grid.clone();
+    for axis in 0..3 {
+        let stride = lattice.strides()[axis];
+        let last = lattice.size[axis] - 1;
+        smoothed = Grid::from_fn(lattice, |i| {
+            let at = lattice.node(i)[axis];
+            let before = smoothed.data[if at > 0 { i - stride } else { i }];
+            let behind = smoothed.data[if at < last { i + stride } else { i }];
+            middle * (smoothed.data[i] + side * (before + behind))
+        });
+    }
+    smoothed
+}
+
 /// Nodes outside the set.
 pub fn complement(mask: &Mask) -> Mask {
     mask.map(|b| !b)

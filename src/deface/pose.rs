@@ -5,31 +5,51 @@ use super::template::Template;
 
 type Matrix = [Point; 3];
 
-/// Half turns of the volume, with which the orientation of a head is proven.
+/// One of the 24 ways in which a head can lie along the patient axes; how the template is turned before
+/// it is fitted. Mirror images aren't among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// As the header says.
-    None,
-    /// Half a turn about the left-right axis: head and feet, front and back swapped.
-    AboutX,
-    /// Half a turn about the front-back axis.
-    AboutY,
-    /// Half a turn about the long axis.
-    AboutZ,
+pub struct Turn {
+    /// Columns: where the template's x, y and z point, in the patient.
+    axes: [[i8; 3]; 3],
 }
 
 impl Turn {
-    /// The three ways in which a header can have the head the wrong way round.
-    pub const WRONG: [Turn; 3] = [Turn::AboutX, Turn::AboutY, Turn::AboutZ];
+    /// As the header says.
+    pub const NONE: Turn = Turn { axes: [[1, 0, 0], [0, 1, 0], [0, 0, 1]] };
+    /// The three half turns: head and feet, front and back, or both swapped.
+    pub const HALF: [Turn; 3] = [
+        Turn { axes: [[1, 0, 0], [0, -1, 0], [0, 0, -1]] },
+        Turn { axes: [[-1, 0, 0], [0, 1, 0], [0, 0, -1]] },
+        Turn { axes: [[-1, 0, 0], [0, -1, 0], [0, 0, 1]] },
+    ];
 
-    /// Signs of the three axes.
-    fn signs(self) -> Point {
-        match self {
-            Turn::None => [1.0, 1.0, 1.0],
-            Turn::AboutX => [1.0, -1.0, -1.0],
-            Turn::AboutY => [-1.0, 1.0, -1.0],
-            Turn::AboutZ => [-1.0, -1.0, 1.0],
-        }
+    /// All others: those by which a head on its side, or a wrong header, is found.
+    pub fn quarters() -> impl Iterator<Item = Turn> {
+        const ORDERS: [([usize; 3], i8); 6] = [
+            ([0, 1, 2], 1),
+            ([1, 2, 0], 1),
+            ([2, 0, 1], 1),
+            ([0, 2, 1], -1),
+            ([2, 1, 0], -1),
+            ([1, 0, 2], -1),
+        ];
+        ORDERS
+            .into_iter()
+            .flat_map(|(order, parity)| {
+                (0..4i8).map(move |signs| {
+                    let [a, b] = [1 - 2 * (signs & 1), 1 - 2 * (signs >> 1)];
+                    let sign = [a, b, a * b * parity];
+                    let row =
+                        |k: usize| std::array::from_fn(|c| if order[c] == k { sign[c] } else { 0 });
+                    Turn { axes: [row(0), row(1), row(2)] }
+                })
+            })
+            .filter(|turn| *turn != Turn::NONE && !Turn::HALF.contains(turn))
+    }
+
+    /// Where axis `axis` of the template points, in the patient.
+    pub fn axis(self, axis: usize) -> Point {
+        self.axes.map(|row| f32::from(row[axis]))
     }
 }
 
@@ -38,7 +58,7 @@ impl Turn {
 pub struct Pose {
     /// Centre (RAS mm), rotation vector (rad), logarithms of the scales.
     pub parameters: [f32; 9],
-    /// Applied to the template before the rotation.
+    /// Applied after the rotation, which is about the template's own axes.
     pub turn: Turn,
 }
 
@@ -60,9 +80,11 @@ impl Pose {
 
     /// The pose made ready to map points.
     pub fn frame(&self) -> Frame {
-        let signs = self.turn.signs();
-        let rotation = rotation_matrix(self.rotation());
-        let axes = rotation.map(|row| std::array::from_fn(|k| row[k] * signs[k]));
+        let [p, q, r] = rotation_matrix(self.rotation());
+        let axes = self.turn.axes.map(|row| {
+            let [a, b, c] = row.map(f32::from);
+            std::array::from_fn(|k| a * p[k] + b * q[k] + c * r[k])
+        });
         Frame { centre: self.centre(), axes, scale: self.scale() }
     }
 }
@@ -123,7 +145,8 @@ mod tests {
 
     #[test]
     fn there_and_back() {
-        for turn in [Turn::None, Turn::AboutX, Turn::AboutY, Turn::AboutZ] {
+        let turns = Turn::HALF.into_iter().chain(Turn::quarters()).chain([Turn::NONE]);
+        for turn in turns {
             let pose =
                 Pose { parameters: [10.0, -20.0, 30.0, 0.4, -0.2, 0.3, -0.1, 0.05, -0.2], turn };
             let frame = pose.frame();
@@ -134,9 +157,22 @@ mod tests {
     }
 
     #[test]
+    fn there_are_24_turns_and_none_mirrors() {
+        let all: Vec<Turn> = Turn::quarters().chain(Turn::HALF).chain([Turn::NONE]).collect();
+        assert_eq!(all.len(), 24);
+        for (n, turn) in all.iter().enumerate() {
+            assert!(!all[..n].contains(turn));
+            let [a, b, c] = [turn.axis(0), turn.axis(1), turn.axis(2)];
+            let cross =
+                [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+            assert_eq!(cross, c);
+        }
+    }
+
+    #[test]
     fn a_positive_first_rotation_raises_the_chin() {
         let pose =
-            Pose { parameters: [0.0, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0, 0.0, 0.0], turn: Turn::None };
+            Pose { parameters: [0.0, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0, 0.0, 0.0], turn: Turn::NONE };
         assert!(pose.frame().to_patient([0.0, 80.0, 5.0])[2] > 20.0);
     }
 }

@@ -7,7 +7,7 @@
 use super::grid::Mask;
 use super::morphology::{fill_section, largest_component, open};
 use super::refusal::Refusal;
-use super::skin::denser_than_air;
+use super::skin::Outline;
 use super::survey::Volume;
 use rayon::prelude::*;
 use std::ops::RangeInclusive;
@@ -66,7 +66,7 @@ impl Absence {
 
 /// Length in mm of the longest run of axial sections which could be a head's or neck's.
 fn head_like_run(volume: &Volume) -> f32 {
-    let body = open(&denser_than_air(volume), OPENING_MM);
+    let body = open(&Outline::of(volume).tissue(volume), OPENING_MM);
     let sections = body.lattice.size[2];
     let like_head: Vec<bool> =
         (0..sections).into_par_iter().map(|z| is_head_like(&body, z)).collect();

@@ -84,6 +84,17 @@ pub enum Refusal {
         /// Longest run of sections of the size of a head or neck.
         head_like_mm: f32,
     },
+    /// Nothing but air, or nothing but noise.
+    #[error("no tissue in the volume. Check the series, or deface it by hand")]
+    NoTissue,
+    /// What was fitted has no brain in view.
+    #[error("the head that was fitted has no brain in the field of view. Deface it by hand")]
+    NoBrainInView,
+    /// Facial bones are to be kept where they can't be told from soft tissue.
+    #[error(
+        "facial bones are to be kept, but only CT shows them. Use the level `strict` for this series"
+    )]
+    BonesNotSeen,
     /// The template doesn't fit the head.
     #[error(
         "the template doesn't fit: cost {cost:.1}, endocranium {median_mm:.1} mm median, {p90_mm:.1} mm at p90. \

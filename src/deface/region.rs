@@ -1,21 +1,58 @@
 //! What is removed from each slice, voxel by voxel.
 
 use super::check::Check;
-use super::grid::{Grid, Point, SampleRow};
-use super::head::Head;
+use super::grid::{Grid, Lattice, Point, SampleRow, ras};
+use super::head::{Anatomy, Head, Original};
+use super::intensity::{Contrast, Rescale};
 use super::refusal::Refusal;
-use super::zones::{self, BRAIN_MARGIN_MIN, Depths};
+use super::stack::Stack;
+use super::survey::{CELL_MM, corners};
+use super::zones::{self, Depths, Margins};
 use rayon::prelude::*;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
 
-/// The removal region of a head: a field sampled at every voxel, positive where it is removed.
+/// How much goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Everything by which a face could be known or rebuilt: soft tissue and bone.
+    Strict,
+    /// Skin and soft tissue; bone and teeth stay, from which a face can be approximated. CT only.
+    KeepFacialBones,
+}
+
+/// The removal region in a series: a field sampled at every voxel, positive where it is removed.
 #[derive(Debug)]
 pub struct Region {
-    pub(super) head: Head,
+    pub(super) anatomy: Arc<Anatomy>,
+    pub(super) stack: Stack,
+    /// The series before, if the head was found in it.
+    pub(super) original: Option<Original>,
+    level: Level,
+    /// Real-world value with which the region is filled.
+    air: f32,
     /// Depth in the region at each node, in about mm.
     field: Grid<f32>,
     /// Per cell (by its lower corner): removed, kept, or crossed by the region's border.
     cells: Grid<Content>,
+}
+
+/// Bone and teeth, HU.
+const BONE_HU: f32 = 200.0;
+
+/// What becomes of the stored values of a slice in the region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edit {
+    /// The stored value that is put in.
+    pub fill: i32,
+    /// Stored values from here on stay: bone, where bone is to stay.
+    pub keep_from: Option<i32>,
+}
+
+impl Edit {
+    fn keeps(self, stored: i32) -> bool {
+        self.keep_from.is_some_and(|from| stored >= from)
+    }
 }
 
 /// Where a cell of the field lies.
@@ -31,34 +68,93 @@ enum Content {
 pub struct SliceChange {
     /// Position of the slice in the survey's list.
     pub slice: usize,
-    /// Voxels in the region; all of them now hold `fill`.
+    /// Voxels in the region that now hold the fill value.
     pub removed: usize,
-    /// The stored value in the region.
-    pub fill: i32,
-    /// Of the voxels outside the region, as they were before.
+    /// What was done in the region.
+    pub edit: Edit,
+    /// Of the voxels that stay, as they were before.
     pub(super) kept: Fingerprint,
 }
 
 impl Region {
-    pub(super) fn new(head: Head) -> Result<Self, Refusal> {
-        let lattice = head.volume.hu.lattice;
-        let field = Grid::from_fn(lattice, |i| {
-            let mni = head.frame.to_template(lattice.point(lattice.node(i)));
-            zones::removal_depth(mni, Depths { brain: head.brain.data[i], skin: head.skin.data[i] })
-        });
+    pub(super) fn of_head(head: Head, level: Level) -> Result<Self, Refusal> {
+        let Head { anatomy, original } = head;
+        let lattice = original.volume.value.lattice;
+        let air = original.volume.air(&original.outline);
+        let stack = original.stack.clone();
+        let mut region =
+            Region::on(anatomy, stack, lattice, level, original.volume.contrast, air, 0.0)?;
+        region.original = Some(original);
+        Ok(region)
+    }
+
+    /// The region of a head in another series of its frame of reference: any planes, also such that are no
+    /// volume ([`Stack::loose`]).
+    ///
+    /// `air` is the real-world value to fill with, [`super::Volume::air`] of that series. The region is
+    /// larger by `grown_mm`: patients move between series. The margin to the brain stays.
+    ///
+    /// # Errors
+    /// As [`Head::region`].
+    pub fn carried(
+        anatomy: &Arc<Anatomy>,
+        stack: Stack,
+        level: Level,
+        contrast: Contrast,
+        air: f32,
+        grown_mm: f32,
+    ) -> Result<Self, Refusal> {
+        let lattice = Lattice::enclosing(stack.planes().iter().flat_map(corners).map(ras), CELL_MM);
+        Region::on(Arc::clone(anatomy), stack, lattice, level, contrast, air, grown_mm)
+    }
+
+    fn on(
+        anatomy: Arc<Anatomy>,
+        stack: Stack,
+        lattice: Lattice,
+        level: Level,
+        contrast: Contrast,
+        air: f32,
+        grown_mm: f32,
+    ) -> Result<Self, Refusal> {
+        if level == Level::KeepFacialBones && !contrast.is_hounsfield() {
+            return Err(Refusal::BonesNotSeen);
+        }
+        let margins = if anatomy.in_bone { &Margins::IN_BONE } else { &Margins::IN_MR };
+        let field = anatomy.removal_field(lattice, margins, grown_mm);
         let touching = (0..lattice.nodes())
-            .filter(|&i| field.data[i] > 0.0 && head.brain.data[i] < BRAIN_MARGIN_MIN)
+            .filter(|&i| field.data[i] > 0.0)
+            .filter(|&i| anatomy.to_brain(lattice.point(lattice.node(i))) < margins.least)
             .count();
         if touching > 0 {
             return Err(Refusal::BrainTouched { cells: touching });
         }
         let cells = Grid::from_fn(lattice, |i| content(&field, lattice.node(i)));
-        Ok(Region { head, field, cells })
+        Ok(Region { anatomy, stack, original: None, level, air, field, cells })
     }
 
-    /// The head that the region belongs to.
-    pub fn head(&self) -> &Head {
-        &self.head
+    /// Where the head is.
+    pub fn anatomy(&self) -> &Arc<Anatomy> {
+        &self.anatomy
+    }
+
+    /// How much goes.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The real-world value that is put in: air, or the background of the image.
+    pub fn air(&self) -> f32 {
+        self.air
+    }
+
+    /// What becomes of the stored values of a slice. `storable`: Bits Stored, signed or not.
+    pub fn edit(&self, rescale: Rescale, storable: RangeInclusive<i32>) -> Edit {
+        let bone = || rescale.stored(BONE_HU, storable.clone());
+        Edit {
+            fill: rescale.stored(self.air, storable.clone()),
+            keep_from: (self.level == Level::KeepFacialBones).then(bone),
+        }
     }
 
     /// Whether a point of the patient (RAS mm) is removed.
@@ -66,10 +162,11 @@ impl Region {
         self.field.sample(point) > 0.0
     }
 
-    /// Puts `fill` into every voxel of slice `index` that lies in the region; no other voxel changes.
+    /// Puts the fill value into every voxel of slice `index` that lies in the region; no other voxel
+    /// changes.
     ///
-    /// `samples` are the stored values as in [`super::CtSlice`]; `fill` is best
-    /// [`super::Rescale::stored_air`] of that slice. Slices may come in any order, and from any thread.
+    /// `samples` are the stored values as in [`super::Slice`]; `edit` is [`Region::edit`] for that slice.
+    /// Slices may come in any order, and from any thread.
     ///
     /// # Errors
     /// [`Refusal::SliceBookkeeping`] or [`Refusal::SampleCount`] if it isn't a slice of this volume.
@@ -77,24 +174,35 @@ impl Region {
         &self,
         index: usize,
         samples: &mut [i32],
-        fill: i32,
+        edit: Edit,
     ) -> Result<SliceChange, Refusal> {
         let columns = self.require_slice(index, samples.len())?;
         let rows =
             samples.par_chunks_mut(columns).with_min_len(32).enumerate().map(|(row, samples)| {
                 let mut count = Tally::default();
                 self.divide(index, row, |range, removed| {
-                    if removed {
-                        count.removed += range.len();
-                        samples[range].fill(fill);
+                    let first = row * columns + range.start;
+                    let samples = &mut samples[range];
+                    if !removed {
+                        count.kept.add(first, samples);
+                    } else if edit.keep_from.is_none() {
+                        count.removed += samples.len();
+                        samples.fill(edit.fill);
                     } else {
-                        count.kept.add(row * columns + range.start, &samples[range]);
+                        for (offset, sample) in samples.iter_mut().enumerate() {
+                            if edit.keeps(*sample) {
+                                count.kept.add(first + offset, &[*sample]);
+                            } else {
+                                count.removed += 1;
+                                *sample = edit.fill;
+                            }
+                        }
                     }
                 });
                 count
             });
-        let Tally { removed, kept } = rows.reduce(Tally::default, Tally::plus);
-        Ok(SliceChange { slice: index, removed, fill, kept })
+        let Tally { removed, kept, .. } = rows.reduce(Tally::default, Tally::plus);
+        Ok(SliceChange { slice: index, removed, edit, kept })
     }
 
     /// The check of what [`Region::apply`] led to.
@@ -104,23 +212,30 @@ impl Region {
 
     /// Compares a slice of the output with the region: everything in it filled, all else unchanged.
     pub(super) fn verify(&self, change: &SliceChange, samples: &[i32]) -> Result<(), Refusal> {
-        let slice = change.slice;
+        let (slice, edit) = (change.slice, change.edit);
         let columns = self.require_slice(slice, samples.len())?;
         let rows =
             samples.par_chunks(columns).with_min_len(32).enumerate().map(|(row, samples)| {
                 let mut count = Tally::default();
                 self.divide(slice, row, |range, removed| {
-                    if removed {
-                        count.removed +=
-                            samples[range].iter().filter(|&&s| s != change.fill).count();
-                    } else {
-                        count.kept.add(row * columns + range.start, &samples[range]);
+                    let first = row * columns + range.start;
+                    if !removed {
+                        return count.kept.add(first, &samples[range]);
+                    }
+                    for (offset, &sample) in samples[range].iter().enumerate() {
+                        if edit.keeps(sample) {
+                            count.kept.add(first + offset, &[sample]);
+                        } else if sample == edit.fill {
+                            count.removed += 1;
+                        } else {
+                            count.unfilled += 1;
+                        }
                     }
                 });
                 count
             });
-        let Tally { removed: unfilled, kept } = rows.reduce(Tally::default, Tally::plus);
-        if unfilled > 0 {
+        let Tally { removed, unfilled, kept } = rows.reduce(Tally::default, Tally::plus);
+        if unfilled > 0 || removed != change.removed {
             return Err(Refusal::RegionNotFilled { slice, voxels: unfilled });
         }
         if kept != change.kept {
@@ -131,7 +246,7 @@ impl Region {
 
     /// Columns of slice `index`, if `samples` is the number of its voxels.
     fn require_slice(&self, index: usize, samples: usize) -> Result<usize, Refusal> {
-        let planes = self.head.stack.planes();
+        let planes = self.stack.planes();
         let plane = planes.get(index).ok_or(Refusal::SliceBookkeeping { slice: index })?;
         if samples != plane.len() {
             return Err(Refusal::SampleCount { slice: index, expected: plane.len(), got: samples });
@@ -142,7 +257,7 @@ impl Region {
     /// Cuts a row of a slice into ranges that are removed (true) or kept.
     fn divide(&self, slice: usize, row: usize, mut part: impl FnMut(Range<usize>, bool)) {
         let lattice = &self.field.lattice;
-        let row = SampleRow::of(&self.head.stack.planes()[slice], row, lattice);
+        let row = SampleRow::of(&self.stack.planes()[slice], row, lattice);
         for run in row.runs(lattice.size.map(|n| n - 1)) {
             match self.cells.data[lattice.index(run.cell)] {
                 Content::Kept => part(run.first..run.end, false),
@@ -154,6 +269,26 @@ impl Region {
                 }
             }
         }
+    }
+}
+
+impl Anatomy {
+    /// How deep each node of a lattice lies in what is removed, in about mm.
+    fn removal_field(&self, lattice: Lattice, margins: &Margins, grown_mm: f32) -> Grid<f32> {
+        Grid::from_fn(lattice, |i| {
+            let at = lattice.point(lattice.node(i));
+            let depths = Depths { brain: self.to_brain(at), skin: self.skin.sample(at) };
+            zones::removal_depth(self.frame.to_template(at), depths, margins, grown_mm)
+        })
+    }
+
+    /// Signed distance of a point to the brain, mm. Beyond the series in which the head was found it is that
+    /// to the template's.
+    pub(super) fn to_brain(&self, at: Point) -> f32 {
+        self.brain.sample_inside(at).unwrap_or_else(|| {
+            let template = &super::template::TEMPLATE.endocranium.distance;
+            template.sample(self.frame.to_template(at)) * self.frame.mean_scale()
+        })
     }
 }
 
@@ -180,12 +315,17 @@ fn content(field: &Grid<f32>, node: [usize; 3]) -> Content {
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
     removed: usize,
+    unfilled: usize,
     kept: Fingerprint,
 }
 
 impl Tally {
     fn plus(self, other: Self) -> Self {
-        Tally { removed: self.removed + other.removed, kept: self.kept.plus(other.kept) }
+        Tally {
+            removed: self.removed + other.removed,
+            unfilled: self.unfilled + other.unfilled,
+            kept: self.kept.plus(other.kept),
+        }
     }
 }
 

@@ -1,24 +1,69 @@
-//! The head's outline in CT: what is denser than air and fat-free foam, in one piece, filled.
+//! The head's outline: what is denser than air, in one piece, filled.
 
 use super::grid::{Grid, Mask};
-use super::morphology::{both, close, fill_holes, largest_component, open};
+use super::histogram::Histogram;
+use super::morphology::{both, close, fill_holes, largest_component, open, smooth};
 use super::survey::Volume;
 
 /// Half-way between air and soft tissue, shifted towards air: partial volume at the skin.
-pub const SKIN_HU: f32 = -350.0;
-/// Head rests, tubes and cables are thinner than this, mm.
-const OPENING_MM: f32 = 6.0;
+const SKIN_HU: f32 = -350.0;
+/// Head rests, tubes and cables are thinner than this in CT, mm; in MR they hardly show.
+const OPENING_CT_MM: f32 = 6.0;
+const OPENING_MR_MM: f32 = 3.0;
 /// Nostrils, ear canals and folds are narrower than this, mm.
 const CLOSING_MM: f32 = 9.0;
+/// Spread of the smoothing against noise in MR, mm.
+const SMOOTHING_MM: f32 = 1.2;
+/// Bright fat and vessels must not set the scale of an MR.
+const BRIGHTEST_QUANTILE: f32 = 0.99;
+/// Bounds of the skin's level in MR as shares of the level that parts tissue from the rest.
+const LEVEL_SHARES: [f32; 2] = [0.30, 0.55];
 
-/// The solid head (with whatever body is in the field of view).
-pub fn solid(volume: &Volume) -> Mask {
-    let tissue = denser_than_air(volume);
-    let body = largest_component(&open(&tissue, OPENING_MM));
-    fill_holes(&both(&close(&body, CLOSING_MM), &volume.inside))
+/// How the head's outline is found in a volume, and found again in what is left of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outline {
+    /// Real-world value at the skin.
+    pub level: f32,
+    hounsfield: bool,
 }
 
-/// Cells in the field of view that aren't air.
-pub fn denser_than_air(volume: &Volume) -> Mask {
-    Grid::from_fn(volume.hu.lattice, |i| volume.inside.data[i] && volume.hu.data[i] > SKIN_HU)
+impl Outline {
+    /// The level of the skin in a volume.
+    pub fn of(volume: &Volume) -> Self {
+        let hounsfield = volume.contrast.is_hounsfield();
+        let level = if hounsfield { SKIN_HU } else { mr_level(volume) };
+        Outline { level, hounsfield }
+    }
+
+    /// The solid head (with whatever body is in the field of view).
+    pub fn solid(&self, volume: &Volume) -> Mask {
+        let opening = if self.hounsfield { OPENING_CT_MM } else { OPENING_MR_MM };
+        let body = largest_component(&open(&self.tissue(volume), opening));
+        fill_holes(&both(&close(&body, CLOSING_MM), &volume.inside))
+    }
+
+    /// Cells in the field of view that aren't air.
+    pub fn tissue(&self, volume: &Volume) -> Mask {
+        let smoothed;
+        let value = if self.hounsfield {
+            &volume.value
+        } else {
+            smoothed = smooth(&volume.value, SMOOTHING_MM);
+            &smoothed
+        };
+        Grid::from_fn(volume.value.lattice, |i| volume.inside.data[i] && value.data[i] > self.level)
+    }
+}
+
+/// Between noise and the dimmest tissue: Otsu's threshold of the volume, and of what lies below it.
+fn mr_level(volume: &Volume) -> f32 {
+    let smoothed = smooth(&volume.value, SMOOTHING_MM);
+    let values =
+        || (0..smoothed.data.len()).filter(|&i| volume.inside.data[i]).map(|i| smoothed.data[i]);
+    let all = Histogram::of(values());
+    let tissue = Histogram::of(values().map(|v| v.min(all.quantile(BRIGHTEST_QUANTILE)))).otsu();
+    let dark = Histogram::of(values().filter(|&v| v < tissue)).otsu();
+    let lowest = all.lowest();
+    let [least, most] = LEVEL_SHARES.map(|share| lowest + share * (tissue - lowest));
+    dark.min(most).max(least)
 }

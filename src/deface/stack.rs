@@ -62,6 +62,12 @@ impl Stack {
         Ok(Stack { planes: planes.to_vec(), neighbours, widest_gap_mm: widest })
     }
 
+    /// Planes that need not be one volume: localizers, single slices. Each has no neighbours.
+    pub fn loose(planes: &[ImagePlane]) -> Self {
+        let neighbours = vec![Neighbours::default(); planes.len()];
+        Stack { planes: planes.to_vec(), neighbours, widest_gap_mm: 0.0 }
+    }
+
     /// The planes in the caller's order.
     pub fn planes(&self) -> &[ImagePlane] {
         &self.planes

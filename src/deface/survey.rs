@@ -1,14 +1,16 @@
-//! First pass over a series: the volume's mean HU on a coarse grid in the patient.
+//! First pass over a series: the volume's mean values on a coarse grid in the patient.
 //!
 //! One slice is held at a time, and slices may come in any order and from several threads: cells
 //! are sums of whole numbers, so the result is the same to the bit.
 
 use super::grid::{Grid, Lattice, Mask, SampleRow, ras, subdivision};
+use super::histogram::Histogram;
+use super::intensity::{Contrast, Scale, Slice};
 use super::refusal::Refusal;
+use super::skin::Outline;
 use super::stack::Stack;
 use crate::dicom::plane::ImagePlane;
 use rayon::prelude::*;
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Cell size of the grid on which heads are found, in mm.
@@ -17,8 +19,6 @@ pub const CELL_MM: f32 = 3.0;
 const SAMPLE_STEP_MM: f64 = 1.5;
 /// The largest volume taken, per axis: a whole body on a table.
 const EXTENT_MAX_MM: f64 = 2500.0;
-/// Values are clamped to this range before averaging: metal must not outshine its cell.
-const HU: RangeInclusive<f32> = -1024.0..=3071.0;
 /// Below this it is air, in HU.
 const AIR_BELOW_HU: f32 = -800.0;
 /// A CT of a patient has at least this share of air.
@@ -28,55 +28,15 @@ const FULL_WEIGHT: u64 = 16;
 /// Marks a sample outside the field of view.
 const PADDED: u32 = u32::MAX;
 
-/// Stored values to Hounsfield units (PS3.3 C.11.1); may differ between slices of a series.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rescale {
-    slope: f32,
-    intercept: f32,
-}
-
-impl Rescale {
-    /// The usual form of unsigned CT: HU + 1024.
-    pub const HU_PLUS_1024: Rescale = Rescale { slope: 1.0, intercept: -1024.0 };
-
-    /// From Rescale Slope (0028,1053) and Rescale Intercept (0028,1052).
-    ///
-    /// # Errors
-    /// [`Refusal::Rescale`] unless both are finite and the slope is positive.
-    pub fn new(slope: f64, intercept: f64) -> Result<Self, Refusal> {
-        if slope.is_finite() && slope > 0.0 && intercept.is_finite() && intercept.abs() < 1e6 {
-            Ok(Rescale { slope: slope as f32, intercept: intercept as f32 })
-        } else {
-            Err(Refusal::Rescale)
-        }
-    }
-
-    /// The stored value of air, -1000 HU, as near as `storable` (Bits Stored, signed or not) allows.
-    pub fn stored_air(&self, storable: RangeInclusive<i32>) -> i32 {
-        let exact = ((-1000.0 - self.intercept) / self.slope).round() as i32;
-        exact.clamp(*storable.start(), *storable.end())
-    }
-}
-
-/// One slice of a CT as it is stored.
-#[derive(Debug, Clone)]
-pub struct CtSlice<'a> {
-    /// Row by row, sign-extended and masked to Bits Stored.
-    pub samples: &'a [i32],
-    /// To HU.
-    pub rescale: Rescale,
-    /// Pixel Padding Value (0028,0120) to Pixel Padding Range Limit (0028,0121): stored values
-    /// outside the field of view (PS3.3 C.7.5.1.1.2).
-    pub padding: Option<RangeInclusive<i32>>,
-}
-
 /// The volume of a series on a coarse grid.
 #[derive(Debug, Clone)]
 pub struct Volume {
-    /// Mean HU of each cell; -1024 where nothing was measured.
-    pub hu: Grid<f32>,
+    /// Mean real-world value of each cell; the lowest possible one where nothing was measured.
+    pub value: Grid<f32>,
     /// Cells in the field of view.
     pub inside: Mask,
+    /// What the values are.
+    pub contrast: Contrast,
 }
 
 /// Collects the slices of one series.
@@ -84,7 +44,9 @@ pub struct Volume {
 pub struct Survey {
     stack: Stack,
     lattice: Lattice,
-    /// Sum of weight x (HU + 1024) in the lower 40 bits, sum of weights in the upper 24.
+    contrast: Contrast,
+    scale: Scale,
+    /// Sum of weight x level in the lower 40 bits, sum of weights in the upper 24.
     cells: Vec<AtomicU64>,
     seen: Vec<AtomicBool>,
 }
@@ -94,15 +56,20 @@ impl Survey {
     ///
     /// # Errors
     /// A [`Refusal`] if the planes aren't one volume: see [`Stack::new`].
-    pub fn new(planes: &[ImagePlane]) -> Result<Self, Refusal> {
-        Survey::with_cell(planes, CELL_MM)
+    pub fn new(planes: &[ImagePlane], contrast: Contrast) -> Result<Self, Refusal> {
+        Survey::with_cell(planes, contrast, CELL_MM)
     }
 
     /// The same with another cell size in mm, for rendering. Finding heads needs [`CELL_MM`].
     ///
     /// # Errors
     /// As [`Survey::new`].
-    pub fn with_cell(planes: &[ImagePlane], cell_mm: f32) -> Result<Self, Refusal> {
+    pub fn with_cell(
+        planes: &[ImagePlane],
+        contrast: Contrast,
+        cell_mm: f32,
+    ) -> Result<Self, Refusal> {
+        let scale = contrast.scale()?;
         let stack = Stack::new(planes)?;
         let lattice = Lattice::enclosing(planes.iter().flat_map(corners).map(ras), cell_mm);
         let extent = lattice.size.iter().max().map_or(0.0, |&n| n as f64 * f64::from(cell_mm));
@@ -111,7 +78,7 @@ impl Survey {
         }
         let cells = (0..lattice.nodes()).map(|_| AtomicU64::new(0)).collect();
         let seen = planes.iter().map(|_| AtomicBool::new(false)).collect();
-        Ok(Survey { stack, lattice, cells, seen })
+        Ok(Survey { stack, lattice, contrast, scale, cells, seen })
     }
 
     /// The planes, in the order in which they were given.
@@ -123,7 +90,7 @@ impl Survey {
     ///
     /// # Errors
     /// [`Refusal::SampleCount`], or [`Refusal::SliceBookkeeping`] for a slice that came before.
-    pub fn add(&self, index: usize, slice: &CtSlice<'_>) -> Result<(), Refusal> {
+    pub fn add(&self, index: usize, slice: &Slice<'_>) -> Result<(), Refusal> {
         let plane =
             self.stack.planes().get(index).ok_or(Refusal::SliceBookkeeping { slice: index })?;
         let (expected, got) = (plane.len(), slice.samples.len());
@@ -139,7 +106,7 @@ impl Survey {
             Vec::new,
             |values, row| {
                 let samples = &slice.samples[row * plane.columns()..][..plane.columns()];
-                raised_hu(slice, samples, repeat.columns, values);
+                levels(&self.scale, slice, samples, repeat.columns, values);
                 for part in 0..repeat.rows {
                     let height = row as f64 + subdivision(part, repeat.rows);
                     let place = SampleRow::repeated(plane, height, repeat.columns, &self.lattice);
@@ -161,9 +128,12 @@ impl Survey {
             return Err(Refusal::SliceBookkeeping { slice });
         }
         let cell = |i: usize| Cell::unpack(self.cells[i].load(Ordering::Relaxed));
-        let hu = Grid::from_fn(self.lattice, |i| cell(i).mean_hu().unwrap_or(*HU.start()));
-        let inside = Grid::from_fn(self.lattice, |i| cell(i).mean_hu().is_some());
-        Ok(Volume { hu, inside })
+        let value = Grid::from_fn(self.lattice, |i| match cell(i).mean() {
+            Some(level) => self.scale.real(level),
+            None => self.scale.lowest(),
+        });
+        let inside = Grid::from_fn(self.lattice, |i| cell(i).mean().is_some());
+        Ok(Volume { value, inside, contrast: self.contrast })
     }
 
     /// Where else a slice counts: thick slices are interpolated linearly towards their neighbours.
@@ -193,11 +163,33 @@ impl Survey {
 }
 
 impl Volume {
+    /// The real-world value of air: -1000 HU, or the background of an image in arbitrary units.
+    pub fn air(&self, outline: &Outline) -> f32 {
+        self.contrast.air().unwrap_or_else(|| self.background(outline.level))
+    }
+
+    /// What most cells darker than tissue hold; 0, where that is next to nothing.
+    fn background(&self, tissue: f32) -> f32 {
+        const NEXT_TO_NOTHING: f32 = 0.2;
+        let dark = (0..self.value.data.len())
+            .filter(|&i| self.inside.data[i] && self.value.data[i] < tissue)
+            .map(|i| self.value.data[i]);
+        let (lowest, median) =
+            (Histogram::of(dark.clone()).lowest(), Histogram::of(dark).quantile(0.5));
+        if lowest <= NEXT_TO_NOTHING * tissue
+            && median.abs() < NEXT_TO_NOTHING.max(0.5) * tissue.abs()
+        {
+            0.0
+        } else {
+            median
+        }
+    }
+
     /// Refuses what can't be a CT of a patient in HU.
     pub(super) fn require_hounsfield(&self) -> Result<(), Refusal> {
         let inside = self.inside.count();
-        let air = (0..self.hu.data.len())
-            .filter(|&i| self.inside.data[i] && self.hu.data[i] < AIR_BELOW_HU)
+        let air = (0..self.value.data.len())
+            .filter(|&i| self.inside.data[i] && self.value.data[i] < AIR_BELOW_HU)
             .count();
         let air_fraction = air as f32 / inside.max(1) as f32;
         if air_fraction < AIR_FRACTION_MIN {
@@ -230,10 +222,10 @@ impl Repeat {
     }
 }
 
-/// Weighted sum of HU + 1024 and sum of the weights.
+/// Weighted sum of levels and sum of the weights.
 ///
 /// Cells of 3 mm hold at most 60^3 voxels of 0.05 mm: 216000 x 16 weights fit 24 bits,
-/// and times 4095 40 bits.
+/// and times 65535 40 bits.
 #[derive(Clone, Copy)]
 struct Cell {
     sum: u64,
@@ -259,23 +251,19 @@ impl Cell {
         Cell { sum: packed & ((1 << 40) - 1), weight: packed >> 40 }
     }
 
-    fn mean_hu(self) -> Option<f32> {
-        (self.weight > 0).then(|| self.sum as f32 / self.weight as f32 + *HU.start())
+    fn mean(self) -> Option<f32> {
+        (self.weight > 0).then(|| (self.sum as f64 / self.weight as f64) as f32)
     }
 }
 
-/// HU + 1024 as whole numbers, each sample `repeat` times; [`PADDED`] outside the field of view.
-fn raised_hu(slice: &CtSlice<'_>, samples: &[i32], repeat: usize, out: &mut Vec<u32>) {
-    let Rescale { slope, intercept } = slice.rescale;
-    let raise = |stored: i32| {
-        let hu = (stored as f32 * slope + intercept).clamp(*HU.start(), *HU.end());
-        (hu - *HU.start() + 0.5) as u32
-    };
+/// Samples as levels, each `repeat` times; [`PADDED`] outside the field of view.
+fn levels(scale: &Scale, slice: &Slice<'_>, samples: &[i32], repeat: usize, out: &mut Vec<u32>) {
+    let level = scale.levels_of(slice);
     out.clear();
     match &slice.padding {
-        None => out.extend(samples.iter().map(|&s| raise(s))),
+        None => out.extend(samples.iter().map(|&s| level(s))),
         Some(padding) => {
-            out.extend(samples.iter().map(|s| if padding.contains(s) { PADDED } else { raise(*s) }))
+            out.extend(samples.iter().map(|s| if padding.contains(s) { PADDED } else { level(*s) }))
         }
     }
     if repeat > 1 {
@@ -284,7 +272,7 @@ fn raised_hu(slice: &CtSlice<'_>, samples: &[i32], repeat: usize, out: &mut Vec<
 }
 
 /// Corners of a slice at the outer edges of its voxels, LPS mm.
-fn corners(plane: &ImagePlane) -> [[f64; 3]; 4] {
+pub(super) fn corners(plane: &ImagePlane) -> [[f64; 3]; 4] {
     let (right, bottom) = (plane.columns() as f64 - 0.5, plane.rows() as f64 - 0.5);
     [(-0.5, -0.5), (right, -0.5), (-0.5, bottom), (right, bottom)].map(|(c, r)| plane.patient(c, r))
 }

@@ -7,6 +7,7 @@
 use super::grid::Point;
 
 /// A piecewise linear curve through (position, value) knots, constant beyond its ends.
+#[derive(Debug)]
 struct Curve<const N: usize>([(f32, f32); N]);
 
 impl<const N: usize> Curve<N> {
@@ -50,23 +51,40 @@ const FACE_TOP: f32 = 62.0;
 const CHIN_FRONT: f32 = 88.0;
 const CHIN_LOW: f32 = -200.0;
 const CHIN_SLOPE: f32 = 0.55;
-/// Distance kept from the brain in the face zone, mm of the patient, by z: wider at the hairline,
-/// where templates err most.
-const FACE_MARGIN: Curve<5> =
-    Curve([(-18.0, 3.0), (-14.0, 4.0), (5.0, 4.0), (30.0, 6.0), (62.0, 8.5)]);
-
 /// The ear zone, a slab beside the head: ear, preauricular skin and angle of the jaw.
 const EAR_X_MIN: f32 = 50.0;
 const EAR_Y: std::ops::Range<f32> = -60.0..40.0;
 const EAR_Z: std::ops::Range<f32> = -92.0..12.0;
-/// Distance kept from the brain in the ear zone: leaves mastoid and temporal bone.
-const EAR_MARGIN: f32 = 11.0;
+/// Distances kept from the brain, mm of the patient.
+#[derive(Debug)]
+pub struct Margins {
+    /// In the face zone, by z of the template: wider at the hairline, where templates err most.
+    face: Curve<5>,
+    /// In the ear zone: leaves mastoid and temporal bone.
+    ear: f32,
+    /// Where the skin itself lies nearer to the brain than that (an open skull, a child's forehead), this
+    /// much of it still goes ...
+    shell: f32,
+    /// ... but nothing this near to the brain, ever.
+    pub least: f32,
+}
 
-/// Where the skin itself lies nearer to the brain than that (an open skull, a child's forehead), this
-/// much of it still goes, mm ...
-const SHELL: f32 = 6.0;
-/// ... but nothing this near to the brain, ever, mm.
-pub const BRAIN_MARGIN_MIN: f32 = 1.5;
+impl Margins {
+    /// Where bone shows the border of the brain.
+    pub const IN_BONE: Margins = Margins {
+        face: Curve([(-18.0, 3.0), (-14.0, 4.0), (5.0, 4.0), (30.0, 6.0), (62.0, 8.5)]),
+        ear: 11.0,
+        shell: 6.0,
+        least: 1.5,
+    };
+    /// Where it is inferred from a model and from brightness.
+    pub const IN_MR: Margins = Margins {
+        face: Curve([(-18.0, 4.5), (-14.0, 5.5), (5.0, 5.5), (30.0, 7.5), (62.0, 10.0)]),
+        ear: 13.0,
+        shell: 6.0,
+        least: 3.0,
+    };
+}
 
 /// Signed distances of a point in mm of the patient, negative inside.
 #[derive(Debug, Clone, Copy)]
@@ -78,9 +96,16 @@ pub struct Depths {
 }
 
 /// How deep a point (MNI mm) lies in what is removed, in about mm: positive is removed, negative kept.
-pub fn removal_depth(mni: Point, depths: Depths) -> f32 {
+///
+/// `grown_mm` moves all borders outwards but those to the brain.
+pub fn removal_depth(mni: Point, depths: Depths, margins: &Margins, grown_mm: f32) -> f32 {
     let [x, y, z] = [mni[0].abs(), mni[1], mni[2]];
-    face_depth(x, y, z, depths).max(ear_depth(x, y, z, depths.brain))
+    let Depths { brain, skin } = depths;
+    let off_brain = (brain - margins.face.at(z))
+        .max(least([skin + margins.shell + grown_mm, brain - margins.least]));
+    let face = least([face_depth(x, y, z) + grown_mm, off_brain]);
+    let ear = least([ear_depth(x, y, z) + grown_mm, brain - margins.ear]);
+    face.max(ear)
 }
 
 /// Volumes to watch for skull defects: brain found here comes near the forehead.
@@ -88,24 +113,15 @@ pub fn is_forehead([_, y, z]: Point) -> bool {
     z > -14.0 && z < FACE_TOP && y > WALL.at(z)
 }
 
-fn face_depth(x: f32, y: f32, z: f32, Depths { brain, skin }: Depths) -> f32 {
+fn face_depth(x: f32, y: f32, z: f32) -> f32 {
     let lateral = smoothstep((x - LATERAL_FROM) / (LATERAL_FULL - LATERAL_FROM));
     let wall = WALL.at(z) - lateral * WALL_LATERAL.at(z);
     let chin = CHIN_LOW + CHIN_SLOPE * (CHIN_FRONT - y).max(0.0);
-    let off_brain =
-        (brain - FACE_MARGIN.at(z)).max(least([skin + SHELL, brain - BRAIN_MARGIN_MIN]));
-    least([y - wall, FACE_TOP - z, z - chin, off_brain])
+    least([y - wall, FACE_TOP - z, z - chin])
 }
 
-fn ear_depth(x: f32, y: f32, z: f32, brain: f32) -> f32 {
-    least([
-        x - EAR_X_MIN,
-        y - EAR_Y.start,
-        EAR_Y.end - y,
-        z - EAR_Z.start,
-        EAR_Z.end - z,
-        brain - EAR_MARGIN,
-    ])
+fn ear_depth(x: f32, y: f32, z: f32) -> f32 {
+    least([x - EAR_X_MIN, y - EAR_Y.start, EAR_Y.end - y, z - EAR_Z.start, EAR_Z.end - z])
 }
 
 fn least<const N: usize>(values: [f32; N]) -> f32 {
@@ -125,7 +141,7 @@ mod tests {
 
     #[test]
     fn landmarks() {
-        let removed = |at: Point| removal_depth(at, FAR_FROM_BRAIN) > 0.0;
+        let removed = |at: Point| removal_depth(at, FAR_FROM_BRAIN, &Margins::IN_BONE, 0.0) > 0.0;
         for (name, at) in [
             ("nose tip", [0.0, 96.0, -80.0]),
             ("air before the nose", [0.0, 400.0, -80.0]),
@@ -153,9 +169,12 @@ mod tests {
             for y in -15..=15 {
                 for z in -25..=10 {
                     let at = [x as f32 * 10.0, y as f32 * 10.0, z as f32 * 10.0];
-                    for skin in [-30.0, -1.0, 1.0] {
-                        let depths = Depths { brain: BRAIN_MARGIN_MIN, skin };
-                        assert!(removal_depth(at, depths) <= 0.0, "{at:?}");
+                    for (skin, margins) in [-30.0, -1.0, 1.0]
+                        .into_iter()
+                        .flat_map(|skin| [(skin, &Margins::IN_BONE), (skin, &Margins::IN_MR)])
+                    {
+                        let depths = Depths { brain: margins.least, skin };
+                        assert!(removal_depth(at, depths, margins, 4.0) <= 0.0, "{at:?}");
                     }
                 }
             }

@@ -12,7 +12,7 @@ use super::Problem;
 use super::serve::log_to_stderr;
 use crate::audit::{self, Event, Record};
 use crate::config::{self, Settings};
-use crate::deface::{CtSlice, Survey, Volume};
+use crate::deface::{Contrast, Slice, Survey, Volume};
 use crate::dicom::canonical::Limits;
 use crate::dicom::dataset::Dataset;
 use crate::dicom::frame::{Frame, FrameFormat};
@@ -251,9 +251,9 @@ fn volume(files: &[PathBuf]) -> Result<Volume, Problem> {
     });
     let slices: Vec<_> = slices.collect::<Result<_, Problem>>()?;
     let planes: Vec<ImagePlane> = slices.iter().map(|(facts, _)| *facts.plane()).collect();
-    let survey = Survey::with_cell(&planes, 2.0)?;
+    let survey = Survey::with_cell(&planes, Contrast::Hounsfield, 2.0)?;
     for (index, (facts, samples)) in slices.iter().enumerate() {
-        let slice: CtSlice<'_> = facts.slice(samples);
+        let slice: Slice<'_> = facts.slice(samples);
         survey.add(index, &slice)?;
     }
     Ok(survey.volume()?)

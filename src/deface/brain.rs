@@ -1,0 +1,267 @@
+//! Where the brain is: nothing within a margin of it is ever removed.
+//!
+//! In CT bone shows it. In MR the fitted template says roughly where it is; its border is then looked for
+//! along the template's normals, and whatever else is as bright as brain and hangs together with it
+//! counts as brain, too. Of several answers the one that protects more is taken.
+
+use super::cavity;
+use super::grid::{Grid, Lattice, Mask, Point};
+use super::morphology::{largest_component, open, signed_distance};
+use super::pose::Frame;
+use super::survey::Volume;
+use super::template::{SurfacePoint, TEMPLATE};
+use super::zones;
+use rayon::prelude::*;
+
+/// The brain, and how sure its border towards the face is.
+pub struct Brain {
+    /// Signed distance, mm; negative inside.
+    pub distance: Grid<f32>,
+    /// Brain taken from the template where the skull is open towards the forehead, mL. CT only.
+    pub union_gain_ml: f32,
+    /// What bone seems to enclose far in front of the template's endocranium, and isn't taken for brain,
+    /// mL. CT only.
+    pub leak_ml: f32,
+    /// Median by which the border was moved outwards from the template's, mm. MR only.
+    pub border_shift_mm: f32,
+}
+
+impl Brain {
+    /// From the space that bone encloses.
+    pub fn in_bone(volume: &Volume, cavity: &Mask, frame: &Frame) -> Self {
+        /// In front of this, MNI mm, a leak leads to the face.
+        const FACE_SIDE: f32 = 20.0;
+        let lattice = cavity.lattice;
+        let in_template = |i: usize| frame.to_template(lattice.point(lattice.node(i)));
+        let template = of_template(frame, lattice);
+        let brain = cavity::brain(cavity, &template, volume);
+        let volume_ml = |holds: &(dyn Fn(usize) -> bool + Sync)| {
+            (0..lattice.nodes()).into_par_iter().filter(|&i| holds(i)).count() as f32
+                * lattice.cell_ml()
+        };
+        Brain {
+            distance: signed_distance(&brain),
+            union_gain_ml: volume_ml(&|i| {
+                brain.data[i] && !cavity.data[i] && zones::is_forehead(in_template(i))
+            }),
+            leak_ml: volume_ml(&|i| {
+                cavity.data[i] && cavity::is_leak(template.data[i]) && in_template(i)[1] > FACE_SIDE
+            }),
+            border_shift_mm: 0.0,
+        }
+    }
+
+    /// From the fitted template and the image around its border.
+    pub fn by_brightness(
+        volume: &Volume,
+        frame: &Frame,
+        depth_in_view: &Grid<f32>,
+    ) -> Option<Self> {
+        let lattice = volume.value.lattice;
+        let template = of_template(frame, lattice);
+        let brightness = brightness(volume, &template)?;
+        let borders = Borders::look(volume, frame, brightness, depth_in_view);
+        let shift = borders.shift();
+        let bright = bright_core(volume, &template, brightness);
+        let guard = (!bright.data.iter().all(|b| !b)).then(|| signed_distance(&bright));
+        let distance = Grid::from_fn(lattice, |i| {
+            let moved =
+                template.data[i] - shift.sample(frame.to_template(lattice.point(lattice.node(i))));
+            guard.as_ref().map_or(moved, |g| moved.min(g.data[i] + GUARD_SLACK_MM))
+        });
+        Some(Brain {
+            distance,
+            union_gain_ml: 0.0,
+            leak_ml: 0.0,
+            border_shift_mm: borders.median(),
+        })
+    }
+}
+
+/// Signed distance to the fitted template's endocranium, mm.
+fn of_template(frame: &Frame, lattice: Lattice) -> Grid<f32> {
+    let scale = frame.mean_scale();
+    Grid::from_fn(lattice, |i| {
+        let mni = frame.to_template(lattice.point(lattice.node(i)));
+        TEMPLATE.endocranium.distance.sample(mni) * scale
+    })
+}
+
+/// Brightness deep in the brain; `None` if none of it is in view.
+fn brightness(volume: &Volume, template: &Grid<f32>) -> Option<f32> {
+    const DEEP_MM: f32 = -12.0;
+    let mut deep: Vec<f32> = (0..template.data.len())
+        .filter(|&i| template.data[i] < DEEP_MM && volume.inside.data[i])
+        .map(|i| volume.value.data[i])
+        .collect();
+    median(&mut deep)
+}
+
+/// What is as bright as brain and hangs together with it through more than a thread.
+const GUARD_SHARE: f32 = 0.55;
+const GUARD_OPENING_MM: f32 = 4.5;
+/// It isn't followed farther than this beyond the template's border, mm.
+const GUARD_REACH_MM: f32 = 8.0;
+/// Its border is seen, not modelled: so much less is kept off it, mm.
+const GUARD_SLACK_MM: f32 = 2.0;
+
+fn bright_core(volume: &Volume, template: &Grid<f32>, brightness: f32) -> Mask {
+    let bright = Grid::from_fn(template.lattice, |i| {
+        template.data[i] < GUARD_REACH_MM
+            && volume.inside.data[i]
+            && volume.value.data[i] > GUARD_SHARE * brightness
+    });
+    largest_component(&open(&bright, GUARD_OPENING_MM))
+}
+
+/// The brain's border looked for at each point of the template's endocranium, along its normal.
+struct Borders {
+    /// How far outwards of each point's place the border is, mm.
+    shift: Vec<f32>,
+}
+
+/// Profiles run from so far inside to so far outside the template's border, in steps of 1 mm.
+const PROFILE_MM: std::ops::RangeInclusive<i32> = -10..=12;
+/// The border isn't expected deeper than this.
+const BORDER_FROM_MM: i32 = -6;
+/// Samples at the inner end that tell how bright brain is here.
+const LEVEL_SAMPLES: usize = 6;
+/// Brain here is at least and at most so bright, relative to deep brain: coils shade.
+const LOCAL_RANGE: [f32; 2] = [0.6, 1.4];
+/// The border is where brightness falls below this share.
+const BORDER_SHARE: f32 = 0.5;
+/// Neighbours whose median tells the local brightness, and the border.
+const LEVEL_NEIGHBOURS: usize = 25;
+const BORDER_NEIGHBOURS: usize = 13;
+/// Bounds of the shift.
+const SHIFT_MM: [f32; 2] = [-5.0, 7.0];
+/// Where nothing was found, the border is taken to lie further out, mm.
+const SHIFT_UNKNOWN_MM: f32 = 2.0;
+/// Profiles that begin this near to the edge of the field of view don't count, mm.
+const EDGE_MM: f32 = 2.0;
+
+impl Borders {
+    fn look(volume: &Volume, frame: &Frame, brightness: f32, depth_in_view: &Grid<f32>) -> Self {
+        let points = &TEMPLATE.endocranium.points;
+        let neighbours = &*NEIGHBOURS;
+        let profiles: Vec<Vec<f32>> =
+            points.par_iter().map(|p| profile(volume, frame, p)).collect();
+        let local: Vec<f32> = profiles
+            .iter()
+            .map(|profile| {
+                let level = median(&mut profile[..LEVEL_SAMPLES].to_vec()).unwrap_or(brightness);
+                level.clamp(LOCAL_RANGE[0] * brightness, LOCAL_RANGE[1] * brightness)
+            })
+            .collect();
+        let found: Vec<Option<f32>> = (0..points.len())
+            .map(|n| {
+                let at = frame.to_patient(points[n].at);
+                if depth_in_view.sample_inside(at).unwrap_or(0.0) < EDGE_MM {
+                    return None;
+                }
+                let mut around: Vec<f32> = neighbours[n].iter().map(|&m| local[m]).collect();
+                let level = BORDER_SHARE * median(&mut around)?;
+                let mut steps = PROFILE_MM.zip(&profiles[n]);
+                let border = steps.find(|(t, value)| *t >= BORDER_FROM_MM && **value < level);
+                border.map(|(t, _)| t as f32 - 0.5)
+            })
+            .collect();
+        let smoothed: Vec<f32> = neighbours
+            .iter()
+            .map(|around| {
+                let mut some: Vec<f32> =
+                    around[..BORDER_NEIGHBOURS].iter().filter_map(|&m| found[m]).collect();
+                let enough = some.len() > 2;
+                let shift = median(&mut some).filter(|_| enough).unwrap_or(SHIFT_UNKNOWN_MM);
+                shift.clamp(SHIFT_MM[0], SHIFT_MM[1])
+            })
+            .collect();
+        let mean = |around: &Vec<usize>| {
+            around[..BORDER_NEIGHBOURS].iter().map(|&m| smoothed[m]).sum::<f32>()
+                / BORDER_NEIGHBOURS as f32
+        };
+        Borders { shift: neighbours.iter().map(mean).collect() }
+    }
+
+    /// The shift around the border as a field in the template.
+    fn shift(&self) -> Grid<f32> {
+        const SPACING_MM: f32 = 10.0;
+        const NEAREST: usize = 6;
+        const SOFTENING_MM: f32 = 2.0;
+        let points = &TEMPLATE.endocranium.points;
+        let lattice = Lattice::enclosing(
+            points.iter().flat_map(|p| [p.at.map(|c| c - 30.0), p.at.map(|c| c + 30.0)]),
+            SPACING_MM,
+        );
+        Grid::from_fn(lattice, |i| {
+            let at = lattice.point(lattice.node(i));
+            let near = nearest(at, points, NEAREST);
+            let weight = |d: f32| 1.0 / (d + SOFTENING_MM);
+            let (sum, weights) = near.iter().fold((0.0, 0.0), |(sum, weights), &(n, d)| {
+                (sum + weight(d) * self.shift[n], weights + weight(d))
+            });
+            sum / weights
+        })
+    }
+
+    fn median(&self) -> f32 {
+        median(&mut self.shift.clone()).unwrap_or(0.0)
+    }
+}
+
+/// Values along the normal of a point of the endocranium.
+fn profile(volume: &Volume, frame: &Frame, point: &SurfacePoint) -> Vec<f32> {
+    let at = frame.to_patient(point.at);
+    let ahead = frame.to_patient(std::array::from_fn(|k| point.at[k] + normal(point.at)[k]));
+    let step: Point = std::array::from_fn(|k| ahead[k] - at[k]);
+    let length = step.iter().map(|c| c * c).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    PROFILE_MM
+        .map(|t| {
+            let place = std::array::from_fn(|k| at[k] + step[k] / length * t as f32);
+            volume.value.sample(place)
+        })
+        .collect()
+}
+
+/// Unit normal of the template's endocranium, outwards.
+fn normal(at: Point) -> Point {
+    let distance = &TEMPLATE.endocranium.distance;
+    let gradient: Point = std::array::from_fn(|k| {
+        let moved = |by: f32| std::array::from_fn(|j| at[j] + if j == k { by } else { 0.0 });
+        distance.sample(moved(2.0)) - distance.sample(moved(-2.0))
+    });
+    let length = gradient.iter().map(|c| c * c).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    gradient.map(|c| c / length)
+}
+
+/// The neighbours of each point of the endocranium, nearest first, itself included.
+static NEIGHBOURS: std::sync::LazyLock<Vec<Vec<usize>>> = std::sync::LazyLock::new(|| {
+    let points = &TEMPLATE.endocranium.points;
+    points
+        .par_iter()
+        .map(|p| nearest(p.at, points, LEVEL_NEIGHBOURS).into_iter().map(|(n, _)| n).collect())
+        .collect()
+});
+
+/// The `count` points nearest to a place, nearest first, with their distances in mm.
+fn nearest(at: Point, points: &[SurfacePoint], count: usize) -> Vec<(usize, f32)> {
+    let square = |p: &SurfacePoint| (0..3).map(|k| (p.at[k] - at[k]).powi(2)).sum::<f32>();
+    let mut all: Vec<(usize, f32)> =
+        points.iter().enumerate().map(|(n, p)| (n, square(p))).collect();
+    let order = |a: &(usize, f32), b: &(usize, f32)| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0));
+    let count = count.min(all.len());
+    if count < all.len() {
+        all.select_nth_unstable_by(count, order);
+    }
+    all.truncate(count);
+    all.sort_by(order);
+    all.into_iter().map(|(n, square)| (n, square.sqrt())).collect()
+}
+
+fn median(values: &mut [f32]) -> Option<f32> {
+    if values.is_empty() {
+        return None;
+    }
+    let middle = values.len() / 2;
+    Some(*values.select_nth_unstable_by(middle, f32::total_cmp).1)
+}

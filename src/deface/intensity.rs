@@ -1,0 +1,180 @@
+//! What samples mean: stored values, real-world values, and the whole numbers that are summed.
+
+use super::refusal::Refusal;
+use std::ops::RangeInclusive;
+
+/// Values are clamped to this range before averaging: metal must not outshine its cell.
+const HU: RangeInclusive<f32> = -1024.0..=3071.0;
+/// -1000 HU, by definition.
+const AIR_HU: f32 = -1000.0;
+/// Levels into which a range of arbitrary values is cut: as many as 16 bits hold.
+const LEVELS: f32 = 65535.0;
+
+/// Stored values to real-world values (PS3.3 C.11.1); may differ between slices of a series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rescale {
+    slope: f32,
+    intercept: f32,
+}
+
+impl Rescale {
+    /// The usual form of unsigned CT: HU + 1024.
+    pub const HU_PLUS_1024: Rescale = Rescale { slope: 1.0, intercept: -1024.0 };
+    /// No Modality LUT: stored values are all there is, as in most MR.
+    pub const IDENTITY: Rescale = Rescale { slope: 1.0, intercept: 0.0 };
+
+    /// From Rescale Slope (0028,1053) and Rescale Intercept (0028,1052).
+    ///
+    /// # Errors
+    /// [`Refusal::Rescale`] unless both are finite and the slope is positive.
+    pub fn new(slope: f64, intercept: f64) -> Result<Self, Refusal> {
+        if slope.is_finite() && slope > 0.0 && intercept.is_finite() && intercept.abs() < 1e9 {
+            Ok(Rescale { slope: slope as f32, intercept: intercept as f32 })
+        } else {
+            Err(Refusal::Rescale)
+        }
+    }
+
+    /// The real-world value of a stored one.
+    pub fn real(&self, stored: i32) -> f32 {
+        stored as f32 * self.slope + self.intercept
+    }
+
+    /// The stored value nearest to a real-world one that `storable` (Bits Stored, signed or not) allows.
+    pub fn stored(&self, real: f32, storable: RangeInclusive<i32>) -> i32 {
+        let exact = ((real - self.intercept) / self.slope).round() as i32;
+        exact.clamp(*storable.start(), *storable.end())
+    }
+
+    /// The stored value of air, -1000 HU.
+    pub fn stored_air(&self, storable: RangeInclusive<i32>) -> i32 {
+        self.stored(AIR_HU, storable)
+    }
+}
+
+/// One slice as it is stored.
+#[derive(Debug, Clone)]
+pub struct Slice<'a> {
+    /// Row by row, sign-extended and masked to Bits Stored.
+    pub samples: &'a [i32],
+    /// To real-world values.
+    pub rescale: Rescale,
+    /// Pixel Padding Value (0028,0120) to Pixel Padding Range Limit (0028,0121): stored values
+    /// outside the field of view (PS3.3 C.7.5.1.1.2).
+    pub padding: Option<RangeInclusive<i32>>,
+    /// Photometric Interpretation (0028,0004) is MONOCHROME1: low values are shown bright. HU stay HU.
+    pub inverted: bool,
+}
+
+/// What the values of a volume are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Contrast {
+    /// Hounsfield units: CT.
+    Hounsfield,
+    /// Anything in which tissue differs from air: MR, PET.
+    Arbitrary {
+        /// The lowest real-world value that a sample of the volume can have.
+        low: f32,
+        /// The highest.
+        high: f32,
+    },
+}
+
+impl Contrast {
+    /// Whether values are HU.
+    pub fn is_hounsfield(self) -> bool {
+        self == Contrast::Hounsfield
+    }
+
+    /// The real-world value of air in HU; `None` where only the image can tell.
+    pub fn air(self) -> Option<f32> {
+        self.is_hounsfield().then_some(AIR_HU)
+    }
+
+    /// How values become whole numbers.
+    ///
+    /// # Errors
+    /// [`Refusal::Rescale`] if the range isn't one.
+    pub(super) fn scale(self) -> Result<Scale, Refusal> {
+        match self {
+            Contrast::Hounsfield => Ok(Scale {
+                low: *HU.start(),
+                high: *HU.end(),
+                levels_per_unit: 1.0,
+                mirrors: false,
+            }),
+            Contrast::Arbitrary { low, high }
+                if low.is_finite() && high.is_finite() && low < high =>
+            {
+                Ok(Scale { low, high, levels_per_unit: LEVELS / (high - low), mirrors: true })
+            }
+            Contrast::Arbitrary { .. } => Err(Refusal::Rescale),
+        }
+    }
+}
+
+/// Real-world values as whole numbers from 0.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scale {
+    low: f32,
+    high: f32,
+    levels_per_unit: f32,
+    /// MONOCHROME1 turns values round.
+    mirrors: bool,
+}
+
+impl Scale {
+    /// The value in the middle of a level, or between levels.
+    pub fn real(&self, level: f32) -> f32 {
+        level / self.levels_per_unit + self.low
+    }
+
+    /// The lowest value.
+    pub fn lowest(&self) -> f32 {
+        self.low
+    }
+
+    /// The function that takes a stored value of `slice` to its level.
+    pub fn levels_of(&self, slice: &Slice<'_>) -> impl Fn(i32) -> u32 + use<> {
+        let (scale, rescale, inverted) = (*self, slice.rescale, slice.inverted && self.mirrors);
+        move |stored| {
+            let real = rescale.real(stored).clamp(scale.low, scale.high);
+            let real = if inverted { scale.low + scale.high - real } else { real };
+            ((real - scale.low) * scale.levels_per_unit + 0.5) as u32
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hounsfield_units_are_levels() {
+        let slice =
+            Slice { samples: &[], rescale: Rescale::HU_PLUS_1024, padding: None, inverted: true };
+        let scale = Contrast::Hounsfield.scale().unwrap();
+        let level = scale.levels_of(&slice);
+        assert_eq!([level(0), level(1024), level(60_000)], [0, 1024, 4095]);
+        assert_eq!(scale.real(24.0), -1000.0);
+    }
+
+    #[test]
+    fn monochrome1_turns_arbitrary_values_round() {
+        let contrast = Contrast::Arbitrary { low: 0.0, high: 65535.0 };
+        let slice =
+            Slice { samples: &[], rescale: Rescale::IDENTITY, padding: None, inverted: true };
+        let level = contrast.scale().unwrap().levels_of(&slice);
+        assert_eq!([level(0), level(65535), level(5)], [65535, 0, 65530]);
+        assert!(Contrast::Arbitrary { low: 1.0, high: 1.0 }.scale().is_err());
+    }
+
+    #[test]
+    fn stored_values_stay_storable() {
+        let rescale = Rescale::new(2.0, -100.0).unwrap();
+        assert_eq!(rescale.stored_air(0..=4095), 0);
+        assert_eq!(rescale.stored(50.0, 0..=4095), 75);
+        assert!(Rescale::new(0.0, 0.0).is_err());
+        assert!(Rescale::new(f64::NAN, 0.0).is_err());
+    }
+}
