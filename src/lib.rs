@@ -14,7 +14,7 @@
 //!
 //! **Engine**, pure: values in, values out. [`profile`]: what happens to each element. [`deid`]: does
 //! it. [`pixel`]: what else of the pixels may leave. [`deface`]: finds heads and removes faces.
-//! [`phantom`] and [`render`]: a head of nobody, and pictures of surfaces.
+//! [`phantom`], [`render`] and [`nifti`]: a head of nobody, pictures of surfaces, volumes without a DICOM header.
 //!
 //! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`crosswalk`]: the secrets of
 //! random pseudonyms. [`meter`]: counts.
@@ -42,6 +42,7 @@ pub mod dicom;
 
 pub mod deface;
 pub mod deid;
+pub mod nifti;
 pub mod phantom;
 pub mod pixel;
 pub mod profile;

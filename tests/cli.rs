@@ -31,6 +31,7 @@ fn every_command_explains_itself() {
     for command in [
         "",
         "serve",
+        "deface",
         "deid",
         "demo",
         "keys",

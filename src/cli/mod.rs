@@ -1,6 +1,7 @@
 //! Commands: what a person types, and what is printed for a person to read.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // this is where efface speaks
 
+mod deface;
 mod deid;
 mod demo;
 mod inputs;
@@ -31,6 +32,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// De-identify files and folders with the same engine
     Deid(deid::DeidArgs),
+    /// Remove the face from a NIfTI volume of the head
+    Deface(deface::DefaceArgs),
     /// Show the whole way on an embedded study: nothing to install, nothing to configure
     Demo(demo::DemoArgs),
     /// Make and look at keys
@@ -84,6 +87,7 @@ pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Deid(args) => deid::run(args),
+        Command::Deface(args) => deface::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Keys(command) => keys(command),
         Command::Config(ConfigCommand::Check { file }) => serve::check(&file),

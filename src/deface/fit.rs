@@ -124,19 +124,6 @@ impl<'a> Fitter<'a> {
         Fitter { matches, depth_in_view, head, cavity }
     }
 
-    /// The same for the surface of a brain without skull: `brain` is fitted as if it were skin.
-    pub fn of_bare_brain(inside: &Mask, brain: &'a Mask) -> Self {
-        let depth_in_view = depth_in_view(inside);
-        let surface = Match {
-            template: &TEMPLATE.endocranium,
-            distance: signed_distance(brain),
-            points: surface_points(brain, &depth_in_view, ENDOCRANIUM_POINTS),
-            weight_of_template: 1.0,
-            weight_of_head: 0.8,
-        };
-        Fitter { matches: vec![surface], depth_in_view, head: brain, cavity: Some(brain) }
-    }
-
     /// The best pose with the template first turned by `turn`.
     ///
     /// `None` if there is nothing to fit it to.

@@ -62,6 +62,8 @@ pub struct Margins {
     face: Curve<5>,
     /// In the ear zone: leaves mastoid and temporal bone.
     ear: f32,
+    /// So much of the skin in the ear zone goes also where it lies nearer to the brain than that: temples.
+    ear_shell: f32,
     /// Where the skin itself lies nearer to the brain than that (an open skull, a child's forehead), this
     /// much of it still goes ...
     shell: f32,
@@ -74,6 +76,7 @@ impl Margins {
     pub const IN_BONE: Margins = Margins {
         face: Curve([(-18.0, 3.0), (-14.0, 4.0), (5.0, 4.0), (30.0, 6.0), (62.0, 8.5)]),
         ear: 11.0,
+        ear_shell: f32::NEG_INFINITY,
         shell: 6.0,
         least: 1.5,
     };
@@ -81,6 +84,7 @@ impl Margins {
     pub const IN_MR: Margins = Margins {
         face: Curve([(-18.0, 4.5), (-14.0, 5.5), (5.0, 5.5), (30.0, 7.5), (62.0, 10.0)]),
         ear: 13.0,
+        ear_shell: 6.0,
         shell: 6.0,
         least: 3.0,
     };
@@ -101,10 +105,12 @@ pub struct Depths {
 pub fn removal_depth(mni: Point, depths: Depths, margins: &Margins, grown_mm: f32) -> f32 {
     let [x, y, z] = [mni[0].abs(), mni[1], mni[2]];
     let Depths { brain, skin } = depths;
-    let off_brain = (brain - margins.face.at(z))
-        .max(least([skin + margins.shell + grown_mm, brain - margins.least]));
-    let face = least([face_depth(x, y, z) + grown_mm, off_brain]);
-    let ear = least([ear_depth(x, y, z) + grown_mm, brain - margins.ear]);
+    let off_brain = |margin: f32, shell: f32| {
+        (brain - margin).max(least([skin + shell + grown_mm, brain - margins.least]))
+    };
+    let face =
+        least([face_depth(x, y, z) + grown_mm, off_brain(margins.face.at(z), margins.shell)]);
+    let ear = least([ear_depth(x, y, z) + grown_mm, off_brain(margins.ear, margins.ear_shell)]);
     face.max(ear)
 }
 
