@@ -88,12 +88,16 @@ pub fn run(args: &DefaceArgs) -> Result<ExitCode, Problem> {
 
 /// CT reaches down to air; MR begins at or near 0.
 fn modality_of(nifti: &Nifti) -> Option<Modality> {
-    match *nifti.range().start() {
-        low if low <= -900.0 && low >= -4096.0 => Some(Modality::Ct),
-        low if low >= 0.0 => Some(Modality::Mr),
-        _ => None,
+    let low = *nifti.range().start();
+    if CT_LOWEST_HU.contains(&low) {
+        Some(Modality::Ct)
+    } else {
+        (low >= 0.0).then_some(Modality::Mr)
     }
 }
+
+/// The lowest value of a CT: air, or what scanners put outside the field of view.
+const CT_LOWEST_HU: std::ops::RangeInclusive<f32> = -4096.0..=-900.0;
 
 /// The evidence, or `None` if there is no head.
 fn deface(
