@@ -10,7 +10,8 @@
 )]
 
 use efface::deface::{
-    BodyPartHint, Contrast, Edit, Evidence, Finding, Level, Refusal, Rescale, Slice, Survey,
+    BodyPartHint, Contrast, Edit, Evidence, Finding, Level, Refusal, Region, Rescale, Slice, Stack,
+    Survey,
 };
 use efface::dicom::plane::{ImagePlane, PixelSpacing};
 use efface::phantom::Phantom;
@@ -168,23 +169,100 @@ fn outside_the_region_every_voxel_stays_and_inside_all_is_air() {
     }
 }
 
+/// Voxels that differ, over all slices.
+fn changed(before: &Series, after: &Defaced) -> Vec<bool> {
+    let slices = before.slices.iter().zip(&after.slices);
+    slices.flat_map(|(a, b)| a.iter().zip(b).map(|(a, b)| a != b)).collect()
+}
+
 #[test]
-fn a_lying_header_is_refused() {
-    // The right voxels under planes that are turned by half a turn about the long or the left-right axis.
+fn a_head_is_found_whichever_way_it_lies() {
+    // The right voxels under planes that are turned: a header that lies, or a patient on the side.
     let series = Series::of(Phantom::sampled_by(axial()));
-    let turned_about_z = planes([140.0, 160.0, -140.0], R, [0.0, -1.0, 0.0], [0.0, 0.0, 2.5], 100);
-    let turned_about_x = planes([-140.0, 160.0, 140.0], L, [0.0, -1.0, 0.0], [0.0, 0.0, -2.5], 100);
-    for planes in [turned_about_z, turned_about_x] {
+    let honest = changed(&series, &series.deface().unwrap());
+    let back = [0.0, -1.0, 0.0];
+    let lies = [
+        (
+            "half a turn about the long axis",
+            planes([140.0, 160.0, -140.0], R, back, [0.0, 0.0, 2.5], 100),
+        ),
+        (
+            "half a turn about the left-right axis",
+            planes([-140.0, 160.0, 140.0], L, back, [0.0, 0.0, -2.5], 100),
+        ),
+        ("on the side", planes([160.0, -140.0, -140.0], P, R, [0.0, 0.0, 2.5], 100)),
+    ];
+    for (name, planes) in lies {
         let lie = Series { planes, ..series.clone() };
-        let refusal = lie.deface().map(|d| d.evidence).unwrap_err();
-        let expected = matches!(
-            refusal,
-            Refusal::PoorFit { .. }
-                | Refusal::OrientationUnproven { .. }
-                | Refusal::ImplausiblePose { .. }
-        );
-        assert!(expected, "{refusal:?}");
+        let defaced = lie.deface().unwrap();
+        assert!(defaced.evidence.located.turned, "{name}");
+        let found = changed(&lie, &defaced);
+        let both = honest.iter().zip(&found).filter(|(a, b)| **a && **b).count();
+        let either = honest.iter().zip(&found).filter(|(a, b)| **a || **b).count();
+        assert!(both as f32 > 0.97 * either as f32, "{name}: {both} of {either} voxels");
     }
+}
+
+#[test]
+fn the_same_head_is_removed_from_other_planes_of_its_frame_of_reference() {
+    let thin = Series::of(Phantom::sampled_by(axial()));
+    let Finding::Head(head) = thin.locate(BodyPartHint::Unknown).unwrap() else { panic!() };
+    let sagittal = planes([0.0, -160.0, 120.0], P, I, [2.5, 0.0, 0.0], 1);
+    let scout = Phantom::sampled_by(sagittal.clone());
+    let own = head.anatomy().clone();
+    let carried = |grown_mm: f32| {
+        let stack = Stack::loose(&sagittal);
+        let contrast = Contrast::Hounsfield;
+        Region::carried(&own, stack, Level::Strict, contrast, -1000.0, grown_mm).unwrap()
+    };
+    let removed = |region: &Region| {
+        let mut samples = scout.slices[0].clone();
+        let edit = region.edit(scout.rescale, 0..=4095);
+        let change = region.apply(0, &mut samples, edit).unwrap();
+        let check = region.check().unwrap();
+        let slice =
+            Slice { samples: &samples, rescale: scout.rescale, padding: None, inverted: false };
+        check.add(&change, &slice).unwrap();
+        assert!(check.finish().unwrap().appearance.is_none());
+        samples.iter().map(|&s| s == edit.fill).collect::<Vec<bool>>()
+    };
+    let (exact, grown) = (removed(&carried(0.0)), removed(&carried(4.0)));
+    // The nose tip of the phantom and a place deep in its brain.
+    let at = |y: f64, z: f64| ((y + 160.0) / 2.0) as usize + 140 * ((120.0 - z) / 2.0) as usize;
+    let region = head.region(Level::Strict).unwrap();
+    for (y, z) in [(-90.0, -50.0), (0.0, 30.0), (-75.0, 0.0)] {
+        let there = region.contains([0.0, -y as f32, z as f32]);
+        assert_eq!(exact[at(y, z)], there, "{y} {z}");
+    }
+    assert!(exact.iter().zip(&grown).all(|(exact, grown)| *grown || !*exact));
+    assert!(grown.iter().filter(|b| **b).count() > exact.iter().filter(|b| **b).count());
+}
+
+#[test]
+fn facial_bones_stay_where_they_are_to_stay() {
+    let series = Series::of(Phantom::sampled_by(axial()));
+    let Finding::Head(head) = series.locate(BodyPartHint::Unknown).unwrap() else { panic!() };
+    let region = head.region(Level::KeepFacialBones).unwrap();
+    let (mut bone, mut soft) = (0, 0);
+    for (index, before) in series.slices.iter().enumerate() {
+        let mut after = before.clone();
+        let edit = region.edit(series.rescales[index], 0..=4095);
+        region.apply(index, &mut after, edit).unwrap();
+        for (before, after) in before.iter().zip(&after) {
+            let hu = before - 1024;
+            assert!(before == after || hu < 200, "bone of {hu} HU went");
+            soft += usize::from(before != after && hu > -100);
+        }
+        let plane = &series.planes[index];
+        bone += (0..before.len())
+            .filter(|&i| {
+                let p = plane.patient((i % plane.columns()) as f64, (i / plane.columns()) as f64);
+                before[i] - 1024 >= 200
+                    && region.contains([-p[0] as f32, -p[1] as f32, p[2] as f32])
+            })
+            .count();
+    }
+    assert!(bone > 500 && soft > 5000, "{bone} voxels of bone, {soft} of soft tissue");
 }
 
 #[test]

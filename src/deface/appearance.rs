@@ -8,7 +8,6 @@ use super::linear;
 use super::morphology::distance_to;
 use super::pose::Frame;
 use super::refusal::Refusal;
-use super::region::Level;
 use super::survey::Volume;
 use super::template::TEMPLATE;
 use super::zones::Margins;
@@ -89,10 +88,11 @@ impl Appearance {
         })
     }
 
-    /// Refuses whatever shows a face, has lost brain, or lost too much or too little.
+    /// Refuses whatever shows a face, has lost brain, or lost too much or too little: at every level the same,
+    /// so that a face whose bones stay is refused.
     ///
     /// Conditions are stated as what must hold, so that a NaN is refused.
-    pub(super) fn require_faceless(&self, _level: Level) -> Result<(), Refusal> {
+    pub(super) fn require_faceless(&self) -> Result<(), Refusal> {
         if self.brain_cells_changed > 0 {
             return Err(Refusal::BrainTouched { cells: self.brain_cells_changed });
         }

@@ -74,7 +74,7 @@ impl<'a> Check<'a> {
             (Some(original), Some(survey)) => {
                 let before = Before { anatomy, original };
                 let appearance = Appearance::measure(&before, &survey.volume()?)?;
-                appearance.require_faceless(self.region.level())?;
+                appearance.require_faceless()?;
                 Some(appearance)
             }
             _ => None,
@@ -233,8 +233,7 @@ mod tests {
             assert!(caught, "{name}: {by_voxel:?}");
 
             let after = survey(&phantom, &output).volume().unwrap();
-            let looked = Appearance::measure(&before, &after)
-                .and_then(|a| a.require_faceless(Level::Strict));
+            let looked = Appearance::measure(&before, &after).and_then(|a| a.require_faceless());
             assert_eq!(looked.is_err(), visible, "{name}: {looked:?}");
         }
     }

@@ -168,21 +168,18 @@ impl Volume {
         self.contrast.air().unwrap_or_else(|| self.background(outline.level))
     }
 
-    /// What most cells darker than tissue hold; 0, where that is next to nothing.
+    /// What most cells darker than tissue hold; 0, where noise reaches down to next to nothing.
     fn background(&self, tissue: f32) -> f32 {
-        const NEXT_TO_NOTHING: f32 = 0.2;
+        /// Shares of the tissue's level below which the least noise, and most of it, is next to nothing.
+        const LEAST: f32 = 0.2;
+        const MOST: f32 = 0.5;
         let dark = (0..self.value.data.len())
             .filter(|&i| self.inside.data[i] && self.value.data[i] < tissue)
             .map(|i| self.value.data[i]);
-        let (lowest, median) =
-            (Histogram::of(dark.clone()).lowest(), Histogram::of(dark).quantile(0.5));
-        if lowest <= NEXT_TO_NOTHING * tissue
-            && median.abs() < NEXT_TO_NOTHING.max(0.5) * tissue.abs()
-        {
-            0.0
-        } else {
-            median
-        }
+        let dark = Histogram::of(dark);
+        let (lowest, median) = (dark.lowest(), dark.quantile(0.5));
+        let is_nothing = lowest <= LEAST * tissue && median.abs() < MOST * tissue.abs();
+        if is_nothing { 0.0 } else { median }
     }
 
     /// Refuses what can't be a CT of a patient in HU.
