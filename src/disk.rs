@@ -144,14 +144,15 @@ pub fn sha256(mut reader: impl Read) -> io::Result<[u8; 32]> {
 /// What the system says.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
-    let parent = path.parent().unwrap_or(Path::new("."));
+    // The parent of a bare file name is the empty path, which nobody can open.
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let draft = path.with_extension("part");
     remove(&draft)?;
     let mut file = create(&draft)?;
     file.write_all(bytes)?;
     sync_file(&file)?;
     rename(&draft, path)?;
-    sync_dir(parent)
+    sync_dir(parent.unwrap_or(Path::new(".")))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use efface::nifti::Nifti;
 use efface::phantom::Phantom;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use support::gateway::{efface, printed};
+use support::gateway::{efface, printed, program};
 
 const SPACING_MM: f32 = 3.0;
 const SIDE: u32 = 90;
@@ -104,6 +104,17 @@ fn the_phantom_loses_its_face_and_nothing_else_changes() {
         assert!((0.03..0.6).contains(&share), "{name}: {share} changed");
         assert_eq!(after, defaced(&before), "{name}: the same every time");
     }
+}
+
+/// As README has it.
+#[test]
+fn bare_file_names_are_files_of_the_working_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("head.nii"), nifti(&phantom())).unwrap();
+    let arguments = ["deface", "head.nii", "-o", "defaced.nii"];
+    let output = program().args(arguments).current_dir(&directory).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
+    assert!(directory.path().join("defaced.nii").exists());
 }
 
 #[test]
