@@ -4,7 +4,7 @@
 //! bytes are kept as they are: what isn't overwritten leaves bit-identical, header included. Layout:
 //! nifti1.h of the NIfTI Data Format Working Group, 2007.
 
-use crate::dicom::plane::{ImagePlane, PixelSpacing};
+use crate::dicom::plane::{ImagePlane, PixelSpacing, dot};
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
@@ -181,22 +181,33 @@ impl Nifti {
         self.bytes[self.place(index)].chunks_exact(width).map(|b| self.real(b)).collect()
     }
 
-    /// A slice in 65536 levels of [`Nifti::range`], for analysis, and the size of a level.
-    pub fn levels(&self, index: usize) -> (Vec<i32>, f64) {
-        let low = *self.range.start();
-        let step = (self.range.end() - low) / LEVELS;
-        let levels = self.slice(index).into_iter().map(|v| ((v - low) / step).round() as i32);
-        (levels.collect(), f64::from(step))
+    /// A slice in 65536 levels of [`Nifti::range`], for analysis.
+    pub fn levels(&self, index: usize) -> Vec<i32> {
+        self.slice(index).into_iter().map(|real| self.level(real)).collect()
     }
 
-    /// Puts a real-world value into samples of a slice.
-    pub fn fill(&mut self, index: usize, samples: impl Iterator<Item = usize>, real: f32) {
-        let (width, place) = (self.datatype.bytes(), self.place(index));
-        let stored = (f64::from(real) - self.intercept) / self.slope;
+    /// The size of a level.
+    pub fn step(&self) -> f32 {
+        (self.range.end() - self.range.start()) / LEVELS
+    }
+
+    fn level(&self, real: f32) -> i32 {
+        ((real - self.range.start()) / self.step()).round() as i32
+    }
+
+    /// Puts a real-world value into samples of a slice, as near as the file can store it: the level that they
+    /// then have.
+    pub fn fill(&mut self, index: usize, samples: impl Iterator<Item = usize>, real: f32) -> i32 {
+        let width = self.datatype.bytes();
+        let mut stored = [0; size_of::<f64>()];
+        let stored = &mut stored[..width];
+        self.datatype.write((f64::from(real) - self.intercept) / self.slope, stored);
+        let place = self.place(index);
         let slice = &mut self.bytes[place];
         for sample in samples {
-            self.datatype.write(stored, &mut slice[sample * width..][..width]);
+            slice[sample * width..][..width].copy_from_slice(stored);
         }
+        self.level(self.real(stored))
     }
 
     /// The file as it is to be written; compressed if it was.
@@ -312,10 +323,6 @@ impl<'a> Header<'a> {
             })
         }))
     }
-}
-
-fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
 fn length(a: [f64; 3]) -> f64 {

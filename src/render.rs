@@ -4,7 +4,7 @@
 //! Cells of 1.5 to 2 mm ([`crate::deface::Survey::with_cell`]) give good pictures of a head.
 
 use crate::deface::Volume;
-use crate::deface::grid::{Grid, Point};
+use crate::deface::grid::{Grid, Point, dot, unit};
 use image::{GrayImage, ImageFormat, Luma};
 use rayon::prelude::*;
 use std::io::Cursor;
@@ -140,18 +140,13 @@ impl Camera {
             hu.sample(moved(h)) - hu.sample(moved(-h))
         };
         let gradient: Point = std::array::from_fn(along);
-        let length = dot(gradient, gradient).sqrt().max(f32::MIN_POSITIVE);
-        let outward = gradient.map(|g| -g / length);
+        let outward = unit(gradient).map(|c| -c);
         let down = [0.0, 0.0, -1.0];
         let normal = [dot(outward, self.right), dot(outward, down), -dot(outward, self.forward)];
         let diffuse: f32 =
             LIGHTS.iter().map(|(to, strength)| strength * dot(normal, *to).max(0.0)).sum();
         ((AMBIENT + diffuse).powf(0.8).min(1.0) * 255.0) as u8
     }
-}
-
-fn dot(a: Point, b: Point) -> f32 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
 #[cfg(test)]

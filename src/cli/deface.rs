@@ -105,10 +105,9 @@ fn deface(
     modality: Modality,
     hint: BodyPartHint,
 ) -> Result<Option<Evidence>, Refusal> {
-    let (low, high) = nifti.range().into_inner();
-    let contrast = match modality {
-        Modality::Ct => Contrast::Hounsfield,
-        Modality::Mr => Contrast::Arbitrary { low, high },
+    let contrast = match (modality, nifti.range().into_inner()) {
+        (Modality::Ct, _) => Contrast::Hounsfield,
+        (Modality::Mr, (low, high)) => Contrast::Arbitrary { low, high },
     };
     let survey = survey(nifti, contrast)?;
     let region = match survey.locate(hint)? {
@@ -119,49 +118,43 @@ fn deface(
     // The check reads what will be written.
     let check = region.check()?;
     changes.par_iter().enumerate().try_for_each(|(index, change)| {
-        with_slice(nifti, index, low, |slice| check.add(change, slice))
+        with_slice(nifti, index, |slice| check.add(change, slice))
     })?;
     check.finish().map(Some)
 }
 
 fn survey(nifti: &Nifti, contrast: Contrast) -> Result<Survey, Refusal> {
     let survey = Survey::new(nifti.planes(), contrast)?;
-    let low = *nifti.range().start();
     (0..nifti.planes().len())
         .into_par_iter()
-        .try_for_each(|index| with_slice(nifti, index, low, |slice| survey.add(index, slice)))?;
+        .try_for_each(|index| with_slice(nifti, index, |slice| survey.add(index, slice)))?;
     Ok(survey)
 }
 
-/// Hands over a slice as levels above `low`.
+/// Hands over a slice as levels of the file's range.
 fn with_slice<T>(
     nifti: &Nifti,
     index: usize,
-    low: f32,
     then: impl FnOnce(&Slice<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
-    let (samples, step) = nifti.levels(index);
-    let rescale = Rescale::new(step, f64::from(low))?;
+    let samples = nifti.levels(index);
+    let rescale = Rescale::new(f64::from(nifti.step()), f64::from(*nifti.range().start()))?;
     then(&Slice { samples: &samples, rescale, padding: None, inverted: false })
 }
 
 /// Fills the region, slice by slice, and says what must be true of each.
 fn remove(nifti: &mut Nifti, region: &Region) -> Result<Vec<SliceChange>, Refusal> {
     /// Marks what is removed: no level has it.
-    const REMOVED: i32 = -1;
-    // Air as the file can store it, and the level that it is read back as.
+    const REMOVED: Edit = Edit { fill: -1, keep_from: None };
     let (low, high) = nifti.range().into_inner();
     let air = region.air().clamp(low, high);
     (0..nifti.planes().len())
         .map(|index| {
-            let (mut marked, _) = nifti.levels(index);
-            region.apply(index, &mut marked, Edit { fill: REMOVED, keep_from: None })?;
-            let removed = (0..marked.len()).filter(|&i| marked[i] == REMOVED);
-            let first = removed.clone().next();
-            nifti.fill(index, removed, air);
-            let (mut expected, _) = nifti.levels(index);
-            let fill = first.map_or(0, |i| expected[i]);
-            region.apply(index, &mut expected, Edit { fill, keep_from: None })
+            let mut marked = nifti.levels(index);
+            let mut change = region.apply(index, &mut marked, REMOVED)?;
+            let removed = (0..marked.len()).filter(|&i| marked[i] == REMOVED.fill);
+            change.edit.fill = nifti.fill(index, removed, air);
+            Ok(change)
         })
         .collect()
 }

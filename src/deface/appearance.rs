@@ -10,7 +10,6 @@ use super::pose::Frame;
 use super::refusal::Refusal;
 use super::survey::Volume;
 use super::template::TEMPLATE;
-use super::zones::Margins;
 use rayon::prelude::*;
 
 /// Bone, in HU.
@@ -224,10 +223,9 @@ fn removed_fraction(before: &Before<'_>, after: &Mask) -> f32 {
 /// A voxel counts in the cell around it, and in thick slices linearly up to the neighbouring slice.
 fn brain_cells_changed(before: &Before<'_>, after: &Volume) -> usize {
     let Before { anatomy, original } = before;
-    let margins = if anatomy.in_bone { &Margins::IN_BONE } else { &Margins::IN_MR };
     let cell_diagonal = after.value.lattice.spacing * 3f32.sqrt() / 2.0;
     let reach = cell_diagonal + original.stack.widest_gap_mm() as f32;
-    let deepest = (margins.least - reach).min(0.0);
+    let deepest = (anatomy.margins().least - reach).min(0.0);
     let changed = |i: usize| original.volume.value.data[i] != after.value.data[i];
     (0..after.value.data.len()).filter(|&i| anatomy.brain.data[i] <= deepest && changed(i)).count()
 }

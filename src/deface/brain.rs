@@ -5,7 +5,7 @@
 //! counts as brain, too. Of several answers the one that protects more is taken.
 
 use super::cavity;
-use super::grid::{Grid, Lattice, Mask, Point};
+use super::grid::{Grid, Lattice, Mask, Point, unit};
 use super::morphology::{largest_component, open, signed_distance};
 use super::pose::Frame;
 use super::survey::Volume;
@@ -212,12 +212,12 @@ impl Borders {
 /// Values along the normal of a point of the endocranium.
 fn profile(volume: &Volume, frame: &Frame, point: &SurfacePoint) -> Vec<f32> {
     let at = frame.to_patient(point.at);
-    let ahead = frame.to_patient(std::array::from_fn(|k| point.at[k] + normal(point.at)[k]));
-    let step: Point = std::array::from_fn(|k| ahead[k] - at[k]);
-    let length = step.iter().map(|c| c * c).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    let outwards = normal(point.at);
+    let ahead = frame.to_patient(std::array::from_fn(|k| point.at[k] + outwards[k]));
+    let step = unit(std::array::from_fn(|k| ahead[k] - at[k]));
     PROFILE_MM
         .map(|t| {
-            let place = std::array::from_fn(|k| at[k] + step[k] / length * t as f32);
+            let place = std::array::from_fn(|k| at[k] + step[k] * t as f32);
             volume.value.sample(place)
         })
         .collect()
@@ -230,8 +230,7 @@ fn normal(at: Point) -> Point {
         let moved = |by: f32| std::array::from_fn(|j| at[j] + if j == k { by } else { 0.0 });
         distance.sample(moved(2.0)) - distance.sample(moved(-2.0))
     });
-    let length = gradient.iter().map(|c| c * c).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    gradient.map(|c| c / length)
+    unit(gradient)
 }
 
 /// The neighbours of each point of the endocranium, nearest first, itself included.

@@ -4,11 +4,10 @@
 
 use super::grid::{Grid, Mask};
 use super::morphology::{close, distance_to, fill_holes, largest_component, open};
+use super::skin::SKIN_HU;
 use super::survey::Volume;
 use rayon::prelude::*;
 
-/// Tissue, averaged over a cell, in HU.
-const TISSUE_HU: f32 = -350.0;
 /// Bone, averaged over a cell, in HU.
 const BONE_HU: f32 = 170.0;
 /// A cell of bone has at least this many such cells in its 3 x 3 x 3 surroundings, itself included.
@@ -51,7 +50,7 @@ impl Cavity {
         let lattice = volume.value.lattice;
         let hu = &volume.value.data;
         let bone = bone(volume);
-        let tissue = Grid::from_fn(lattice, |i| hu[i] > TISSUE_HU);
+        let tissue = Grid::from_fn(lattice, |i| hu[i] > SKIN_HU);
         let enclosure =
             Enclosure::of(&Scene { bone: &bone, tissue: &tissue, inside: &volume.inside });
         let soft = |i: usize| hu[i] > SOFT_HU && volume.inside.data[i];

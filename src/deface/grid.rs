@@ -10,6 +10,17 @@ use rayon::prelude::*;
 /// A point or vector in RAS mm.
 pub type Point = [f32; 3];
 
+/// Scalar product.
+pub fn dot(a: Point, b: Point) -> f32 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+/// The unit vector along a vector; next to no vector gives next to none.
+pub fn unit(a: Point) -> Point {
+    let length = dot(a, a).sqrt().max(f32::MIN_POSITIVE);
+    a.map(|c| c / length)
+}
+
 /// LPS mm (DICOM) to RAS mm.
 pub fn ras(lps: [f64; 3]) -> Point {
     [-lps[0] as f32, -lps[1] as f32, lps[2] as f32]

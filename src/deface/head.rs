@@ -181,11 +181,10 @@ impl Head {
 impl Located {
     /// Every condition is stated as what must hold, so that a NaN is refused.
     fn require_plausible(&self) -> Result<(), Refusal> {
-        let cost_max = if self.endocranium.is_some() { COST_MAX_CT } else { COST_MAX_MR };
         let Closeness { median, p90, .. } = self.endocranium.unwrap_or(self.skin);
         let endocranium_close = self.endocranium.is_none()
             || (median <= ENDOCRANIUM_MEDIAN_MAX_MM && p90 <= ENDOCRANIUM_P90_MAX_MM);
-        let close = self.cost <= cost_max && endocranium_close;
+        let close = self.cost <= cost_max(self.endocranium.is_some()) && endocranium_close;
         if !close {
             return Err(Refusal::PoorFit { cost: self.cost, median_mm: median, p90_mm: p90 });
         }
@@ -225,7 +224,7 @@ fn oriented(fitter: &Fitter<'_>) -> Option<(Fit, f32)> {
         .filter_map(|turn| fitter.fit(turn))
         .collect();
     let (best, ratio) = winner(&half)?;
-    let limit = if fitter.sees_endocranium() { COST_MAX_CT } else { COST_MAX_MR };
+    let limit = cost_max(fitter.sees_endocranium());
     if best.pose.turn == Turn::NONE && best.cost <= limit && ratio <= TURNED_RATIO_MAX {
         return Some((best, ratio));
     }
@@ -238,6 +237,10 @@ fn oriented(fitter: &Fitter<'_>) -> Option<(Fit, f32)> {
     let mut all: Vec<Fit> = refined.collect();
     all.extend(half);
     winner(&all)
+}
+
+fn cost_max(sees_endocranium: bool) -> f32 {
+    if sees_endocranium { COST_MAX_CT } else { COST_MAX_MR }
 }
 
 /// So many of the other ways are looked at closely.

@@ -20,8 +20,6 @@ pub struct Rescale {
 impl Rescale {
     /// The usual form of unsigned CT: HU + 1024.
     pub const HU_PLUS_1024: Rescale = Rescale { slope: 1.0, intercept: -1024.0 };
-    /// No Modality LUT: stored values are all there is, as in most MR.
-    pub const IDENTITY: Rescale = Rescale { slope: 1.0, intercept: 0.0 };
 
     /// From Rescale Slope (0028,1053) and Rescale Intercept (0028,1052).
     ///
@@ -44,11 +42,6 @@ impl Rescale {
     pub fn stored(&self, real: f32, storable: RangeInclusive<i32>) -> i32 {
         let exact = ((real - self.intercept) / self.slope).round() as i32;
         exact.clamp(*storable.start(), *storable.end())
-    }
-
-    /// The stored value of air, -1000 HU.
-    pub fn stored_air(&self, storable: RangeInclusive<i32>) -> i32 {
-        self.stored(AIR_HU, storable)
     }
 }
 
@@ -162,8 +155,12 @@ mod tests {
     #[test]
     fn monochrome1_turns_arbitrary_values_round() {
         let contrast = Contrast::Arbitrary { low: 0.0, high: 65535.0 };
-        let slice =
-            Slice { samples: &[], rescale: Rescale::IDENTITY, padding: None, inverted: true };
+        let slice = Slice {
+            samples: &[],
+            rescale: Rescale::new(1.0, 0.0).unwrap(),
+            padding: None,
+            inverted: true,
+        };
         let level = contrast.scale().unwrap().levels_of(&slice);
         assert_eq!([level(0), level(65535), level(5)], [65535, 0, 65530]);
         assert!(Contrast::Arbitrary { low: 1.0, high: 1.0 }.scale().is_err());
@@ -172,7 +169,7 @@ mod tests {
     #[test]
     fn stored_values_stay_storable() {
         let rescale = Rescale::new(2.0, -100.0).unwrap();
-        assert_eq!(rescale.stored_air(0..=4095), 0);
+        assert_eq!(rescale.stored(AIR_HU, 0..=4095), 0);
         assert_eq!(rescale.stored(50.0, 0..=4095), 75);
         assert!(Rescale::new(0.0, 0.0).is_err());
         assert!(Rescale::new(f64::NAN, 0.0).is_err());

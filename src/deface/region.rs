@@ -1,12 +1,13 @@
 //! What is removed from each slice, voxel by voxel.
 
 use super::check::Check;
-use super::grid::{Grid, Lattice, Point, SampleRow, ras};
+use super::grid::{Grid, Lattice, Point, SampleRow};
 use super::head::{Anatomy, Head, Original};
 use super::intensity::{Contrast, Rescale};
 use super::refusal::Refusal;
 use super::stack::Stack;
-use super::survey::{CELL_MM, corners};
+use super::survey::CELL_MM;
+use super::template::TEMPLATE;
 use super::zones::{self, Depths, Margins};
 use rayon::prelude::*;
 use std::ops::{Range, RangeInclusive};
@@ -104,7 +105,7 @@ impl Region {
         air: f32,
         grown_mm: f32,
     ) -> Result<Self, Refusal> {
-        let lattice = Lattice::enclosing(stack.planes().iter().flat_map(corners).map(ras), CELL_MM);
+        let lattice = stack.lattice(CELL_MM);
         Region::on(Arc::clone(anatomy), stack, lattice, level, contrast, air, grown_mm)
     }
 
@@ -120,11 +121,11 @@ impl Region {
         if level == Level::KeepFacialBones && !contrast.is_hounsfield() {
             return Err(Refusal::BonesNotSeen);
         }
-        let margins = if anatomy.in_bone { &Margins::IN_BONE } else { &Margins::IN_MR };
-        let field = anatomy.removal_field(lattice, margins, grown_mm);
+        let field = anatomy.removal_field(lattice, grown_mm);
+        let least = anatomy.margins().least;
         let touching = (0..lattice.nodes())
             .filter(|&i| field.data[i] > 0.0)
-            .filter(|&i| anatomy.to_brain(lattice.point(lattice.node(i))) < margins.least)
+            .filter(|&i| anatomy.to_brain(lattice.point(lattice.node(i))) < least)
             .count();
         if touching > 0 {
             return Err(Refusal::BrainTouched { cells: touching });
@@ -136,11 +137,6 @@ impl Region {
     /// Where the head is.
     pub fn anatomy(&self) -> &Arc<Anatomy> {
         &self.anatomy
-    }
-
-    /// How much goes.
-    pub fn level(&self) -> Level {
-        self.level
     }
 
     /// The real-world value that is put in: air, or the background of the image.
@@ -274,19 +270,24 @@ impl Region {
 
 impl Anatomy {
     /// How deep each node of a lattice lies in what is removed, in about mm.
-    fn removal_field(&self, lattice: Lattice, margins: &Margins, grown_mm: f32) -> Grid<f32> {
+    fn removal_field(&self, lattice: Lattice, grown_mm: f32) -> Grid<f32> {
         Grid::from_fn(lattice, |i| {
             let at = lattice.point(lattice.node(i));
             let depths = Depths { brain: self.to_brain(at), skin: self.skin.sample(at) };
-            zones::removal_depth(self.frame.to_template(at), depths, margins, grown_mm)
+            zones::removal_depth(self.frame.to_template(at), depths, self.margins(), grown_mm)
         })
+    }
+
+    /// What is kept off the brain, whose border is known so or so well.
+    pub(super) fn margins(&self) -> &'static Margins {
+        if self.in_bone { &Margins::IN_BONE } else { &Margins::IN_MR }
     }
 
     /// Signed distance of a point to the brain, mm. Beyond the series in which the head was found it is that
     /// to the template's.
     pub(super) fn to_brain(&self, at: Point) -> f32 {
         self.brain.sample_inside(at).unwrap_or_else(|| {
-            let template = &super::template::TEMPLATE.endocranium.distance;
+            let template = &TEMPLATE.endocranium.distance;
             template.sample(self.frame.to_template(at)) * self.frame.mean_scale()
         })
     }

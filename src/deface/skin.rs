@@ -6,7 +6,7 @@ use super::morphology::{both, close, fill_holes, largest_component, open, smooth
 use super::survey::Volume;
 
 /// Half-way between air and soft tissue, shifted towards air: partial volume at the skin.
-const SKIN_HU: f32 = -350.0;
+pub const SKIN_HU: f32 = -350.0;
 /// Head rests, tubes and cables are thinner than this in CT, mm; in MR they hardly show.
 const OPENING_CT_MM: f32 = 6.0;
 const OPENING_MR_MM: f32 = 3.0;
@@ -61,7 +61,8 @@ fn mr_level(volume: &Volume) -> f32 {
     let values =
         || (0..smoothed.data.len()).filter(|&i| volume.inside.data[i]).map(|i| smoothed.data[i]);
     let all = Histogram::of(values());
-    let tissue = Histogram::of(values().map(|v| v.min(all.quantile(BRIGHTEST_QUANTILE)))).otsu();
+    let brightest = all.quantile(BRIGHTEST_QUANTILE);
+    let tissue = Histogram::of(values().map(|v| v.min(brightest))).otsu();
     let dark = Histogram::of(values().filter(|&v| v < tissue)).otsu();
     let lowest = all.lowest();
     let [least, most] = LEVEL_SHARES.map(|share| lowest + share * (tissue - lowest));

@@ -1,5 +1,6 @@
 //! The slices of a series as one volume: order, neighbours and gaps.
 
+use super::grid::{Lattice, ras};
 use super::refusal::Refusal;
 use crate::dicom::plane::{ImagePlane, dot};
 
@@ -73,6 +74,11 @@ impl Stack {
         &self.planes
     }
 
+    /// The lattice around all voxels.
+    pub(super) fn lattice(&self, cell_mm: f32) -> Lattice {
+        Lattice::enclosing(self.planes.iter().flat_map(corners).map(ras), cell_mm)
+    }
+
     /// The widest gap between neighbouring slices along the normal, mm.
     pub fn widest_gap_mm(&self) -> f64 {
         self.widest_gap_mm
@@ -89,6 +95,12 @@ impl Stack {
             std::array::from_fn(|k| there[k] - own[k])
         })
     }
+}
+
+/// Corners of a slice at the outer edges of its voxels, LPS mm.
+fn corners(plane: &ImagePlane) -> [[f64; 3]; 4] {
+    let (right, bottom) = (plane.columns() as f64 - 0.5, plane.rows() as f64 - 0.5);
+    [(-0.5, -0.5), (right, -0.5), (-0.5, bottom), (right, bottom)].map(|(c, r)| plane.patient(c, r))
 }
 
 fn same_sampling(a: &ImagePlane, b: &ImagePlane) -> bool {

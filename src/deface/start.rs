@@ -2,7 +2,7 @@
 //!
 //! In CT from the endocranium; in MR from the vertex, in whichever direction it is assumed to lie.
 
-use super::grid::{Mask, Point};
+use super::grid::{Mask, Point, dot};
 use super::pose::Turn;
 
 /// Centre, then rotation.
@@ -109,8 +109,4 @@ fn extent(mask: &Mask, direction: Point) -> (f32, f32) {
 
 fn along(from: Point, direction: Point, by: f32) -> Point {
     std::array::from_fn(|k| from[k] + direction[k] * by)
-}
-
-fn dot(a: Point, b: Point) -> f32 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }

@@ -71,7 +71,7 @@ impl Survey {
     ) -> Result<Self, Refusal> {
         let scale = contrast.scale()?;
         let stack = Stack::new(planes)?;
-        let lattice = Lattice::enclosing(planes.iter().flat_map(corners).map(ras), cell_mm);
+        let lattice = stack.lattice(cell_mm);
         let extent = lattice.size.iter().max().map_or(0.0, |&n| n as f64 * f64::from(cell_mm));
         if extent > EXTENT_MAX_MM {
             return Err(Refusal::TooLarge { limit_mm: EXTENT_MAX_MM });
@@ -266,10 +266,4 @@ fn levels(scale: &Scale, slice: &Slice<'_>, samples: &[i32], repeat: usize, out:
     if repeat > 1 {
         *out = out.iter().flat_map(|&value| std::iter::repeat_n(value, repeat)).collect();
     }
-}
-
-/// Corners of a slice at the outer edges of its voxels, LPS mm.
-pub(super) fn corners(plane: &ImagePlane) -> [[f64; 3]; 4] {
-    let (right, bottom) = (plane.columns() as f64 - 0.5, plane.rows() as f64 - 0.5);
-    [(-0.5, -0.5), (right, -0.5), (-0.5, bottom), (right, bottom)].map(|(c, r)| plane.patient(c, r))
 }

@@ -51,10 +51,12 @@ const FACE_TOP: f32 = 62.0;
 const CHIN_FRONT: f32 = 88.0;
 const CHIN_LOW: f32 = -200.0;
 const CHIN_SLOPE: f32 = 0.55;
+
 /// The ear zone, a slab beside the head: ear, preauricular skin and angle of the jaw.
 const EAR_X_MIN: f32 = 50.0;
 const EAR_Y: std::ops::Range<f32> = -60.0..40.0;
 const EAR_Z: std::ops::Range<f32> = -92.0..12.0;
+
 /// Distances kept from the brain, mm of the patient.
 #[derive(Debug)]
 pub struct Margins {
