@@ -57,7 +57,7 @@ impl Series {
         let mut slices = self.slices.clone();
         let check = region.check()?;
         for (index, samples) in slices.iter_mut().enumerate() {
-            let edit = region.edit(self.rescales[index], -32768..=32767);
+            let edit = region.edit(self.rescales[index], false, -32768..=32767);
             let change = region.apply(index, samples, edit)?;
             check.add(&change, &self.slice(index, samples))?;
         }
@@ -217,7 +217,7 @@ fn the_same_head_is_removed_from_other_planes_of_its_frame_of_reference() {
     };
     let removed = |region: &Region| {
         let mut samples = scout.slices[0].clone();
-        let edit = region.edit(scout.rescale, 0..=4095);
+        let edit = region.edit(scout.rescale, false, 0..=4095);
         let change = region.apply(0, &mut samples, edit).unwrap();
         let check = region.check().unwrap();
         let slice =
@@ -246,7 +246,7 @@ fn facial_bones_stay_where_they_are_to_stay() {
     let (mut bone, mut soft) = (0, 0);
     for (index, before) in series.slices.iter().enumerate() {
         let mut after = before.clone();
-        let edit = region.edit(series.rescales[index], 0..=4095);
+        let edit = region.edit(series.rescales[index], false, 0..=4095);
         region.apply(index, &mut after, edit).unwrap();
         for (before, after) in before.iter().zip(&after) {
             let hu = before - 1024;

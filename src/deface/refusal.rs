@@ -95,6 +95,15 @@ pub enum Refusal {
         "facial bones are to be kept, but only CT shows them. Use the level `strict` for this series"
     )]
     BonesNotSeen,
+    /// The head isn't where another series of the frame of reference has it.
+    #[error(
+        "the head lies elsewhere than in the series that shows it best (agreement {agreement:.2}): the patient moved. \
+         Deface it by hand"
+    )]
+    Moved {
+        /// Dice's coefficient of the two outlines.
+        agreement: f32,
+    },
     /// The template doesn't fit the head.
     #[error(
         "the template doesn't fit: cost {cost:.1}, endocranium {median_mm:.1} mm median, {p90_mm:.1} mm at p90. \
