@@ -130,8 +130,11 @@ impl Head {
         let frame = fit.pose.frame();
         let brain = match cavity {
             Some(cavity) => Brain::in_bone(&volume, cavity, &frame),
-            None => Brain::by_brightness(&volume, &frame, fitter.depth_in_view())
-                .ok_or(Refusal::NoBrainInView)?,
+            None => {
+                let (skin, in_view) = (fitter.skin_distance(), fitter.depth_in_view());
+                Brain::by_brightness(&volume, &frame, skin, in_view)
+                    .ok_or(Refusal::NoBrainInView)?
+            }
         };
         let located = Located {
             cost: fit.cost,
