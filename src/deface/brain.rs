@@ -106,7 +106,7 @@ const GUARD_SHARE: f32 = 0.55;
 const GUARD_OPENING_MM: f32 = 4.5;
 /// It isn't followed farther than this beyond the template's border, mm ...
 const GUARD_REACH_MM: f32 = 8.0;
-/// ... nor, where the skull was seen under the scalp, beyond the border that was found.
+/// ... nor farther than this beyond the border that was found, or that is the farthest possible.
 const GUARD_BEYOND_SKULL_MM: f32 = 2.0;
 /// Its border is seen, not modelled: so much less is kept off it, mm.
 const GUARD_SLACK_MM: f32 = 2.0;
@@ -153,8 +153,11 @@ const VALLEY_FROM_MM: i32 = -2;
 /// Neighbours whose median tells the local brightness, and the border.
 const LEVEL_NEIGHBOURS: usize = 25;
 const BORDER_NEIGHBOURS: usize = 13;
-/// Bounds of the shift.
-const SHIFT_MM: [f32; 2] = [-5.0, 7.0];
+/// Bounds of the shift: the border is never taken to lie inside the average's ...
+const SHIFT_MM: std::ops::RangeInclusive<f32> = 0.0..=7.0;
+/// ... and above orbits and nose, where thin bone parts brain from bright fat and mucosa, not much outside.
+/// (Measured in seven heads: at most 4 mm, within the margin on top of it.)
+const SHIFT_ABOVE_ORBITS_MM: f32 = 3.0;
 /// Where nothing was found, the border is taken to lie further out, mm.
 const SHIFT_UNKNOWN_MM: f32 = 2.0;
 /// Profiles that begin this near to the edge of the field of view don't count, mm.
@@ -208,12 +211,13 @@ impl Borders {
             .collect();
         let smoothed: Vec<f32> = neighbours
             .iter()
-            .map(|around| {
+            .zip(points)
+            .map(|(around, point)| {
                 let mut some: Vec<f32> =
                     around[..BORDER_NEIGHBOURS].iter().filter_map(|&m| found[m]).collect();
                 let enough = some.len() > 2;
                 let shift = median(&mut some).filter(|_| enough).unwrap_or(SHIFT_UNKNOWN_MM);
-                shift.clamp(SHIFT_MM[0], SHIFT_MM[1])
+                shift.clamp(*SHIFT_MM.start(), shift_max(point.at))
             })
             .collect();
         let mean = |around: &Vec<usize>| {
@@ -223,11 +227,12 @@ impl Borders {
         let shift: Vec<f32> = neighbours.iter().map(mean).collect();
         let reach = neighbours
             .iter()
-            .zip(&shift)
-            .map(|(around, shift)| {
+            .zip(shift.iter().zip(points))
+            .map(|(around, (shift, point))| {
                 let seen = around[..BORDER_NEIGHBOURS].iter().filter(|&&m| skull[m].is_some());
                 let sure = 2 * seen.count() > BORDER_NEIGHBOURS;
-                if sure { (shift + GUARD_BEYOND_SKULL_MM).min(GUARD_REACH_MM) } else { GUARD_REACH_MM }
+                let beyond = if sure { *shift } else { shift_max(point.at) };
+                (beyond + GUARD_BEYOND_SKULL_MM).min(GUARD_REACH_MM)
             })
             .collect();
         Borders { shift, reach }
@@ -257,6 +262,12 @@ impl Borders {
     fn median(&self) -> f32 {
         median(&mut self.shift.clone()).unwrap_or(0.0)
     }
+}
+
+/// The farthest that the border can lie outwards of the template's at a point, mm.
+fn shift_max([_, y, z]: Point) -> f32 {
+    let above_orbits = y > 25.0 && z < -8.0;
+    if above_orbits { SHIFT_ABOVE_ORBITS_MM } else { *SHIFT_MM.end() }
 }
 
 /// Where a profile that runs from brain to scalp crosses the skull, mm: the outermost valley that is
