@@ -111,12 +111,7 @@ const GUARD_BEYOND_SKULL_MM: f32 = 2.0;
 /// Its border is seen, not modelled: so much less is kept off it, mm.
 const GUARD_SLACK_MM: f32 = 2.0;
 
-fn bright_core(
-    volume: &Volume,
-    template: &Grid<f32>,
-    reach: &Grid<f32>,
-    brightness: f32,
-) -> Mask {
+fn bright_core(volume: &Volume, template: &Grid<f32>, reach: &Grid<f32>, brightness: f32) -> Mask {
     let bright = Grid::from_fn(template.lattice, |i| {
         template.data[i] < reach.data[i]
             && volume.inside.data[i]
