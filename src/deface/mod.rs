@@ -42,6 +42,7 @@
 //! never a distance to the patient's skin in air; an outline of fill against noise would be the face.
 
 mod appearance;
+mod bare;
 mod brain;
 mod cavity;
 mod check;
@@ -61,6 +62,7 @@ mod stack;
 mod start;
 mod survey;
 mod template;
+mod wrap;
 mod zones;
 
 pub use appearance::{Appearance, Front};
