@@ -43,6 +43,7 @@
 
 mod agreement;
 mod appearance;
+mod bare;
 mod brain;
 mod cavity;
 mod check;
@@ -64,6 +65,7 @@ mod stack;
 mod start;
 mod survey;
 mod template;
+mod wrap;
 mod zones;
 
 pub use appearance::{Appearance, Front};

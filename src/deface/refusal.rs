@@ -138,6 +138,15 @@ pub enum Refusal {
         /// Angle to the patient axes.
         rotation_deg: f32,
     },
+    /// Tissue at the edge of the field of view, apart from the head: MR that wraps round.
+    #[error(
+        "{ml:.0} mL of tissue lie apart from the head at the edge of the field of view: the image wraps round, and part \
+         of the face may show behind the head. Deface it by hand, or drop the series"
+    )]
+    Wrapped {
+        /// Volume of the largest piece.
+        ml: f32,
+    },
     /// The skull has a large hole towards the face.
     #[error(
         "the skull is open towards the face ({gain_ml:.0} mL of brain without bone, {leak_ml:.0} mL leaking out): the \
