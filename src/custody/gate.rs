@@ -134,7 +134,7 @@ impl Facts {
             ClassPolicy::PixelCheck => self.decide_burned_in(class, profile),
             ClassPolicy::RoiFilter => match profile.faces() {
                 Faces::Leave { .. } => pass(FaceDuty::Left),
-                Faces::Remove | Faces::Withhold => Verdict::Withhold(
+                Faces::Remove(_) | Faces::Withhold => Verdict::Withhold(
                     Code::RoiMayTraceFace,
                     "contours and segments are not clipped yet",
                 ),
@@ -178,17 +178,19 @@ impl Facts {
                 Code::NoDefacer,
                 "the profile does not say what to do about faces",
             ),
-            Faces::Remove if class.uid != uids::CT_IMAGE_STORAGE => {
+            Faces::Remove(_) if class.uid != uids::CT_IMAGE_STORAGE => {
                 Verdict::Withhold(Code::NoDefacer, "only single-frame CT is defaced so far")
             }
-            Faces::Remove if self.localizer => {
+            Faces::Remove(_) if self.localizer => {
                 Verdict::Withhold(Code::Localizer, "Image Type (0008,0008) says LOCALIZER")
             }
-            Faces::Remove if device.is_some() && self.burned_in == Some(true) => Verdict::Withhold(
-                Code::BurnedInText,
-                "a volume with text burned in: face and text are not both cleaned",
-            ),
-            Faces::Remove => Verdict::Pass(Duty { face: FaceDuty::Clear, device: None }),
+            Faces::Remove(_) if device.is_some() && self.burned_in == Some(true) => {
+                Verdict::Withhold(
+                    Code::BurnedInText,
+                    "a volume with text burned in: face and text are not both cleaned",
+                )
+            }
+            Faces::Remove(_) => Verdict::Pass(Duty { face: FaceDuty::Clear, device: None }),
         }
     }
 }

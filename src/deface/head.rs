@@ -123,6 +123,17 @@ impl Survey {
 
 impl Head {
     fn locate(stack: Stack, volume: Volume, cavity: Option<&Mask>) -> Result<Self, Refusal> {
+        let head = Head::guess(stack, volume, cavity)?;
+        head.located().require_plausible()?;
+        Ok(head)
+    }
+
+    /// What fits best, however badly.
+    pub(super) fn guess(
+        stack: Stack,
+        volume: Volume,
+        cavity: Option<&Mask>,
+    ) -> Result<Self, Refusal> {
         let outline = Outline::of(&volume);
         let solid = outline.solid(&volume);
         let fitter = Fitter::new(&volume.inside, &solid, cavity);
@@ -146,7 +157,6 @@ impl Head {
             leak_ml: brain.leak_ml,
             border_shift_mm: brain.border_shift_mm,
         };
-        located.require_plausible()?;
         let anatomy = Anatomy {
             frame,
             brain: brain.distance,

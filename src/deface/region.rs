@@ -4,6 +4,7 @@ use super::check::Check;
 use super::grid::{Grid, Lattice, Point, SampleRow};
 use super::head::{Anatomy, Head, Original};
 use super::intensity::{Contrast, Rescale};
+use super::pose::Frame;
 use super::refusal::Refusal;
 use super::stack::Stack;
 use super::survey::CELL_MM;
@@ -33,7 +34,7 @@ pub struct Region {
     /// Real-world value with which the region is filled.
     air: f32,
     /// Depth in the region at each node, in about mm.
-    field: Grid<f32>,
+    pub(super) field: Grid<f32>,
     /// Per cell (by its lower corner): removed, kept, or crossed by the region's border.
     cells: Grid<Content>,
 }
@@ -53,6 +54,11 @@ pub struct Edit {
 impl Edit {
     fn keeps(self, stored: i32) -> bool {
         self.keep_from.is_some_and(|from| stored >= from)
+    }
+
+    /// Stored values with the fill in place of whatever may stay as bone.
+    pub(super) fn without_bone(self, samples: &[i32]) -> Vec<i32> {
+        samples.iter().map(|&s| if self.keeps(s) { self.fill } else { s }).collect()
     }
 }
 
@@ -132,6 +138,11 @@ impl Region {
         }
         let cells = Grid::from_fn(lattice, |i| content(&field, lattice.node(i)));
         Ok(Region { anatomy, stack, original: None, level, air, field, cells })
+    }
+
+    /// How much of the face goes.
+    pub fn level(&self) -> Level {
+        self.level
     }
 
     /// Where the head is.
@@ -269,8 +280,13 @@ impl Region {
 }
 
 impl Anatomy {
+    /// The head's frame of reference in the patient.
+    pub(crate) fn frame(&self) -> Frame {
+        self.frame
+    }
+
     /// How deep each node of a lattice lies in what is removed, in about mm.
-    fn removal_field(&self, lattice: Lattice, grown_mm: f32) -> Grid<f32> {
+    pub(super) fn removal_field(&self, lattice: Lattice, grown_mm: f32) -> Grid<f32> {
         Grid::from_fn(lattice, |i| {
             let at = lattice.point(lattice.node(i));
             let depths = Depths { brain: self.to_brain(at), skin: self.skin.sample(at) };
@@ -285,7 +301,7 @@ impl Anatomy {
 
     /// Signed distance of a point to the brain, mm. Beyond the series in which the head was found it is that
     /// to the template's.
-    pub(super) fn to_brain(&self, at: Point) -> f32 {
+    pub(crate) fn to_brain(&self, at: Point) -> f32 {
         self.brain.sample_inside(at).unwrap_or_else(|| {
             let template = &TEMPLATE.endocranium.distance;
             template.sample(self.frame.to_template(at)) * self.frame.mean_scale()
