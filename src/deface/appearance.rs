@@ -31,11 +31,12 @@ const LIKE_BONE_MAX: f32 = 0.30;
 /// Share of the head that is removed.
 const REMOVED: std::ops::RangeInclusive<f32> = 0.08..=0.45;
 /// The same where bone stays.
-const REMOVED_SOFT: std::ops::RangeInclusive<f32> = 0.04..=0.40;
+const REMOVED_SOFT: std::ops::RangeInclusive<f32> = 0.05..=0.40;
 /// A cell with one voxel in sixty as dense as bone, the rest air, is above air by this, HU.
 const EMPTY_HU: f32 = 20.0;
-/// Bone lies right under the skin only here and there.
-const SPECKLED_MAX: f32 = 0.5;
+/// Bone lies right under the skin only here and there. (Measured: 5 to 16 % on four heads; 44 % with every eighth
+/// voxel of soft tissue as dense as bone.)
+const SPECKLED_MAX: f32 = 0.3;
 /// Fewer frontal pixels than this have no relief to speak of.
 const PIXELS_MIN: usize = 60;
 /// Fewer cells of facial skin than this are no face in view.
