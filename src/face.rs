@@ -54,6 +54,9 @@ impl SliceFacts {
     /// # Errors
     /// [`Error::Attribute`], [`Error::Refused`].
     pub fn of(source: &Dataset) -> Result<Self, Error> {
+        if frame::frames_of(source)? != 1 {
+            return Err(Error::Attribute("Number of Frames (0028,0008)"));
+        }
         let number = |tag, name| source.number(tag).ok_or(Error::Attribute(name));
         let slope = number(tags::RESCALE_SLOPE, "Rescale Slope (0028,1053)")?;
         let intercept = number(tags::RESCALE_INTERCEPT, "Rescale Intercept (0028,1052)")?;
@@ -161,7 +164,7 @@ where
     let planes: Vec<ImagePlane> = facts.iter().map(|f| f.plane).collect();
     let survey = Survey::new(&planes, Contrast::Hounsfield)?;
     facts.par_iter().enumerate().try_for_each(|(index, facts)| -> Result<(), Error> {
-        let (_, frame) = open(index)?.frame()?;
+        let (_, frame) = open(index)?.frame_at(0)?;
         Ok(survey.add(index, &facts.slice(&frame.samples()))?)
     })?;
     match survey.locate(hint)? {
@@ -205,7 +208,7 @@ impl<'a> Removal<'a> {
     /// # Errors
     /// [`Error`].
     pub fn treat(&self, index: usize, object: &Object<Identified>) -> Result<Treated, Error> {
-        let (format, mut frame) = object.frame()?;
+        let (format, mut frame) = object.frame_at(0)?;
         let before = frame.samples();
         let mut samples = before.clone();
         let (low, high) = format.range();
@@ -221,7 +224,7 @@ impl<'a> Removal<'a> {
     /// # Errors
     /// [`Error`].
     pub fn confirm(&self, treated: &Confirmation, draft: &Object<Drafted>) -> Result<(), Error> {
-        let after = draft.samples()?;
+        let after = draft.samples_at(0)?;
         let facts = &self.defacing.facts[treated.change.slice];
         self.check.add(&treated.change, &facts.slice(&after))?;
         let claim = InstanceClaim {

@@ -341,7 +341,8 @@ impl<'a> Stage<'a> {
                 Ok(treated) => treated,
             };
             let ((format, frame), confirmation) = treated.split();
-            let pixels = Wanted::Other(format, frame);
+            let make = move |_| Ok(frame.clone());
+            let pixels = Wanted::Frames { format, count: 1, make: &make };
             let scrubbed = object.scrub(self.grant, &self.engine, FaceStatement::Removed, pixels);
             match scrubbed.and_then(|object| object.draft(&self.draft_path(instance))) {
                 Ok(draft) => Ok(removal.confirm(&confirmation, &draft).map(|()| draft)),
