@@ -141,8 +141,10 @@ impl Facts {
             ClassPolicy::PixelCheck => self.decide_burned_in(class, profile),
             ClassPolicy::RoiFilter => match profile.faces() {
                 Faces::Leave { .. } => pass(FaceDuty::Left),
-                Faces::Remove if class.uid == uids::RT_STRUCTURE_SET_STORAGE => pass(FaceDuty::Cut),
-                Faces::Remove | Faces::Withhold => Verdict::Withhold(
+                Faces::Remove(_) if class.uid == uids::RT_STRUCTURE_SET_STORAGE => {
+                    pass(FaceDuty::Cut)
+                }
+                Faces::Remove(_) | Faces::Withhold => Verdict::Withhold(
                     Code::RoiMayTraceFace,
                     "only contours (RT Structure Set) are cut where a face was removed, segments are not",
                 ),
@@ -186,24 +188,26 @@ impl Facts {
                 Code::NoDefacer,
                 "the profile does not say what to do about faces",
             ),
-            Faces::Remove if Sight::of(class.uid).is_none() => {
+            Faces::Remove(_) if Sight::of(class.uid).is_none() => {
                 Verdict::Withhold(Code::NoDefacer, "only CT, MR and PET are defaced")
             }
-            Faces::Remove if self.localizer && is_projected(class) => {
+            Faces::Remove(_) if self.localizer && is_projected(class) => {
                 let why =
                     "Image Type (0008,0008) says LOCALIZER: a projection that shows a profile";
                 Verdict::Withhold(Code::Localizer, why)
             }
-            Faces::Remove if self.projection => {
+            Faces::Remove(_) if self.projection => {
                 let why =
                     "Image Type (0008,0008) names a projection, or curved planes, through a volume";
                 Verdict::Withhold(Code::Rendering, why)
             }
-            Faces::Remove if device.is_some() && self.burned_in == Some(true) => Verdict::Withhold(
-                Code::BurnedInText,
-                "a volume with text burned in: face and text are not both cleaned",
-            ),
-            Faces::Remove => Verdict::Pass(Duty { face: FaceDuty::Clear, device: None }),
+            Faces::Remove(_) if device.is_some() && self.burned_in == Some(true) => {
+                Verdict::Withhold(
+                    Code::BurnedInText,
+                    "a volume with text burned in: face and text are not both cleaned",
+                )
+            }
+            Faces::Remove(_) => Verdict::Pass(Duty { face: FaceDuty::Clear, device: None }),
         }
     }
 }

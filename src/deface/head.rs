@@ -136,6 +136,29 @@ impl Survey {
 
 impl Head {
     fn locate(stack: Stack, volume: Volume, cavity: Option<&Mask>) -> Result<Self, Refusal> {
+        let head = Head::guess(stack, volume, cavity)?;
+        head.located().require_plausible()?;
+        head.require_unwrapped()?;
+        Ok(head)
+    }
+
+    /// A nose that an MR shows behind the head is not where the template has one.
+    fn require_unwrapped(&self) -> Result<(), Refusal> {
+        let Original { volume, outline, depth_in_view, .. } = &self.original;
+        if volume.contrast.is_hounsfield() {
+            return Ok(());
+        }
+        let ml = wrap::wrapped_ml(volume, outline, &self.anatomy.frame, depth_in_view);
+        let unwrapped = ml <= WRAPPED_MAX_ML;
+        if unwrapped { Ok(()) } else { Err(Refusal::Wrapped { ml }) }
+    }
+
+    /// What fits best, however badly.
+    pub(super) fn guess(
+        stack: Stack,
+        volume: Volume,
+        cavity: Option<&Mask>,
+    ) -> Result<Self, Refusal> {
         let outline = Outline::of(&volume);
         let solid = outline.solid(&volume);
         let fitter = Fitter::new(&volume.inside, &solid, cavity);
@@ -162,14 +185,6 @@ impl Head {
             leak_ml: brain.leak_ml,
             border_shift_mm: brain.border_shift_mm,
         };
-        located.require_plausible()?;
-        if !volume.contrast.is_hounsfield() {
-            let ml = wrap::wrapped_ml(&volume, &outline, &frame, fitter.depth_in_view());
-            let unwrapped = ml <= WRAPPED_MAX_ML;
-            if !unwrapped {
-                return Err(Refusal::Wrapped { ml });
-            }
-        }
         let anatomy = Anatomy {
             frame,
             brain: brain.distance,

@@ -186,6 +186,15 @@ pub enum Refusal {
         /// Share of the original's facial skin near a remaining surface.
         fraction: f32,
     },
+    /// Where bone is to stay, noise as dense as bone is left of the skin.
+    #[error(
+        "something as dense as bone is left where {:.0} % of the facial skin was: too noisy for the level that keeps \
+         facial bones. Use the level `strict` for this series", fraction * 100.0
+    )]
+    SkinSpeckled {
+        /// Share of the original's facial skin that isn't empty.
+        fraction: f32,
+    },
     /// The original shows nothing where the template has a face.
     #[error(
         "no face where it should be ({pixels} pixels of its front): already defaced, or cut. Look at it"

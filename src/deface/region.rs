@@ -4,6 +4,7 @@ use super::check::Check;
 use super::grid::{Grid, Lattice, Point, SampleRow};
 use super::head::{Anatomy, Head, Original};
 use super::intensity::{Contrast, Rescale};
+use super::pose::Frame;
 use super::refusal::Refusal;
 use super::stack::Stack;
 use super::survey::CELL_MM;
@@ -34,7 +35,7 @@ pub struct Region {
     /// Real-world value with which the region is filled.
     air: f32,
     /// Depth in the region at each node, in about mm.
-    field: Grid<f32>,
+    pub(super) field: Grid<f32>,
     /// Per cell (by its lower corner): removed, kept, or crossed by the region's border.
     cells: Grid<Content>,
 }
@@ -54,6 +55,11 @@ pub struct Edit {
 impl Edit {
     fn keeps(self, stored: i32) -> bool {
         self.keep_from.is_some_and(|from| stored >= from)
+    }
+
+    /// Stored values with the fill in place of whatever may stay as bone.
+    pub(super) fn without_bone(self, samples: &[i32]) -> Vec<i32> {
+        samples.iter().map(|&s| if self.keeps(s) { self.fill } else { s }).collect()
     }
 }
 
@@ -133,6 +139,11 @@ impl Region {
         }
         let cells = Grid::from_fn(lattice, |i| content(&field, lattice.node(i)));
         Ok(Region { anatomy, stack, original: None, level, contrast, air, field, cells })
+    }
+
+    /// How much of the face goes.
+    pub fn level(&self) -> Level {
+        self.level
     }
 
     /// Where the head is.
@@ -282,8 +293,13 @@ impl Region {
 }
 
 impl Anatomy {
+    /// The head's frame of reference in the patient.
+    pub(crate) fn frame(&self) -> Frame {
+        self.frame
+    }
+
     /// How deep each node of a lattice lies in what is removed, in about mm.
-    fn removal_field(&self, lattice: Lattice, grown_mm: f32) -> Grid<f32> {
+    pub(super) fn removal_field(&self, lattice: Lattice, grown_mm: f32) -> Grid<f32> {
         Grid::from_fn(lattice, |i| self.removal_depth(lattice.point(lattice.node(i)), grown_mm))
     }
 
@@ -305,7 +321,7 @@ impl Anatomy {
 
     /// Signed distance of a point to the brain, mm. Beyond the series in which the head was found it is that
     /// to the template's.
-    pub(super) fn to_brain(&self, at: Point) -> f32 {
+    pub(crate) fn to_brain(&self, at: Point) -> f32 {
         self.brain.sample_inside(at).unwrap_or_else(|| {
             let template = &TEMPLATE.endocranium.distance;
             template.sample(self.frame.to_template(at)) * self.frame.mean_scale()

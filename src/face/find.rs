@@ -28,7 +28,6 @@ pub struct Defacing {
     pub(super) series: Series,
     /// By volume; `None` where nothing is to be removed.
     pub(super) regions: Vec<Option<Region>>,
-    pub(super) level: Level,
     anatomy: Arc<Anatomy>,
 }
 
@@ -38,9 +37,10 @@ impl Defacing {
         KnownHead { anatomy: Arc::clone(&self.anatomy) }
     }
 
-    /// How much goes.
+    /// How much goes, where least goes.
     pub fn level(&self) -> Level {
-        self.level
+        let levels = self.regions.iter().flatten().map(Region::level);
+        levels.max().unwrap_or(Level::Strict)
     }
 }
 
@@ -65,7 +65,7 @@ pub fn find(
         Err(error) => Err((series, error)),
         Ok((_, None)) => Ok(Found::Clear(series)),
         Ok((regions, Some(anatomy))) => {
-            Ok(Found::Head(Box::new(Defacing { series, regions, level, anatomy })))
+            Ok(Found::Head(Box::new(Defacing { series, regions, anatomy })))
         }
     }
 }
@@ -108,7 +108,7 @@ fn own(
 ) -> Result<Option<Region>, Error> {
     match survey(series, volume, open)?.locate(hint)? {
         Finding::NoHead(_) => Ok(None),
-        Finding::Head(head) => Ok(Some(head.region(level)?)),
+        Finding::Head(head) => Ok(Some(head.region(level_in(level, series.contrast(volume)))?)),
     }
 }
 
@@ -123,7 +123,7 @@ pub fn carry(
     open: &Open<'_>,
 ) -> Result<Defacing, Error> {
     let regions = try_carry(&series, level, head, open)?;
-    Ok(Defacing { series, regions, level, anatomy: Arc::clone(&head.anatomy) })
+    Ok(Defacing { series, regions, anatomy: Arc::clone(&head.anatomy) })
 }
 
 fn try_carry(
@@ -164,9 +164,15 @@ fn carried(
     let contrast = series.contrast(volume);
     let air = air.unwrap_or_else(|| air_of(contrast));
     let stack = Stack::loose(&series.planes(volume));
+    let level = level_in(level, contrast);
     let region = Region::carried(head, stack, level, contrast, air, grown_mm)?;
     let reaches = (0..series.members(volume).len()).any(|slice| region.touches(slice));
     Ok(reaches.then_some(region))
+}
+
+/// Only in CT bone is told from soft tissue: elsewhere everything goes.
+fn level_in(level: Level, contrast: Contrast) -> Level {
+    if contrast.is_hounsfield() { level } else { Level::Strict }
 }
 
 /// Air where nobody looked: 0, or what is next to it.

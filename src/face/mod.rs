@@ -116,6 +116,7 @@ pub fn series_face(
 ) -> SeriesFace {
     let finding = match face {
         FaceStatement::Removed => "removed",
+        FaceStatement::SoftTissueRemoved => "soft-tissue-removed",
         FaceStatement::Left => "left",
         FaceStatement::Silent => "none-found",
     };

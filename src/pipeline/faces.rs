@@ -15,6 +15,7 @@ use crate::deid::FaceStatement;
 use crate::dicom::frame;
 use crate::face::{self, Defacing, Found, Frames, Heads, KnownHead, Removal, Series};
 use crate::pixel;
+use crate::profile::{FaceLevel, Faces};
 use crate::spool::quarantine::Code;
 use crate::standard::Sight;
 use rayon::prelude::*;
@@ -87,7 +88,7 @@ impl Stage<'_> {
                 Err(reason) => return self.stays(group, &reason),
             }
         }
-        let face = if points > 0 { FaceStatement::Removed } else { FaceStatement::Silent };
+        let face = if points > 0 { removed_to(self.level()) } else { FaceStatement::Silent };
         let line = face::series_face(self.pseudonym(group), clean.len(), face, &[]);
         Ok(Ok(Finished { clean, stay: Vec::new(), face: Some(line) }))
     }
@@ -107,7 +108,7 @@ impl Stage<'_> {
             Ok(cut) => cut,
             Err(reason) => return Ok(Err(reason.into())),
         };
-        let face = if cut.cut > 0 { FaceStatement::Removed } else { FaceStatement::Silent };
+        let face = if cut.cut > 0 { removed_to(self.level()) } else { FaceStatement::Silent };
         let scrubbed = object.scrub(self.grant, &self.engine, face, Wanted::Own);
         let draft = match scrubbed.and_then(|object| object.draft(&self.draft_path(instance))) {
             Ok(draft) => draft,
@@ -218,6 +219,7 @@ impl Stage<'_> {
         defacing: &Defacing,
     ) -> Result<Result<Finished, face::Error>, Failure> {
         let removal = Removal::new(defacing);
+        let statement = removed_to(defacing.level());
         let members = &group.members;
         let drafts = members.par_iter().enumerate().map(|(n, instance)| {
             let object = Object::open(instance.source.clone())?;
@@ -229,7 +231,7 @@ impl Stage<'_> {
             let wanted =
                 Wanted::Frames { format: index.format(), count: index.frames(), make: &make };
             crate::disk::remove(&self.draft_path(instance))?;
-            let scrubbed = object.scrub(self.grant, &self.engine, FaceStatement::Removed, wanted);
+            let scrubbed = object.scrub(self.grant, &self.engine, statement, wanted);
             match scrubbed.and_then(|object| object.draft(&self.draft_path(instance))) {
                 Ok(draft) => Ok(Ok(draft)),
                 Err(pixel::Error::Io(error)) => Err(Failure::Io(error)),
@@ -251,12 +253,24 @@ impl Stage<'_> {
         let clean = verified.map(|(instance, draft)| self.verified(instance, draft));
         let clean = clean.collect::<Result<Vec<_>, Failure>>()?;
         let pseudonym = self.pseudonym(group);
-        let line = face::series_face(pseudonym, clean.len(), FaceStatement::Removed, &evidence);
+        let line = face::series_face(pseudonym, clean.len(), statement, &evidence);
         Ok(Ok(Finished { clean, stay: Vec::new(), face: Some(line) }))
     }
 
+    /// How much of a face goes.
     fn level(&self) -> Level {
-        Level::Strict
+        match self.route.profile.faces() {
+            Faces::Remove(FaceLevel::KeepFacialBones { .. }) => Level::KeepFacialBones,
+            _ => Level::Strict,
+        }
+    }
+}
+
+/// What is said of a face of which so much was removed.
+fn removed_to(level: Level) -> FaceStatement {
+    match level {
+        Level::Strict => FaceStatement::Removed,
+        Level::KeepFacialBones => FaceStatement::SoftTissueRemoved,
     }
 }
 

@@ -271,7 +271,7 @@ fn said_by_the_object() -> String {
         ),
         (
             tags::RECOGNIZABLE_VISUAL_FEATURES,
-            "`NO` if a face was removed and the removal checked, `YES` if one may have left, else absent",
+            "`NO` if a face was removed and the removal checked, `YES` if one may have left or its bones stayed, else absent",
         ),
         (
             tags::BURNED_IN_ANNOTATION,
