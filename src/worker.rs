@@ -151,6 +151,7 @@ impl Worker {
             return Ok(study.instances.iter().map(|i| i.id.clone()).collect());
         };
         let outbox = Outbox::of(&self.spool, &route.destination);
+        self.keep_pictures(batch, &output)?;
         self.set_aside(batch, &route.destination, &output.withheld)?;
         if output.clean.is_empty() {
             outbox.discard(batch)?;
@@ -163,6 +164,15 @@ impl Worker {
         self.meter.released.add(instances);
         tracing::info!(batch, destination = route.destination, instances, "released");
         Ok(released)
+    }
+
+    /// Pictures of faces lie beside the originals, and go where they go.
+    fn keep_pictures(&self, batch: &str, output: &Output) -> Result<(), Trouble> {
+        let work = self.spool.dir(Place::Work).join(batch);
+        for (id, png) in &output.pictures {
+            disk::write_whole(&work.join(quarantine::picture_of(id)), png)?;
+        }
+        Ok(())
     }
 
     /// Puts instances aside for a destination, or for all.
@@ -213,6 +223,7 @@ impl Worker {
             disk::remove(&work)?;
         } else {
             for id in entry_ids(&work)?.iter().filter(|id| released.times(id) == 0) {
+                disk::remove(&work.join(quarantine::picture_of(id)))?;
                 disk::remove(&work.join(id))?;
             }
             self.spool.move_batch(batch, Place::Work, Place::Held)?;

@@ -8,6 +8,7 @@ use crate::deface::{
     Volume,
 };
 use crate::dicom::frame;
+use crate::render;
 use crate::standard::Sight;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -195,6 +196,14 @@ fn outlined(
     let volume = survey(series, volume, open)?.volume()?;
     let outline = Outline::of(&volume);
     Ok(Some((volume, outline)))
+}
+
+/// Sections of the largest volume of a series that stays inside, with what was found drawn in, as PNG for a
+/// reviewer; `None` if it is no volume that could be drawn.
+pub fn picture(series: &Series, open: &Open<'_>) -> Option<Vec<u8>> {
+    let largest = (0..series.volumes()).max_by_key(|&v| series.members(v).len())?;
+    let sketch = survey(series, largest, open).ok()?.sketch().ok()?;
+    render::found(&sketch).ok()
 }
 
 fn survey(series: &Series, volume: usize, open: &Open<'_>) -> Result<Survey, Error> {

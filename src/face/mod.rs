@@ -14,7 +14,7 @@ mod heads;
 mod removal;
 mod series;
 
-pub use find::{Defacing, Found, carry, find};
+pub use find::{Defacing, Found, carry, find, picture};
 pub use heads::{Heads, KnownHead};
 pub use removal::Removal;
 pub use series::{Frames, Series};

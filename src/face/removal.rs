@@ -4,9 +4,10 @@ use super::Error;
 use super::find::{Defacing, Open, by_instance};
 use crate::custody::object::{Drafted, FrameIndex, Object, Stop};
 use crate::custody::verify::{InstanceClaim, SliceAudit};
-use crate::deface::{Evidence, Refusal, Region, SliceChange};
+use crate::deface::{Evidence, Examined, Refusal, Region, SliceChange};
 use crate::dicom::frame::Frame;
 use crate::dicom::mosaic::Tile;
+use crate::render;
 use rayon::prelude::*;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +18,7 @@ pub struct Removal<'a> {
     changes: Mutex<Vec<Option<SliceChange>>>,
     /// The first reason why a frame was not made.
     trouble: Mutex<Option<Error>>,
+    picture: Mutex<Option<Vec<u8>>>,
 }
 
 impl<'a> Removal<'a> {
@@ -27,6 +29,7 @@ impl<'a> Removal<'a> {
             defacing,
             changes: Mutex::new((0..slices).map(|_| None).collect()),
             trouble: Mutex::default(),
+            picture: Mutex::default(),
         }
     }
 
@@ -128,7 +131,21 @@ impl<'a> Removal<'a> {
                 Ok(lock(audit).add(&slice.to_string(), &before, &after, Some(claim))?)
             })
         })?;
-        Ok(check.map(|check| check.finish()).transpose()?)
+        let Some(check) = check else { return Ok(None) };
+        let Examined { evidence, after, verdict } = check.examine()?;
+        let sketch = region.and_then(Region::sketch).filter(|_| lock(&self.picture).is_none());
+        if let (Some(after), Some(sketch)) = (after, sketch) {
+            let portrait = render::portrait(sketch.anatomy(), sketch.image(), Some(&after));
+            *lock(&self.picture) = portrait.ok();
+        }
+        verdict?;
+        Ok(Some(evidence))
+    }
+
+    /// The head before and after as PNG, for a reviewer inside; also if the check failed. Made by
+    /// [`Removal::confirm`].
+    pub fn picture(&self) -> Option<Vec<u8>> {
+        lock(&self.picture).take()
     }
 }
 

@@ -19,6 +19,7 @@ use crate::profile::{FaceLevel, Faces};
 use crate::spool::quarantine::Code;
 use crate::standard::Sight;
 use rayon::prelude::*;
+use std::sync::PoisonError;
 
 /// A series that may leave, or stays.
 type Decided = Result<Finished, Withheld>;
@@ -208,7 +209,11 @@ impl Stage<'_> {
             crate::disk::remove(&self.draft_path(instance))?;
             (self.done)();
         }
-        let ids = group.members.iter().map(|i| i.id.clone()).collect();
+        let ids: Vec<String> = group.members.iter().map(|i| i.id.clone()).collect();
+        if !self.has_picture(group) {
+            let series = series(group).ok();
+            self.show(group, series.and_then(|s| face::picture(&s, &|n| open(group, n))));
+        }
         Ok(Err(Withheld { code: Code::FaceNotCleared, detail: reason.to_string(), ids }))
     }
 
@@ -245,7 +250,9 @@ impl Stage<'_> {
             Err(reason) => return Ok(Err(reason)),
             Ok(drafts) => drafts,
         };
-        let evidence = match removal.confirm(&|n| open(group, n), &drafts) {
+        let confirmed = removal.confirm(&|n| open(group, n), &drafts);
+        self.show(group, removal.picture());
+        let evidence = match confirmed {
             Err(reason) => return Ok(Err(reason)),
             Ok(evidence) => evidence,
         };
@@ -255,6 +262,19 @@ impl Stage<'_> {
         let pseudonym = self.pseudonym(group);
         let line = face::series_face(pseudonym, clean.len(), statement, &evidence);
         Ok(Ok(Finished { clean, stay: Vec::new(), face: Some(line) }))
+    }
+
+    /// Keeps a picture of a series for reviewers inside; a later one of the same series replaces it.
+    fn show(&self, group: &Group<'_>, picture: Option<Vec<u8>>) {
+        if let (Some(first), Some(png)) = (group.members.first(), picture) {
+            let mut pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
+            pictures.insert(first.id.clone(), png);
+        }
+    }
+
+    fn has_picture(&self, group: &Group<'_>) -> bool {
+        let pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
+        group.members.first().is_some_and(|first| pictures.contains_key(&first.id))
     }
 
     /// How much of a face goes.

@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use survey::{Instance, Study};
 
 /// How studies are de-identified for one destination.
@@ -96,6 +96,8 @@ pub struct Output {
     pub withheld: Vec<Withheld>,
     /// What was done about faces.
     pub faces: Vec<SeriesFace>,
+    /// Pictures of series by the spool id of their first instance, PNG. They show faces: for inside only.
+    pub pictures: BTreeMap<String, Vec<u8>>,
 }
 
 impl Output {
@@ -108,6 +110,7 @@ impl Output {
             released: Vec::new(),
             withheld: Vec::new(),
             faces: Vec::new(),
+            pictures: BTreeMap::new(),
         }
     }
 }
@@ -174,8 +177,16 @@ pub fn run(
     let by_rule = has_rules.then(|| study.known.cleaner(Retained::BY_RULE));
     let engine = Engine::new(&route.profile, &pseudonyms, &cleaner)
         .with_rules_cleaned_by(by_rule.as_ref().unwrap_or(&cleaner));
-    let mut stage =
-        Stage { route, study, drafts, grant: &grant, engine, pseudonyms: &pseudonyms, done };
+    let mut stage = Stage {
+        route,
+        study,
+        drafts,
+        grant: &grant,
+        engine,
+        pseudonyms: &pseudonyms,
+        done,
+        pictures: Mutex::default(),
+    };
     let (pass, mut withheld) = stage.gate();
     let (mut volumes, mut contours, mut finished) = (Vec::new(), Vec::new(), Vec::new());
     for group in pass {
@@ -203,7 +214,8 @@ pub fn run(
     let (released, clean) = clean.into_iter().unzip();
     let patient = subject.pseudonymous_patient(&pseudonyms);
     let study = subject.pseudonymous_study(&pseudonyms);
-    Ok(Output { grant, patient, study, clean, released, withheld, faces })
+    let pictures = stage.pictures.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Output { grant, patient, study, clean, released, withheld, faces, pictures })
 }
 
 /// The instances of one series that owe the same to the face stage.
@@ -227,6 +239,7 @@ struct Stage<'a> {
     engine: Engine<'a>,
     pseudonyms: &'a Pseudonyms,
     done: &'a (dyn Fn() + Sync),
+    pictures: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
 impl<'a> Stage<'a> {
