@@ -16,7 +16,7 @@ mod support;
 use efface::dicom::plane::{ImagePlane, PixelSpacing};
 use efface::nifti::Nifti;
 use efface::phantom::Phantom;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use support::gateway::{efface, printed, program};
 use support::shared;
@@ -122,18 +122,146 @@ fn bare_file_names_are_files_of_the_working_directory() {
 fn what_is_no_head_is_not_written() {
     let directory = tempfile::tempdir().unwrap();
     let (input, out) = (directory.path().join("in.nii"), directory.path().join("out.nii"));
-    let side = SIDE as usize;
-    let ball: Vec<i16> = (0..phantom().len())
-        .map(|i| {
-            let at = [i % side, i / side % side, i / side / side].map(|c| c as f32 - 45.0);
-            if at.iter().map(|c| c * c).sum::<f32>() < 900.0 { 500 } else { 0 }
-        })
-        .collect();
-    std::fs::write(&input, nifti(&ball)).unwrap();
+    std::fs::write(&input, nifti(&ball())).unwrap();
     let output = run(&input, &out, &[]);
     assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
     assert!(printed(&output).contains("withheld, nothing was written"));
     assert!(!out.exists());
+}
+
+/// A ball: nothing that a head could be fitted to.
+fn ball() -> Vec<i16> {
+    let side = SIDE as usize;
+    let at = |i: usize| [i % side, i / side % side, i / side / side].map(|c| c as f32 - 45.0);
+    let inside = |i: usize| at(i).iter().map(|c| c * c).sum::<f32>() < 900.0;
+    (0..side * side * SLICES as usize).map(|i| if inside(i) { 500 } else { 0 }).collect()
+}
+
+/// A folder with a volume in it.
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn with(samples: &[i16]) -> Self {
+        let desk = Desk { folder: tempfile::tempdir().unwrap() };
+        std::fs::write(desk.path("in.nii"), nifti(samples)).unwrap();
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Defaces with a report; its exit code and what it prints.
+    fn report(&self, rest: &[&str]) -> (Option<i32>, String) {
+        let report = self.path("why");
+        let rest = [&["--report", report.to_str().unwrap()], rest].concat();
+        let output = run(&self.path("in.nii"), &self.path("out.nii"), &rest);
+        (output.status.code(), printed(&output))
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(self.path("why/report.json")).unwrap()).unwrap()
+    }
+
+    fn picture(&self, name: &str) -> image::RgbImage {
+        image::open(self.path(&format!("why/{name}"))).unwrap().into_rgb8()
+    }
+}
+
+#[test]
+fn the_report_says_what_was_done_and_shows_it() {
+    let desk = Desk::with(&phantom());
+    let (code, said) = desk.report(&["--explain"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("shows the patient's face: keep it inside"), "{said}");
+    let report = desk.json();
+    assert!(report["notice"].as_str().unwrap().contains("keep it inside"));
+    assert_eq!(report["level"], "strict");
+    let volume = &report["volumes"][0];
+    assert_eq!(volume["verdict"], "removed");
+    assert!(volume.get("reason").is_none());
+    assert_eq!(volume["slices"], SLICES);
+    assert!(volume["removed_voxels"].as_u64().unwrap() > 10_000);
+    let surviving = volume["figures"]["skin_surviving"].as_f64().unwrap();
+    assert!((0.0..0.03).contains(&surviving), "{surviving}");
+    assert_eq!(volume["pictures"], serde_json::json!(["before-after.png", "found.png"]));
+
+    let surfaces = desk.picture("before-after.png");
+    assert_eq!(surfaces.dimensions(), (768, 1024), "skin and bone, before and after");
+    let row = |n: u32| image::imageops::crop_imm(&surfaces, 0, 256 * n, 256, 256).to_image();
+    assert_ne!(row(0), row(1), "the face is gone");
+    let red = desk.picture("found.png").pixels().filter(|p| p.0 == [255, 60, 60]).count();
+    assert!(red > 500, "{red} pixels of the region's border");
+
+    let (code, said) = desk.report(&[]);
+    assert_eq!(code, Some(2), "the file is there already");
+    std::fs::remove_file(desk.path("out.nii")).unwrap();
+    assert!(said.contains("is there already"));
+    let (code, said) = desk.report(&[]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("holds a report already"), "{said}");
+    assert!(!desk.path("out.nii").exists());
+}
+
+#[test]
+fn what_is_withheld_is_reported_with_a_reason_and_a_picture() {
+    let desk = Desk::with(&ball());
+    let (code, said) = desk.report(&["--explain", "--modality", "mr"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(!desk.path("out.nii").exists());
+    let volume = &desk.json()["volumes"][0];
+    assert_eq!(volume["verdict"], "withheld");
+    let reason = volume["reason"].as_str().unwrap();
+    assert!(said.contains(reason) && reason.len() > 20, "{reason}");
+    assert_eq!(volume["pictures"], serde_json::json!(["before.png", "found.png"]));
+    assert_eq!(desk.picture("before.png").width(), 768);
+    assert_eq!(desk.picture("found.png").dimensions(), (512, 512));
+}
+
+#[test]
+fn facial_bones_stay_at_their_level_and_this_is_said() {
+    let before = phantom();
+    let desk = Desk::with(&before);
+    let (code, said) = desk.report(&["--level", "keep-facial-bones"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("a face can be approximated from them"), "{said}");
+    assert_eq!(desk.json()["volumes"][0]["verdict"], "soft-tissue-removed");
+    let file = std::fs::read(desk.path("out.nii")).unwrap();
+    let after: Vec<i16> =
+        file[352..].chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+    let strict = defaced(&before);
+    let bone = |i: &usize| before[*i] >= 200;
+    assert!((0..before.len()).filter(bone).all(|i| before[i] == after[i]), "no bone changes");
+    let kept = (0..before.len()).filter(bone).filter(|&i| strict[i] != after[i]).count();
+    assert!(kept > 500, "{kept} voxels of bone that `strict` removes");
+    let others = (0..before.len()).filter(|i| !bone(i));
+    assert!(others.clone().all(|i| strict[i] == after[i]), "all else goes as by `strict`");
+
+    let mr: Vec<i16> = before.iter().map(|&hu| as_mr(hu)).collect();
+    let desk = Desk::with(&mr);
+    let (code, said) = desk.report(&["--level", "keep-facial-bones"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("only CT shows them"), "{said}");
+}
+
+#[test]
+fn the_help_is_enough() {
+    let said = printed(&efface(&["deface", "--help"]));
+    for words in [
+        "NOTHING ELSE IS DE-IDENTIFIED",
+        "keep it inside",
+        "keep-facial-bones",
+        "can be approximated",
+        "withheld",
+        "efface deface head.nii.gz -o defaced.nii.gz --report why --explain",
+    ] {
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        assert!(said.contains(&words.to_lowercase()), "{words}: {said}");
+    }
+    let output = efface(&["deface", "a.nii", "-o", "b.nii", "--explain"]);
+    assert_eq!(output.status.code(), Some(2), "a picture of what was found needs a report");
 }
 
 #[test]
