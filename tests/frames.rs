@@ -14,14 +14,24 @@
 
 mod support;
 
-use dicom_dictionary_std::uids;
-use efface::custody::object::FrameIndex;
+use dicom_dictionary_std::{tags, uids};
+use efface::custody::gate;
+use efface::custody::object::{FrameIndex, Object, Stop, Wanted};
+use efface::deid::pseudonym::Pseudonyms;
+use efface::deid::text::Retained;
+use efface::deid::{Engine, FaceStatement};
 use efface::dicom::canonical::Limits;
 use efface::dicom::dataset::Dataset;
 use efface::dicom::facts::FrameFacts;
 use efface::dicom::frame::frames_of;
 use efface::dicom::source::Source;
 use efface::dicom::volumes::volumes;
+use efface::key::RootKey;
+use efface::pipeline::survey::{Arrival, survey};
+use efface::pixel;
+use efface::profile::{SHIPPED, language};
+use efface::service::handles;
+use efface::spool::ledger::Ledger;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
@@ -49,6 +59,9 @@ def made(samples, stored, photometric="MONOCHROME2", syntax=ExplicitVRLittleEndi
     meta.MediaStorageSOPInstanceUID = "2.25.77"
     data = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
     data.SOPClassUID, data.SOPInstanceUID = EnhancedMRImageStorage, "2.25.77"
+    data.PatientName, data.PatientID = "Frames^Mary", "F-20771"
+    data.StudyInstanceUID, data.SeriesInstanceUID = "2.25.75", "2.25.76"
+    data.SmallestImagePixelValue = data.LargestPixelValueInSeries = 3
     data.Modality, data.SamplesPerPixel, data.PhotometricInterpretation = "MR", 1, photometric
     data.NumberOfFrames, data.Rows, data.Columns = frames, rows, columns
     data.BitsAllocated, data.BitsStored = samples.dtype.itemsize * 8, stored
@@ -131,6 +144,7 @@ for table in ["none", "basic", "extended", "parted"]:
 coded("rle_signed", signed, 16, RLELossless, [rle(f) for f in signed], "basic")
 coded("rle_8_odd", odd, 8, RLELossless, [rle(f) for f in odd], "none")
 coded("j2k_8", bytes_, 8, JPEG2000Lossless, [j2k(f) for f in bytes_], "basic", "MONOCHROME1")
+coded("j2k_lossy", unsigned, 16, JPEG2000, [j2k(f) for f in unsigned], "basic")
 for name, samples in [("native_unsigned", unsigned), ("native_8", bytes_), ("native_signed", signed)]:
     for process, flag in [("sv1", "+e1"), ("lossless", "+el")]:
         for table in ["+ot", "-ot"]:
@@ -279,6 +293,77 @@ fn every_frame_read_alone_is_the_one_that_went_in() {
         judged += 1;
     }
     assert!(judged >= 17, "only {judged}");
+}
+
+#[test]
+fn frames_that_are_made_leave_native_and_pass_the_verifier() {
+    let Some(python) = python() else { skip!("no Python with pydicom, numpy and pillow") };
+    let folder = tempfile::tempdir().unwrap();
+    ran(&python, MAKER, folder.path(), "");
+    let root = RootKey::generate().unwrap();
+    let profile = language::parse(SHIPPED[0].0, SHIPPED[0].1).unwrap();
+    let pseudonyms = Pseudonyms::new(&root, "frames");
+    for name in ["rle_extended", "j2k_lossy", "native_8_odd", "jpeg_sv1_native_unsigned+"] {
+        let path = folder.path().join(format!("{name}.dcm"));
+        if !path.exists() {
+            continue;
+        }
+        let source = Source::of_file(&path).unwrap();
+        let arrival = Arrival {
+            id: name.to_owned(),
+            source: source.clone(),
+            digest: [7; 32],
+            said_class: None,
+        };
+        let study = survey(vec![arrival], &Ledger::empty(), &handles(&root)).unwrap();
+        let cleaner = study.known.cleaner(Retained::by(profile.options()));
+        let engine = Engine::new(&profile, &pseudonyms, &cleaner);
+        let grant = gate::grant("outside", &profile);
+        let object = || Object::open(source.clone()).unwrap();
+        let index = object().frame_index().unwrap();
+        let (format, count) = (index.format(), object().frames().unwrap());
+        let made = |n: usize| {
+            let (_, mut frame) = object().frame_at(n).unwrap();
+            let samples: Vec<i32> = frame.samples().iter().map(|s| (s + n as i32) % 200).collect();
+            frame.replace(&samples);
+            frame
+        };
+        let out = folder.path().join(format!("{name}.out"));
+        let scrub = |wanted: Wanted<'_>| {
+            let scrubbed = object().scrub(&grant, &engine, FaceStatement::Removed, wanted)?;
+            scrubbed.draft(&out)
+        };
+        // What cannot be made leaves no draft; what is not of the source's form is not begun.
+        let stop = |n: usize| if n + 1 == count { Err(Stop) } else { Ok(made(n)) };
+        let stopped = scrub(Wanted::Frames { format, count, make: &stop });
+        assert!(matches!(stopped, Err(pixel::Error::Stopped)) && !out.exists());
+        let more = scrub(Wanted::Frames { format, count: count + 1, make: &|n| Ok(made(n)) });
+        assert!(matches!(more, Err(pixel::Error::Form(_))) && !out.exists());
+
+        let draft = scrub(Wanted::Frames { format, count, make: &|n| Ok(made(n)) }).unwrap();
+        for n in (0..count).rev() {
+            assert!(draft.samples_at(n).unwrap() == made(n).samples(), "{name}: frame {n}");
+        }
+        let clean = draft.verify(&study.watch).map_err(|refused| refused.1.to_string()).unwrap();
+        let header = dataset(clean.file());
+        assert_eq!(
+            Source::of_file(&out).unwrap().transfer_syntax(),
+            uids::EXPLICIT_VR_LITTLE_ENDIAN
+        );
+        assert_eq!(header.number(tags::NUMBER_OF_FRAMES), Some(count as f64));
+        let lossy = (name == "j2k_lossy").then(|| "01".to_owned());
+        assert_eq!(header.text(tags::LOSSY_IMAGE_COMPRESSION), lossy, "{name}");
+        for gone in [
+            tags::SMALLEST_IMAGE_PIXEL_VALUE,
+            tags::LARGEST_PIXEL_VALUE_IN_SERIES,
+            tags::EXTENDED_OFFSET_TABLE,
+            tags::EXTENDED_OFFSET_TABLE_LENGTHS,
+        ] {
+            assert!(!header.has(gone), "{name}: {gone}");
+        }
+        let facts = FrameFacts::of(&header).unwrap();
+        assert_eq!(facts[1].plane.origin(), [-38.0, 7.0, 9.0], "planes leave as they came");
+    }
 }
 
 #[test]

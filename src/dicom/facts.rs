@@ -214,11 +214,10 @@ impl Common {
             return Ok((1.0, 0.0, None));
         }
         let ([slope], [intercept]) = (numbers(from, &SLOPE)?, numbers(from, &INTERCEPT)?);
-        // Written so that a NaN fails, too.
-        if !(slope > 0.0 && slope <= RESCALE_MAX) {
+        if slope <= 0.0 || slope > RESCALE_MAX {
             return Err(FactsError::Attribute(SLOPE.1));
         }
-        if !(intercept.abs() <= RESCALE_MAX) {
+        if intercept.abs() > RESCALE_MAX {
             return Err(FactsError::Attribute(INTERCEPT.1));
         }
         Ok((slope, intercept, from.and_then(|item| text_of(item.get(tags::RESCALE_TYPE)?))))
@@ -289,7 +288,7 @@ const RESCALE_MAX: f64 = 1e9;
 /// than enamel.
 const TISSUE_HU: (f64, f64) = (-500.0, 3500.0);
 
-/// Exactly so many finite numbers.
+/// Exactly so many numbers, all finite: those who compare them need not think of NaN.
 fn numbers<const N: usize>(from: Option<&Item>, named: &Named) -> Result<[f64; N], FactsError> {
     let missing = FactsError::Attribute(named.1);
     let element = from.and_then(|item| item.get(named.0)).ok_or(missing)?;

@@ -41,10 +41,12 @@ fn phases(frames: &[&FrameFacts], mut set: Vec<usize>) -> Vec<Vec<usize>> {
     let height = |index: usize| dot(frames[index].plane.origin(), normal);
     set.sort_by(|&a, &b| height(a).total_cmp(&height(b)));
     let mut volumes: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
-    while let Some(&lowest) = set.first() {
-        let same = set.partition_point(|&i| height(i) - height(lowest) < SAME_POSITION_MM).max(1);
-        let level: Vec<usize> = set.drain(..same).collect();
-        for (n, place) in places(frames, level).into_iter().enumerate() {
+    let mut rest = set.as_slice();
+    while let Some(&lowest) = rest.first() {
+        let same = rest.partition_point(|&i| height(i) - height(lowest) < SAME_POSITION_MM);
+        let (level, above) = rest.split_at(same.max(1));
+        rest = above;
+        for (n, place) in places(frames, level.to_vec()).into_iter().enumerate() {
             for (k, index) in place.into_iter().enumerate() {
                 volumes.entry((n, k)).or_default().push(index);
             }
