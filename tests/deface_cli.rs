@@ -256,6 +256,7 @@ fn the_help_is_enough() {
         "can be approximated",
         "withheld",
         "efface deface head.nii.gz -o defaced.nii.gz --report why --explain",
+        "efface deface series/ -o defaced/",
     ] {
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         assert!(said.contains(&words.to_lowercase()), "{words}: {said}");
