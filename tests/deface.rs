@@ -61,7 +61,7 @@ impl Series {
         let mut slices = self.slices.clone();
         let check = region.check()?;
         for (index, samples) in slices.iter_mut().enumerate() {
-            let edit = region.edit(self.rescales[index], -32768..=32767);
+            let edit = region.edit(self.rescales[index], false, -32768..=32767);
             let change = region.apply(index, samples, edit)?;
             check.add(&change, &self.slice(index, samples))?;
         }
@@ -221,7 +221,7 @@ fn the_same_head_is_removed_from_other_planes_of_its_frame_of_reference() {
     };
     let removed = |region: &Region| {
         let mut samples = scout.slices[0].clone();
-        let edit = region.edit(scout.rescale, 0..=4095);
+        let edit = region.edit(scout.rescale, false, 0..=4095);
         let change = region.apply(0, &mut samples, edit).unwrap();
         let check = region.check().unwrap();
         let slice =

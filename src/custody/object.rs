@@ -4,6 +4,7 @@ use super::allowance::{Allowance, dates};
 use super::frames::MadeFrames;
 use super::gate::Grant;
 use super::verify::{Expected, Flaw, Found, Place, Residue, Watch};
+use crate::deface::contours::{self, Contours, Removed};
 use crate::deid::{self, Claims, Engine, FaceStatement, PixelStatement, Report, Subject};
 use crate::dicom::canonical::{Limits, Malformed, PixelSpan};
 use crate::dicom::dataset::{Dataset, ParseError};
@@ -189,6 +190,17 @@ impl Object<Identified> {
         FrameIndex::of(&self.0.source, &self.0.dataset, self.0.pixels)
     }
 
+    /// Cuts the contours of a structure set where points are removed.
+    ///
+    /// # Errors
+    /// [`contours::Error`]: the object is half cut, and must not go on.
+    pub fn cut_contours(&mut self, removed: &Removed<'_>) -> Result<Contours, contours::Error> {
+        let mut object = std::mem::take(&mut self.0.dataset).into_object();
+        let cut = contours::cut(&mut object, removed);
+        self.0.dataset = object.into();
+        cut
+    }
+
     /// De-identifies the header and decides about the pixels.
     ///
     /// # Errors
@@ -343,6 +355,18 @@ impl Object<Drafted> {
             }
             Err(residue) => Err(Box::new((self, residue))),
         }
+    }
+
+    /// The points of contours that would leave, read again from the draft, for those who check the face.
+    ///
+    /// # Errors
+    /// [`contours::Error::Points`], also when the draft does not read.
+    pub fn contours(&self, removed: &Removed<'_>) -> Result<Contours, contours::Error> {
+        let unread = contours::Error::Points;
+        let source = Source::of_file(&self.0.file).map_err(|_| unread)?;
+        let header = source.header(Limits::default()).map_err(|_| unread)?;
+        let dataset = Dataset::parse(&header.bytes).map_err(|_| unread)?;
+        contours::count(dataset.object(), removed)
     }
 
     /// The samples of frame `n` that would leave, read again from the draft, for those who check the

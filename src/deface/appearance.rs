@@ -169,7 +169,9 @@ impl Front {
         let skin = original.outline.level;
         let (before, after_skin) = (view(&original.volume, skin), view(after.skin(), skin));
         let seen = before.in_view.iter().filter(|&&v| v).count();
-        let face: Vec<usize> = (0..PIXELS).filter(|&i| before.shows_face(i)).collect();
+        let face: Vec<usize> = (0..PIXELS)
+            .filter(|&i| before.shows_face(i) && !before.shows_section(i, anatomy))
+            .collect();
         if face.len() < PIXELS_MIN {
             // No face in view is fine; a view that should show one and doesn't is not.
             let face_expected = seen > 4 * PIXELS_MIN;
@@ -304,6 +306,9 @@ const RAY_STEPS: usize = 100;
 const RAY_LENGTH: f32 = RAY_STEP * RAY_STEPS as f32;
 /// A surface nearer than this belongs to the face; deeper ones lie behind it.
 const FACE_DEPTH: f32 = 120.0;
+/// A surface so much deeper than the head's outline and the average head's skin isn't skin: it is a section,
+/// where the field of view ends in the head, mm.
+const SECTION_MM: f32 = 4.0;
 /// A pixel is in view if at least this share of its ray is.
 const IN_VIEW_SHARE: f32 = 0.25;
 
@@ -336,8 +341,7 @@ impl DepthMap {
         let pixels: Vec<(Option<f32>, bool)> = (0..PIXELS)
             .into_par_iter()
             .map(|pixel| {
-                let x = LEFT + PIXEL_MM * (pixel % COLUMNS) as f32;
-                let z = TOP - PIXEL_MM * (pixel / COLUMNS) as f32;
+                let (x, z) = (column(pixel), row(pixel));
                 let along: Vec<Option<bool>> = (0..RAY_STEPS)
                     .map(|step| solid([x, RAY_FRONT - RAY_STEP * step as f32, z]))
                     .collect();
@@ -355,10 +359,28 @@ impl DepthMap {
         self.in_view[pixel] && self.hit[pixel].is_some_and(|depth| depth < FACE_DEPTH)
     }
 
+    /// Whether what a pixel shows is too deep for skin.
+    fn shows_section(&self, pixel: usize, anatomy: &Anatomy) -> bool {
+        self.hit[pixel].is_some_and(|depth| {
+            let at = [column(pixel), RAY_FRONT - depth, row(pixel)];
+            TEMPLATE.skin.distance.sample(at) < -SECTION_MM
+                && anatomy.skin.sample(anatomy.frame.to_patient(at)) < -SECTION_MM
+        })
+    }
+
     /// Depth of a pixel; open air is as far as rays go.
     fn depth(&self, pixel: usize) -> f32 {
         self.hit[pixel].unwrap_or(RAY_LENGTH)
     }
+}
+
+/// Where a pixel lies in the head's frame, MNI mm: x of its column, z of its row.
+fn column(pixel: usize) -> f32 {
+    LEFT + PIXEL_MM * (pixel % COLUMNS) as f32
+}
+
+fn row(pixel: usize) -> f32 {
+    TOP - PIXEL_MM * (pixel / COLUMNS) as f32
 }
 
 /// Correlation of two depth maps over some pixels, each less its best quadric.

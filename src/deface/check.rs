@@ -243,7 +243,7 @@ mod tests {
     fn sabotage_is_caught(level: Level) {
         let phantom = Phantom::axial(3.0);
         let region = region_of(&phantom, level);
-        let edit = region.edit(phantom.rescale, 0..=4095);
+        let edit = region.edit(phantom.rescale, false, 0..=4095);
         let mut honest = phantom.slices.clone();
         let apply =
             |(index, samples): (usize, &mut Vec<i32>)| region.apply(index, samples, edit).unwrap();
@@ -301,7 +301,7 @@ mod tests {
             }
         }
         let region = region_of(&phantom, Level::KeepFacialBones);
-        let edit = region.edit(phantom.rescale, 0..=4095);
+        let edit = region.edit(phantom.rescale, false, 0..=4095);
         let check = region.check().unwrap();
         for (index, mut samples) in phantom.slices.clone().into_iter().enumerate() {
             let change = region.apply(index, &mut samples, edit).unwrap();
@@ -318,8 +318,9 @@ mod tests {
         let check = region.check().unwrap();
         for (index, samples) in phantom.slices.iter().enumerate().skip(1) {
             let mut samples = samples.clone();
-            let change =
-                region.apply(index, &mut samples, region.edit(phantom.rescale, 0..=4095)).unwrap();
+            let change = region
+                .apply(index, &mut samples, region.edit(phantom.rescale, false, 0..=4095))
+                .unwrap();
             check.add(&change, &slice(&phantom, &samples)).unwrap();
         }
         assert_eq!(check.finish().unwrap_err(), Refusal::SliceBookkeeping { slice: 0 });

@@ -23,7 +23,7 @@
 //! }
 //! let Finding::Head(head) = survey.locate(BodyPartHint::Head)? else { panic!("it is a head") };
 //! let region = head.region(Level::Strict)?;
-//! let edit = region.edit(rescale, 0..=4095);
+//! let edit = region.edit(rescale, false, 0..=4095);
 //! let check = region.check()?;
 //! for (index, samples) in ct.slices.iter_mut().enumerate() {
 //!     let change = region.apply(index, samples, edit)?;
@@ -41,10 +41,13 @@
 //! Invariant: the border of what is removed is geometry of the template out to the edge of the volume,
 //! never a distance to the patient's skin in air; an outline of fill against noise would be the face.
 
+mod agreement;
 mod appearance;
+mod bare;
 mod brain;
 mod cavity;
 mod check;
+pub mod contours;
 mod fit;
 pub mod grid;
 mod head;
@@ -54,6 +57,7 @@ mod linear;
 mod morphology;
 mod pose;
 mod presence;
+mod record;
 mod refusal;
 mod region;
 mod sketch;
@@ -62,6 +66,7 @@ mod stack;
 mod start;
 mod survey;
 mod template;
+mod wrap;
 mod zones;
 
 pub use appearance::{Appearance, Front};

@@ -31,6 +31,7 @@ pub struct Region {
     /// The series before, if the head was found in it.
     pub(super) original: Option<Original>,
     level: Level,
+    contrast: Contrast,
     /// Real-world value with which the region is filled.
     air: f32,
     /// Depth in the region at each node, in about mm.
@@ -137,7 +138,7 @@ impl Region {
             return Err(Refusal::BrainTouched { cells: touching });
         }
         let cells = Grid::from_fn(lattice, |i| content(&field, lattice.node(i)));
-        Ok(Region { anatomy, stack, original: None, level, air, field, cells })
+        Ok(Region { anatomy, stack, original: None, level, contrast, air, field, cells })
     }
 
     /// How much of the face goes.
@@ -155,11 +156,13 @@ impl Region {
         self.air
     }
 
-    /// What becomes of the stored values of a slice. `storable`: Bits Stored, signed or not.
-    pub fn edit(&self, rescale: Rescale, storable: RangeInclusive<i32>) -> Edit {
+    /// What becomes of the stored values of a slice. `inverted` as in [`super::Slice`]; `storable`: Bits
+    /// Stored, signed or not.
+    pub fn edit(&self, rescale: Rescale, inverted: bool, storable: RangeInclusive<i32>) -> Edit {
         let bone = || rescale.stored(BONE_HU, storable.clone());
+        let air = self.contrast.as_stored(self.air, inverted);
         Edit {
-            fill: rescale.stored(self.air, storable.clone()),
+            fill: rescale.stored(air, storable.clone()),
             keep_from: (self.level == Level::KeepFacialBones).then(bone),
         }
     }
@@ -167,6 +170,16 @@ impl Region {
     /// Whether a point of the patient (RAS mm) is removed.
     pub fn contains(&self, point: Point) -> bool {
         self.field.sample(point) > 0.0
+    }
+
+    /// Whether anything of slice `index` lies in the region.
+    pub fn touches(&self, index: usize) -> bool {
+        let Some(plane) = self.stack.planes().get(index) else { return false };
+        (0..plane.rows()).into_par_iter().any(|row| {
+            let mut any = false;
+            self.divide(index, row, |range, removed| any |= removed && !range.is_empty());
+            any
+        })
     }
 
     /// Puts the fill value into every voxel of slice `index` that lies in the region; no other voxel
@@ -287,11 +300,18 @@ impl Anatomy {
 
     /// How deep each node of a lattice lies in what is removed, in about mm.
     pub(super) fn removal_field(&self, lattice: Lattice, grown_mm: f32) -> Grid<f32> {
-        Grid::from_fn(lattice, |i| {
-            let at = lattice.point(lattice.node(i));
-            let depths = Depths { brain: self.to_brain(at), skin: self.skin.sample(at) };
-            zones::removal_depth(self.frame.to_template(at), depths, self.margins(), grown_mm)
-        })
+        Grid::from_fn(lattice, |i| self.removal_depth(lattice.point(lattice.node(i)), grown_mm))
+    }
+
+    /// How deep a point lies in what is removed, in about mm.
+    fn removal_depth(&self, at: Point, grown_mm: f32) -> f32 {
+        let depths = Depths { brain: self.to_brain(at), skin: self.skin.sample(at) };
+        zones::removal_depth(self.frame.to_template(at), depths, self.margins(), grown_mm)
+    }
+
+    /// Whether a point of the patient (RAS mm) is removed where the region is larger by `grown_mm`.
+    pub fn removes(&self, at: Point, grown_mm: f32) -> bool {
+        self.removal_depth(at, grown_mm) > 0.0
     }
 
     /// What is kept off the brain, whose border is known so or so well.

@@ -6,7 +6,7 @@
 //! read them in this way.
 
 use super::csa;
-use super::dataset::{Dataset, numbers_of};
+use super::dataset::{Dataset, Element, numbers_of, text_of};
 use super::facts::FactsError;
 use super::frame::FrameFormat;
 use super::plane::{ImagePlane, PixelSpacing, dot};
@@ -120,16 +120,20 @@ fn normal(header: Option<&[u8]>, plane: &ImagePlane) -> Result<[f64; 3], FactsEr
     Ok(normal.map(|c| if along > 0.0 { c } else { -c }))
 }
 
-type Element = super::dataset::Element;
-
 /// The element of a private block (PS3.5 7.8.1), if exactly one block has this creator.
 fn private<'a>(
     dataset: &'a Dataset,
     (group, creator): (u16, &str),
     element: u16,
 ) -> Option<&'a Element> {
+    // Of Implicit VR, creators are of unknown representation like all private elements.
+    let text = |element: &Element| match bytes(element) {
+        Some(bytes) => Some(String::from_utf8_lossy(&bytes).trim_end().to_owned()),
+        None => text_of(element),
+    };
     let is_its = |block: &u16| {
-        dataset.text(Tag(group, *block)).is_some_and(|text| text.eq_ignore_ascii_case(creator))
+        let element = dataset.object().get(Tag(group, *block));
+        element.and_then(text).is_some_and(|text| text.eq_ignore_ascii_case(creator))
     };
     let mut blocks = (0x10..=0xff_u16).filter(is_its);
     let block = blocks.next()?;
@@ -180,6 +184,13 @@ mod tests {
 
     #[test]
     fn tiles_lie_along_the_normal_that_the_device_says() {
+        let mut implicit = mosaic(Some(3), &[UP]);
+        let creator = PrimitiveValue::from(b"SIEMENS MR HEADER ".to_vec());
+        implicit.put(DataElement::new(Tag(0x0019, 0x0011), VR::UN, creator));
+        let three = PrimitiveValue::from(vec![3_u8, 0]);
+        implicit.put(DataElement::new(Tag(0x0019, 0x110a), VR::UN, three));
+        assert_eq!(tiles(&implicit, &FORMAT, &whole()).unwrap().len(), 3);
+
         let found = tiles(&mosaic(Some(3), &[UP]), &FORMAT, &whole()).unwrap();
         let corners: Vec<_> = found.iter().map(|(tile, _)| (tile.left, tile.top)).collect();
         assert_eq!(corners, [(0, 0), (6, 0), (0, 4)]);

@@ -56,7 +56,7 @@ impl Series for NiftiSeries {
     ) -> Result<Vec<SliceChange>, Fault> {
         let (low, high) = self.nifti.range().into_inner();
         let air = region.air().clamp(low, high);
-        let keep_from = region.edit(self.rescale()?, LEVELS).keep_from;
+        let keep_from = region.edit(self.rescale()?, false, LEVELS).keep_from;
         let edit = Edit { fill: MARK, keep_from };
         (0..self.nifti.planes().len())
             .map(|index| {

@@ -13,9 +13,10 @@ use super::serve::log_to_stderr;
 use crate::audit::{self, Event, Record};
 use crate::config::{self, Settings};
 use crate::custody::object::FrameIndex;
-use crate::deface::{Contrast, Slice, Survey, Volume};
+use crate::deface::{Contrast, Rescale, Slice, Survey, Volume};
 use crate::dicom::canonical::Limits;
 use crate::dicom::dataset::Dataset;
+use crate::dicom::facts::FrameFacts;
 use crate::dicom::plane::ImagePlane;
 use crate::dicom::source::Source;
 use crate::disk;
@@ -242,14 +243,16 @@ fn volume(files: &[PathBuf]) -> Result<Volume, Problem> {
     let slices = files.iter().map(|path| {
         let dataset = read(path)?;
         let (_, frame) = FrameIndex::of_file(path)?.frame(0)?;
-        Ok((crate::face::SliceFacts::of(&dataset)?, frame.samples()))
+        let facts = FrameFacts::of(&dataset)?.into_iter().next();
+        Ok((facts.ok_or("an image without frames")?, frame.samples()))
     });
     let slices: Vec<_> = slices.collect::<Result<_, Problem>>()?;
-    let planes: Vec<ImagePlane> = slices.iter().map(|(facts, _)| *facts.plane()).collect();
+    let planes: Vec<ImagePlane> = slices.iter().map(|(facts, _)| facts.plane).collect();
     let survey = Survey::with_cell(&planes, Contrast::Hounsfield, 2.0)?;
     for (index, (facts, samples)) in slices.iter().enumerate() {
-        let slice: Slice<'_> = facts.slice(samples);
-        survey.add(index, &slice)?;
+        let rescale = Rescale::new(facts.slope, facts.intercept)?;
+        let (padding, inverted) = (facts.padding.clone(), facts.inverted);
+        survey.add(index, &Slice { samples, rescale, padding, inverted })?;
     }
     Ok(survey.volume()?)
 }

@@ -331,6 +331,9 @@ fn in_words(verdict: &Verdict) -> String {
         FaceDuty::Clear => {
             "leaves when it is proven to show no face, or the face was removed and that was checked"
         }
+        FaceDuty::Cut => {
+            "leaves with contours cut where the face was removed from the images that they were drawn on"
+        }
     }
     .to_owned()
 }
