@@ -8,12 +8,12 @@ use super::{DefaceArgs, progress};
 use crate::cli::Problem;
 use crate::cli::inputs::{File, Inputs};
 use crate::custody::object::{FrameIndex, Identified, Object};
-use crate::deface::{BodyPartHint, Contrast, Edit, Region, Rescale, Slice, SliceChange};
+use crate::deface::{BodyPartHint, Contrast, Level, Region, Rescale, Slice, SliceChange};
 use crate::deid::mark_derived;
 use crate::dicom::canonical::Limits;
 use crate::dicom::dataset::Dataset;
 use crate::dicom::facts::FrameFacts;
-use crate::dicom::frame::{self, Frame, FrameFormat};
+use crate::dicom::frame::{self, Frame};
 use crate::dicom::part10;
 use crate::dicom::plane::ImagePlane;
 use crate::dicom::source::Source;
@@ -231,16 +231,14 @@ struct Volume<'a> {
     slices: Vec<(usize, &'a FrameFacts)>,
     planes: Vec<ImagePlane>,
     contrast: Contrast,
-    level: crate::deface::Level,
-    /// The sum of the lowest and the highest value: turns values round (MONOCHROME1).
-    turned: f64,
+    level: Level,
 }
 
 impl<'a> Volume<'a> {
     fn of(
         instances: &'a [Instance],
         slices: Vec<(usize, &'a FrameFacts)>,
-        level: crate::deface::Level,
+        level: Level,
     ) -> Result<Self, String> {
         let own = |n: usize| slices.iter().filter(|(instance, _)| *instance == n).count();
         let whole = slices.iter().all(|&(n, _)| own(n) == instances[n].facts.len());
@@ -260,7 +258,7 @@ impl<'a> Volume<'a> {
             _ => return Err("some slices are in Hounsfield units, others aren't".to_owned()),
         };
         let planes = slices.iter().map(|(_, facts)| facts.plane).collect();
-        Ok(Volume { instances, slices, planes, contrast, level, turned: low + high })
+        Ok(Volume { instances, slices, planes, contrast, level })
     }
 
     /// Hands over a slice as it stands in a frame.
@@ -270,21 +268,6 @@ impl<'a> Volume<'a> {
         let rescale = Rescale::new(facts.slope, facts.intercept)?;
         let (padding, inverted) = (facts.padding.clone(), facts.inverted);
         Ok(then(&Slice { samples: &samples, rescale, padding, inverted })?)
-    }
-
-    fn edit(
-        &self,
-        region: &Region,
-        facts: &FrameFacts,
-        format: FrameFormat,
-    ) -> Result<Edit, Fault> {
-        let (low, high) = format.range();
-        let rescale = Rescale::new(facts.slope, facts.intercept)?;
-        let mut edit = region.edit(rescale, low..=high);
-        if facts.inverted && !self.contrast.is_hounsfield() {
-            edit.fill = rescale.stored((self.turned - f64::from(region.air())) as f32, low..=high);
-        }
-        Ok(edit)
     }
 
     /// Writes the draft of an instance, frame by frame; what was done to its slices.
@@ -313,7 +296,9 @@ impl<'a> Volume<'a> {
             let in_frame = self.slices.iter().enumerate();
             for (index, (_, facts)) in in_frame.filter(|(_, (i, f))| *i == number && f.frame == n) {
                 let mut samples = samples(&frame, facts)?;
-                let edit = self.edit(region, facts, format)?;
+                let rescale = Rescale::new(facts.slope, facts.intercept)?;
+                let (low, high) = format.range();
+                let edit = region.edit(rescale, facts.inverted, low..=high);
                 changes.push(region.apply(index, &mut samples, edit)?);
                 match &facts.tile {
                     None => frame.replace(&samples),
@@ -382,7 +367,7 @@ fn reason(error: impl std::fmt::Display) -> Fault {
 
 /// What a data set must say of itself when its pixels are others: a SOP Instance of its own (PS3.3
 /// C.12.1.1.1), derived (C.7.6.1.1.2), and nothing that shows or counts the pixels as they were.
-fn mark(dataset: &mut Dataset, transfer_syntax: &str, level: crate::deface::Level) {
+fn mark(dataset: &mut Dataset, transfer_syntax: &str, level: Level) {
     let own = dataset.text(tags::SOP_INSTANCE_UID).unwrap_or_default();
     dataset.put_text(tags::SOP_INSTANCE_UID, VR::UI, instance_uid(&own, level));
     mark_derived(dataset);
@@ -392,7 +377,7 @@ fn mark(dataset: &mut Dataset, transfer_syntax: &str, level: crate::deface::Leve
 
 /// The UID of the defaced image: `2.25.` and a UUIDv8 (RFC 9562 5.8) made of a hash of the source's UID, so that
 /// the same file gives the same. It is no pseudonym: whoever knows the one finds the other.
-fn instance_uid(source: &str, level: crate::deface::Level) -> String {
+fn instance_uid(source: &str, level: Level) -> String {
     let digest = Sha256::digest(format!("efface deface 1 {level:?} {source}"));
     let mut uuid = [0; 16];
     uuid.copy_from_slice(&digest[..16]);
