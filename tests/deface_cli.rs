@@ -13,13 +13,18 @@
 
 mod support;
 
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+use dicom_object::{DefaultDicomObject, InMemDicomObject};
 use efface::dicom::plane::{ImagePlane, PixelSpacing};
 use efface::nifti::Nifti;
 use efface::phantom::Phantom;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use support::gateway::{efface, printed, program};
 use support::shared;
+use support::study::{BASIC_TEXT_SR, Elements, MR, Value, patient, write_all, write_body_ct};
 
 const SPACING_MM: f32 = 3.0;
 const SIDE: u32 = 90;
@@ -246,6 +251,157 @@ fn facial_bones_stay_at_their_level_and_this_is_said() {
     assert!(said.contains("only CT shows them"), "{said}");
 }
 
+// -------------------------------------------------------------------------------------------- DICOM
+
+/// Written by nobody's scanner into `in/head`; the files.
+fn dicom(desk: &Desk, instances: &[Elements]) -> Vec<PathBuf> {
+    let folder = desk.path("in/head");
+    std::fs::create_dir_all(&folder).unwrap();
+    write_all(&folder, instances)
+}
+
+fn deface_folder(desk: &Desk, out: &str, rest: &[&str]) -> (Option<i32>, String) {
+    let output = run(&desk.path("in"), &desk.path(out), rest);
+    (output.status.code(), printed(&output))
+}
+
+fn object(path: &Path) -> DefaultDicomObject {
+    dicom_object::open_file(path).unwrap()
+}
+
+/// Elements but Pixel Data, whatever length encodings and padding they have.
+fn header(object: &InMemDicomObject) -> BTreeMap<Tag, String> {
+    let elements = object.iter().filter(|e| e.header().tag != tags::PIXEL_DATA);
+    let said = elements.map(|e| {
+        let said = match e.items() {
+            Some(items) => format!("{:?}", items.iter().map(header).collect::<Vec<_>>()),
+            None => e.value().to_multi_str().unwrap().join("\\"),
+        };
+        (e.header().tag, said.trim_end_matches([' ', '\0']).to_owned())
+    });
+    said.collect()
+}
+
+fn pixels(object: &DefaultDicomObject) -> Vec<u16> {
+    let bytes = object.element(tags::PIXEL_DATA).unwrap().to_bytes().unwrap();
+    bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect()
+}
+
+#[test]
+fn a_dicom_series_leaves_with_other_pixels_and_nothing_else_changed() {
+    let desk = Desk { folder: tempfile::tempdir().unwrap() };
+    let mut head = patient(0).head_ct(1);
+    head[0].item(0x0088_0200, |icon| {
+        icon.text(0x0028_0004, "CS", "MONOCHROME2");
+    });
+    let files = dicom(&desk, &head);
+    let body = desk.path("in/body");
+    std::fs::create_dir_all(&body).unwrap();
+    let body = write_body_ct(&body, &patient(0), 1, 20);
+    let report = desk.path("why");
+    let (code, said) = deface_folder(&desk, "out", &["--report", report.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("face removed") && said.contains("no head, left as it is"), "{said}");
+    assert!(said.contains("NOT DE-IDENTIFIED"), "{said}");
+
+    let (mut changed, mut uids) = (0, BTreeSet::new());
+    for file in &files {
+        let name = file.file_name().unwrap();
+        let (before, after) = (object(file), object(&desk.path("out/head").join(name)));
+        let (old, new) = (header(&before), header(&after));
+        let differ = old.keys().chain(new.keys()).filter(|tag| old.get(tag) != new.get(tag));
+        let differ: BTreeSet<Tag> = differ.copied().collect();
+        let allowed = [
+            tags::SPECIFIC_CHARACTER_SET,
+            tags::IMAGE_TYPE,
+            tags::SOP_INSTANCE_UID,
+            tags::ICON_IMAGE_SEQUENCE,
+        ];
+        let text = old[&tags::PATIENT_NAME] == new[&tags::PATIENT_NAME];
+        assert!(text && differ.iter().all(|tag| allowed.contains(tag)), "{differ:?}");
+        assert!(!new.contains_key(&tags::ICON_IMAGE_SEQUENCE), "an icon shows the face");
+        assert!(new[&tags::IMAGE_TYPE].contains("DERIVED"), "{}", new[&tags::IMAGE_TYPE]);
+        let uid = after.element(tags::SOP_INSTANCE_UID).unwrap().to_str().unwrap().into_owned();
+        assert_eq!(uid, after.meta().media_storage_sop_instance_uid());
+        assert!(uid.starts_with("2.25.") && uid.len() <= 64 && uids.insert(uid), "its own UID");
+        let samples = pixels(&before).into_iter().zip(pixels(&after));
+        let other: Vec<_> = samples.filter(|(before, after)| before != after).collect();
+        assert!(other.iter().all(|(_, after)| *after == 24), "filled with -1000 HU");
+        changed += other.len();
+    }
+    assert!(changed > 50_000, "{changed}");
+    for file in body {
+        let copy = desk.path("out/body").join(file.file_name().unwrap());
+        assert_eq!(std::fs::read(file).unwrap(), std::fs::read(copy).unwrap(), "no head");
+    }
+    let volumes = &desk.json()["volumes"];
+    let verdicts: BTreeSet<&str> =
+        [0, 1].map(|n| volumes[n]["verdict"].as_str().unwrap()).into_iter().collect();
+    assert_eq!(verdicts, BTreeSet::from(["none-found", "removed"]));
+
+    let (code, _) = deface_folder(&desk, "again", &[]);
+    assert_eq!(code, Some(0));
+    for file in &files {
+        let name = file.file_name().unwrap();
+        let [first, second] = ["out", "again"].map(|out| desk.path(out).join("head").join(name));
+        assert_eq!(std::fs::read(first).unwrap(), std::fs::read(second).unwrap(), "the same");
+    }
+}
+
+#[test]
+fn a_series_with_a_doubt_is_not_written_at_all() {
+    let desk = Desk { folder: tempfile::tempdir().unwrap() };
+    let files = dicom(&desk, &patient(0).head_ct(1));
+    std::fs::remove_file(&files[60]).unwrap();
+    std::fs::remove_file(&files[61]).unwrap();
+    std::fs::write(desk.path("in/notes.txt"), b"nothing").unwrap();
+    let report = patient(0).report(BASIC_TEXT_SR, 1);
+    report.write(&desk.path("in/report.dcm"));
+    let (code, said) = deface_folder(&desk, "out", &[]);
+    assert_eq!(code, Some(1), "{said}");
+    for words in ["withheld, nothing was written: a gap of", "notes.txt", "neither CT nor MR"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!desk.path("out").exists(), "not even an empty folder");
+}
+
+/// The head as MR shows it: 12 bits, nothing to be rescaled.
+fn as_mr_series(mut slice: Elements, inverted: bool) -> Elements {
+    const LAST: u16 = 4095;
+    let Some((_, Value::Bytes(bytes))) = slice.0.remove(&0x7FE0_0010) else { panic!() };
+    let stored = bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]]));
+    let mr = stored.map(|stored| as_mr(stored - 1024) as u16);
+    let mr = mr.map(|value| if inverted { LAST - value } else { value });
+    slice.bytes(0x7FE0_0010, "OW", &mr.flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+    slice.texts(&[(0x0008_0016, "UI", MR), (0x0008_0060, "CS", "MR")]);
+    slice.text(0x0028_0004, "CS", if inverted { "MONOCHROME1" } else { "MONOCHROME2" });
+    slice.numbers(0x0028_0101, &[12]).numbers(0x0028_0102, &[11]);
+    slice.remove(0x0028_1052).remove(0x0028_1053);
+    slice
+}
+
+#[test]
+fn mr_is_filled_with_its_background_whichever_way_its_values_run() {
+    let outputs = [false, true].map(|inverted| {
+        let desk = Desk { folder: tempfile::tempdir().unwrap() };
+        let head = patient(0).head_ct(1).into_iter();
+        let files = dicom(&desk, &head.map(|s| as_mr_series(s, inverted)).collect::<Vec<_>>());
+        let (code, said) = deface_folder(&desk, "out", &[]);
+        assert_eq!(code, Some(0), "{said}");
+        let out = |file: &PathBuf| desk.path("out/head").join(file.file_name().unwrap());
+        let both = files.iter().map(|file| (pixels(&object(file)), pixels(&object(&out(file)))));
+        both.collect::<Vec<_>>()
+    });
+    let [plain, inverted] = outputs;
+    let mut changed = BTreeSet::new();
+    for ((before, after), (_, mirrored)) in plain.iter().zip(&inverted) {
+        let differs = before.iter().zip(after).filter(|(b, a)| b != a);
+        changed.extend(differs.map(|(_, after)| *after));
+        assert!(after.iter().zip(mirrored).all(|(a, m)| *a == 4095 - m), "the mirror image");
+    }
+    assert_eq!(changed, BTreeSet::from([0]), "background");
+}
+
 #[test]
 fn the_help_is_enough() {
     let said = printed(&efface(&["deface", "--help"]));
@@ -256,6 +412,7 @@ fn the_help_is_enough() {
         "can be approximated",
         "withheld",
         "efface deface head.nii.gz -o defaced.nii.gz --report why --explain",
+        "efface deface series/ -o defaced/",
     ] {
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         assert!(said.contains(&words.to_lowercase()), "{words}: {said}");

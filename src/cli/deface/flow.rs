@@ -70,6 +70,14 @@ pub struct Outcome {
     pub slices: usize,
 }
 
+impl Outcome {
+    /// Of what isn't even looked at.
+    pub fn withheld(reason: String, slices: usize) -> Self {
+        let verdict = Verdict::Withheld(reason);
+        Outcome { verdict, evidence: None, sketch: None, after: None, slices }
+    }
+}
+
 /// The decision.
 pub enum Verdict {
     /// The face is removed, and that was checked.

@@ -1,5 +1,6 @@
 //! `efface deface`: the defacer on files, for researchers and judges. Nothing else is de-identified.
 
+mod dicom;
 mod flow;
 mod report;
 mod volume;
@@ -12,21 +13,22 @@ use clap::{Args, ValueEnum};
 use flow::{Outcome, Verdict};
 use indicatif::{ProgressBar, ProgressStyle};
 use report::Report;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use volume::NiftiSeries;
 
 /// Removes the face from a CT or MR of the head. What it isn't sure of is not written.
 ///
-/// NOTHING ELSE IS DE-IDENTIFIED: header fields and file names stay as they are. DICOM files that are to leave
-/// the house go through `efface deid` or the gateway.
+/// NOTHING ELSE IS DE-IDENTIFIED: names, numbers, dates and file names stay as they are. DICOM files that are to
+/// leave the house go through `efface deid` or the gateway.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct DefaceArgs {
-    /// NIfTI-1 file, .nii or .nii.gz
+    /// NIfTI-1 file (.nii, .nii.gz), DICOM file, or folder of DICOM files (CT, MR)
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// File to write; it must not exist
+    /// File to write, or of DICOM files the folder; it must not exist
     #[arg(short, long, value_name = "OUT")]
     out: PathBuf,
     /// How much of the face goes
@@ -39,10 +41,10 @@ pub struct DefaceArgs {
     /// Add sections to the report with what was found drawn in, also of what is withheld
     #[arg(long, requires = "report")]
     explain: bool,
-    /// What the volume is; needed where its values don't tell
+    /// What a NIfTI volume is; needed where its values don't tell
     #[arg(long, value_enum)]
     modality: Option<Modality>,
-    /// What the volume shows, if somebody knows: `other` lets a volume without a head pass
+    /// What it shows, if somebody knows better than a DICOM header: `other` lets a volume without a head pass
     #[arg(long, value_enum, default_value = "unknown")]
     body_part: BodyPart,
 }
@@ -51,14 +53,21 @@ const HELP: &str = "\
 The report (--report DIR) holds report.json with the verdict, its reason and the figures by name, and
 before-after.png: the surface of the skin, in CT also of the bone, from the front, obliquely, in profile.
 With --explain also found.png: sections through the head in which yellow is the skin of the average head as it
-was fitted, blue its endocranium, green the brain's border in the image, and red what is removed.
+was fitted, blue its endocranium, green the brain's border in the image, and red what is removed (but bone, where
+it is to stay).
 
-Exit codes: 0 written; 1 withheld, nothing was written; 2 not done.
+DICOM: each series is written whole, under the same file names, or withheld. Pixels are native, headers Explicit
+VR Little Endian in UTF-8. SOP Instance UIDs are new, made by a hash of the old ones; references to the old ones are
+not changed. Image Type says DERIVED. Icons go. Private elements, overlays and other objects of the study (renderings,
+contours, segmentations) may still show the face.
+
+Exit codes: 0 all written; 1 something was withheld, and not written; 2 not done.
 
 Examples:
   efface deface head.nii.gz -o defaced.nii.gz
   efface deface head.nii.gz -o defaced.nii.gz --report why --explain
-  efface deface jaw.nii.gz -o bones.nii.gz --level keep-facial-bones";
+  efface deface jaw.nii.gz -o bones.nii.gz --level keep-facial-bones
+  efface deface series/ -o defaced/ --report why";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum LevelName {
@@ -104,16 +113,31 @@ impl DefaceArgs {
 /// What keeps it from starting: files that can't be read or are there already.
 pub fn run(args: &DefaceArgs) -> Result<ExitCode, Problem> {
     if args.out.exists() {
-        return Err(format!("{}: is there already. Name another file", args.out.display()).into());
+        return Err(format!("{}: is there already. Name another", args.out.display()).into());
     }
+    let is_dicom = is_dicom(&args.input)?;
     let begin = |folder: &PathBuf| Report::begin(folder, args.explain, args.level());
     let mut report = args.report.as_ref().map(begin).transpose()?;
-    let done = nifti(args, report.as_mut())?;
+    let done = match is_dicom {
+        true => dicom::run(args, report.as_mut())?,
+        false => nifti(args, report.as_mut())?,
+    };
     if let (Some(report), Some(folder)) = (report, &args.report) {
         report.finish()?;
         println!("{}: the report. It shows the patient's face: keep it inside", folder.display());
     }
     Ok(done)
+}
+
+/// A folder, or a file with the prefix of PS3.10 7.1.
+fn is_dicom(input: &Path) -> Result<bool, Problem> {
+    let why = |error| format!("{}: {error}", input.display());
+    if input.is_dir() {
+        return Ok(true);
+    }
+    let mut start = Vec::new();
+    disk::open(input).map_err(why)?.take(132).read_to_end(&mut start).map_err(why)?;
+    Ok(start.ends_with(b"DICM") && start.len() == 132)
 }
 
 fn nifti(args: &DefaceArgs, report: Option<&mut Report>) -> Result<ExitCode, Problem> {
@@ -130,10 +154,12 @@ fn nifti(args: &DefaceArgs, report: Option<&mut Report>) -> Result<ExitCode, Pro
     if let Some(report) = report {
         report.add(args.input.display().to_string(), "", &outcome)?;
     }
-    if !matches!(outcome.verdict, Verdict::Withheld(_)) {
-        disk::write_whole(&args.out, &series.nifti.to_file()?)?;
+    say(&args.out.display().to_string(), &outcome);
+    if matches!(outcome.verdict, Verdict::Withheld(_)) {
+        return Ok(ExitCode::from(1));
     }
-    Ok(said(&args.out, &outcome))
+    disk::write_whole(&args.out, &series.nifti.to_file()?)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A bar on the terminal's stderr; nothing where there is none.
@@ -144,8 +170,7 @@ fn progress(slices: usize) -> ProgressBar {
 }
 
 /// Prints what became of a volume.
-fn said(out: &Path, outcome: &Outcome) -> ExitCode {
-    let out = out.display();
+fn say(name: &str, outcome: &Outcome) {
     let figures = |evidence: &Evidence| {
         for (name, value) in evidence.figures() {
             println!("  {name:22} {value:8.3}");
@@ -154,18 +179,16 @@ fn said(out: &Path, outcome: &Outcome) -> ExitCode {
     let removed = outcome.evidence.as_ref().map_or(0, |e| e.removed_voxels.iter().sum::<usize>());
     match &outcome.verdict {
         Verdict::Withheld(reason) => {
-            eprintln!("withheld, nothing was written: {reason}");
-            return ExitCode::from(1);
+            return eprintln!("{name}: withheld, nothing was written: {reason}");
         }
-        Verdict::NoHead => println!("{out}: no head, left as it is"),
-        Verdict::Removed(Level::Strict) => println!("{out}: face removed, {removed} voxels"),
+        Verdict::NoHead => println!("{name}: no head, left as it is"),
+        Verdict::Removed(Level::Strict) => println!("{name}: face removed, {removed} voxels"),
         Verdict::Removed(Level::KeepFacialBones) => {
-            println!("{out}: soft tissue of the face removed, {removed} voxels");
+            println!("{name}: soft tissue of the face removed, {removed} voxels");
             println!("Facial bones are left: a face can be approximated from them");
         }
     }
     outcome.evidence.iter().for_each(figures);
-    ExitCode::SUCCESS
 }
 
 /// CT reaches down to air; MR begins at or near 0.
