@@ -132,7 +132,7 @@ pub(super) fn largest(field: &Field, mask: &[bool]) -> Vec<bool> {
 }
 
 /// What isn't body and hangs together with the border of the box or of the field of view.
-fn open_air(field: &Field, body: &[bool]) -> Vec<bool> {
+pub(super) fn open_air(field: &Field, body: &[bool]) -> Vec<bool> {
     let mut open = vec![false; body.len()];
     let mut queue: Vec<usize> = (0..body.len())
         .filter(|&i| !body[i])

@@ -161,6 +161,16 @@ impl Map {
             relief::flatten(&mut drawn, &face.terms, EVEN);
             let (correlation, _, amount) = relief::likeness(&window, &drawn);
             let likeness = correlation * shown.sqrt();
+            if likeness > best.likeness - 0.15 {
+                let narrow = |r: i32, c: i32| c.abs() <= 6 && (-4..=12).contains(&r);
+                let pick = |full: &[Option<f32>]| -> Vec<Option<f32>> { let mut v = full.to_vec(); let mut i = 0; for r in -BELOW..=ABOVE { for c in -HALF_WIDTH..=HALF_WIDTH { if !narrow(r, c) { v[i] = None; } i += 1; } } v };
+                let (mut a, mut b) = (pick(&window), pick(&drawn));
+                relief::flatten(&mut a, &face.terms, EVEN);
+                relief::flatten(&mut b, &face.terms, EVEN);
+                let (nose, n, _) = relief::likeness(&a, &b);
+                let share = n as f32 / 221.0;
+                if std::env::var("NOSE").is_ok() && likeness > 0.3 { println!("row {row} flipped {flipped} like {likeness:.3} nose {nose:.3} share {share:.2}"); }
+            }
             if likeness > best.likeness {
                 let depth = self.at(0, sign * row);
                 let depth = if depth.is_finite() { depth } else { foremost };
