@@ -30,20 +30,35 @@ pub(super) struct Body {
 
 impl Body {
     pub fn find(field: &Field, scale: Scale, levels: &Levels) -> Result<Self, FaceFault> {
-        let level = match scale {
-            Scale::Hounsfield => levels.level(SKIN_HU),
-            Scale::Arbitrary { .. } => level_at_edges(field),
-        };
+        let level = skin_level(field, scale, levels);
         let before = largest(field, &majority(field, |i| field.before[i] > level));
         let after = majority(field, |i| field.after[i] > level);
         if before.iter().filter(|&&b| b).count() < CELLS_MIN {
             return Err(FaceFault::NoSkin);
         }
         let open = open_air(field, &before);
-        let surface = (0..field.len())
-            .filter(|&i| before[i] && field.beside(i).into_iter().flatten().any(|n| open[n] && field.inside[n]))
-            .collect();
+        let surface = surface(field, &before, &open);
         Ok(Body { level, before, after, open, surface })
+    }
+
+    /// Cells of the body that are gone.
+    pub fn removed(&self) -> Vec<bool> {
+        self.before.iter().zip(&self.after).map(|(before, after)| *before && !after).collect()
+    }
+}
+
+/// Cells of a body beside open air in view.
+pub(super) fn surface(field: &Field, body: &[bool], open: &[bool]) -> Vec<usize> {
+    let beside_air =
+        |i: usize| field.beside(i).into_iter().flatten().any(|n| open[n] && field.inside[n]);
+    (0..field.len()).filter(|&i| body[i] && beside_air(i)).collect()
+}
+
+/// The level of skin.
+pub(super) fn skin_level(field: &Field, scale: Scale, levels: &Levels) -> f32 {
+    match scale {
+        Scale::Hounsfield => levels.level(SKIN_HU),
+        Scale::Arbitrary { .. } => level_at_edges(field),
     }
 }
 

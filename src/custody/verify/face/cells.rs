@@ -9,7 +9,7 @@ use super::{FaceFault, Scale};
 const CELL_MM: f64 = 3.0;
 /// Where cells must be larger, for a coarse or a long volume, they show no face beyond this.
 const CELL_MAX_MM: f64 = 4.5;
-/// Memory is bounded: 20 bytes each.
+/// Memory is bounded: 16 bytes each.
 const CELLS_MAX: usize = 6_000_000;
 /// Cells a little larger than voxels, so that none between others is empty.
 const LARGER_THAN_VOXEL: f64 = 1.02;
@@ -76,8 +76,6 @@ pub(super) struct Cell {
     pub samples: u32,
     /// Samples that changed.
     pub changed: u32,
-    /// Samples that have the fill value.
-    pub filled: u32,
 }
 
 impl Cell {
@@ -86,7 +84,6 @@ impl Cell {
         self.after = self.after.saturating_add(other.after);
         self.samples = self.samples.saturating_add(other.samples);
         self.changed = self.changed.saturating_add(other.changed);
-        self.filled = self.filled.saturating_add(other.filled);
     }
 }
 
@@ -131,7 +128,17 @@ pub(super) struct Samples<'a> {
     pub fill: i32,
 }
 
+/// Slopes and intercepts beyond these are no rescale.
+const RESCALE_MAX: f64 = 1e9;
+
 impl Samples<'_> {
+    pub fn require_valid(&self) -> Result<(), FaceFault> {
+        let valid = self.slope > 0.0
+            && self.slope <= RESCALE_MAX
+            && self.intercept.abs() <= RESCALE_MAX;
+        if valid { Ok(()) } else { Err(FaceFault::Scale) }
+    }
+
     /// Whether values turn round.
     fn mirrored(&self, levels: &Levels) -> bool {
         self.inverted && levels.mirrors
@@ -217,9 +224,7 @@ pub(super) fn sum_up(
             } else {
                 first + 1
             };
-            let mut cell = rescale.sum(&before[first..end], &after[first..end], same);
-            cell.filled = count_of(&after[first..end], samples.fill);
-            patch.cell(at).add(&cell);
+            patch.cell(at).add(&rescale.sum(&before[first..end], &after[first..end], same));
             first = end;
         }
     }
@@ -230,10 +235,6 @@ pub(super) fn sum_up(
         count.fill = Some((samples.level(samples.fill, levels), levels.step(samples.slope)));
     }
     Ok((patch, count))
-}
-
-fn count_of(values: &[i32], wanted: i32) -> u32 {
-    values.iter().map(|&v| u32::from(v == wanted)).sum()
 }
 
 /// Counts what changed in a row; how many changed to something else than the fill.
@@ -310,7 +311,6 @@ impl Rescaling {
             after: if same { sum } else { self.level_sum(after) },
             samples: before.len() as u32,
             changed: if same { 0 } else { changed },
-            filled: 0,
         }
     }
 }

@@ -94,12 +94,19 @@ pub enum FaceFault {
         share: f32,
     },
     /// A surface that is still shaped like the face.
-    #[error("the {surface} is still shaped like the face ({likeness:.2}). Deface the series again")]
+    #[error(
+        "the {surface} is still shaped like the face (relief {likeness:.2}, features {features:.2}, moved together \
+         {together:.2}). Deface the series again"
+    )]
     ReliefSurvives {
         /// Which surface.
         surface: &'static str,
-        /// Correlation with the relief before.
+        /// Correlation with the relief before, in the view that is most alike.
         likeness: f32,
+        /// Correlation of features in the middle view.
+        features: f32,
+        /// Share of the middle view that moved by the same.
+        together: f32,
     },
     /// A face is seen in what will be sent.
     #[error("a face is still seen from some direction (likeness {likeness:.2}). Deface the series again")]

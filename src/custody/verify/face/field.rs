@@ -23,8 +23,6 @@ pub(super) struct Field {
     pub after: Vec<f32>,
     /// Share of samples that changed.
     pub changed: Vec<f32>,
-    /// Share of samples that have the fill value.
-    pub filled: Vec<f32>,
     /// Within the field of view.
     pub inside: Vec<bool>,
 }
@@ -35,7 +33,6 @@ struct Value {
     before: f32,
     after: f32,
     changed: f32,
-    filled: f32,
 }
 
 impl Value {
@@ -45,7 +42,6 @@ impl Value {
             before: share(i64::from(cell.before)),
             after: share(i64::from(cell.after)),
             changed: share(i64::from(cell.changed)),
-            filled: share(i64::from(cell.filled)),
         })
     }
 
@@ -55,7 +51,6 @@ impl Value {
             before: mix(a.before, b.before),
             after: mix(a.after, b.after),
             changed: mix(a.changed, b.changed),
-            filled: mix(a.filled, b.filled),
         }
     }
 }
@@ -74,34 +69,41 @@ impl Field {
         let reach = (REACH_MM / lattice.cell) as usize;
         let from: [usize; 3] = std::array::from_fn(|a| middle[a].saturating_sub(reach));
         let to: [usize; 3] = std::array::from_fn(|a| (middle[a] + reach).min(lattice.size[a]));
+        let bridged = (gap / lattice.cell).ceil() as usize + 1;
+        Ok(Field::of_box(cells, lattice, from, to, bridged))
+    }
+
+    /// All cells; nothing is said of what lies between slices.
+    pub fn whole(cells: &[Cell], lattice: &Lattice) -> Self {
+        Field::of_box(cells, lattice, [0; 3], lattice.size, 0)
+    }
+
+    /// Cells from one corner up to another; between slices up to `bridged` cells apart.
+    fn of_box(cells: &[Cell], lattice: &Lattice, from: [usize; 3], to: [usize; 3], bridged: usize) -> Self {
         let size: [usize; 3] = std::array::from_fn(|a| to[a] - from[a]);
         let [nx, ny, nz] = size;
         let at = |i: usize, j: usize, k: usize| {
             let [x, y, z] = [i + from[0], j + from[1], k + from[2]];
             Value::of(&cells[(z * lattice.size[1] + y) * lattice.size[0] + x])
         };
-        let gap_cells = (gap / lattice.cell).ceil() as usize + 1;
         // Column by column along the normal: what lies between slices is between their values.
-        let mut values = vec![None; nx * ny * nz];
         let columns: Vec<Vec<Option<Value>>> = (0..nx * ny)
             .into_par_iter()
             .map(|c| {
                 let mut column: Vec<_> = (0..nz).map(|k| at(c % nx, c / nx, k)).collect();
-                bridge(&mut column, gap_cells);
+                bridge(&mut column, bridged);
                 column
             })
             .collect();
-        for (c, column) in columns.into_iter().enumerate() {
-            for (k, value) in column.into_iter().enumerate() {
-                values[k * nx * ny + c] = value;
-            }
-        }
         let origin = std::array::from_fn(|a| {
             let along = |k: usize| lattice.axes[k][a] * (from[k] as f64 + 0.5) * lattice.cell;
             lattice.corner[a] + along(0) + along(1) + along(2)
         });
-        let pick = |f: fn(Value) -> f32| values.iter().map(|v| f(v.unwrap_or_default())).collect();
-        Ok(Field {
+        let value = |i: usize| columns[i % (nx * ny)][i / (nx * ny)];
+        let pick = |f: fn(Value) -> f32| -> Vec<f32> {
+            (0..nx * ny * nz).into_par_iter().map(|i| f(value(i).unwrap_or_default())).collect()
+        };
+        Field {
             size,
             cell: lattice.cell as f32,
             origin,
@@ -109,9 +111,8 @@ impl Field {
             before: pick(|v| v.before),
             after: pick(|v| v.after),
             changed: pick(|v| v.changed),
-            filled: pick(|v| v.filled),
-            inside: values.iter().map(Option::is_some).collect(),
-        })
+            inside: (0..nx * ny * nz).into_par_iter().map(|i| value(i).is_some()).collect(),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -158,6 +159,14 @@ impl Field {
             (k > 0).then(|| index - step[2]),
             (k + 1 < nz).then(|| index + step[2]),
         ]
+    }
+
+    /// The cells at faces, edges and corners of one, itself among them.
+    pub fn around(&self, index: usize) -> impl Iterator<Item = usize> {
+        let (node, [nx, ny, nz]) = (self.node(index), self.size);
+        let range = move |a: usize, n: usize| node[a].saturating_sub(1)..(node[a] + 2).min(n);
+        let rows = range(2, nz).flat_map(move |k| range(1, ny).map(move |j| (k * ny + j) * nx));
+        rows.flat_map(move |row| range(0, nx).map(move |i| row + i))
     }
 
     /// Trilinear value at a position; `None` outside of the box or of the field of view.

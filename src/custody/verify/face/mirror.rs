@@ -28,21 +28,18 @@ const NORMAL_STEP: f32 = 0.11;
 /// Offsets from the middle of the surface, mm.
 const OFFSETS: std::ops::RangeInclusive<i32> = -6..=6;
 const OFFSET_STEP_MM: f32 = 5.0;
-/// Planes that are tried further, with normals at least this far apart (cosine).
-const PLANES: usize = 4;
-const APART: f32 = 0.87;
 /// The body is blurred over about this many cells, so that nearly the same is nearly right.
 const BLUR: [usize; 3] = [2, 2, 1];
 /// Share of points whose mirror image must be in view.
 const IN_VIEW_MIN: f32 = 0.5;
 
-/// The best planes, best first.
-pub(super) fn mirrors(field: &Field, body: &Body) -> Vec<Mirror> {
-    let soft = blurred(field, &body.before, &body.open);
+/// The best plane; `None` for a body without a surface.
+pub(super) fn midline(field: &Field, body: &Body) -> Option<Mirror> {
+    let soft = blurred(field, &body.open);
     let coarse = thinned(field, &body.surface, COARSE_POINTS);
     let fine = thinned(field, &body.surface, FINE_POINTS);
     if coarse.is_empty() {
-        return Vec::new();
+        return None;
     }
     let middle: Vector =
         std::array::from_fn(|a| coarse.iter().map(|p| p[a]).sum::<f32>() / coarse.len() as f32);
@@ -51,7 +48,7 @@ pub(super) fn mirrors(field: &Field, body: &Body) -> Vec<Mirror> {
         offset,
         error: asymmetry(field, &soft, points, Mirror { normal, offset, error: 0.0 }),
     };
-    let mut tried: Vec<Mirror> = normals()
+    let tried: Vec<Mirror> = normals()
         .into_par_iter()
         .map(|normal| {
             OFFSETS
@@ -59,19 +56,8 @@ pub(super) fn mirrors(field: &Field, body: &Body) -> Vec<Mirror> {
                 .fold(Mirror { normal, offset: 0.0, error: f32::INFINITY }, better)
         })
         .collect();
-    tried.sort_by(|a, b| a.error.total_cmp(&b.error));
-    let mut best: Vec<Mirror> = Vec::new();
-    for plane in tried {
-        if best.len() < PLANES && best.iter().all(|b| dot(b.normal, plane.normal).abs() < APART) {
-            best.push(plane);
-        }
-    }
-    let mut best: Vec<Mirror> = best
-        .into_par_iter()
-        .map(|plane| refined(plane, middle, |normal, offset| error(&fine, normal, offset)))
-        .collect();
-    best.sort_by(|a, b| a.error.total_cmp(&b.error));
-    best
+    let best = tried.into_iter().reduce(better)?;
+    Some(refined(best, middle, |normal, offset| error(&fine, normal, offset)))
 }
 
 fn better(a: Mirror, b: Mirror) -> Mirror {
@@ -145,7 +131,7 @@ fn thinned(field: &Field, surface: &[usize], wanted: usize) -> Vec<Vector> {
 }
 
 /// 1 in the body and its cavities, 0 in open air, blurred by boxes.
-fn blurred(field: &Field, _body: &[bool], open: &[bool]) -> Vec<f32> {
+fn blurred(field: &Field, open: &[bool]) -> Vec<f32> {
     let [nx, ny, nz] = field.size;
     let mut values: Vec<f32> = open.iter().map(|&o| if o { 0.0 } else { 1.0 }).collect();
     for radius in BLUR {

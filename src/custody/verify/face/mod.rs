@@ -1,111 +1,221 @@
-//! lab
-mod body; mod cells; mod frame; mod views; mod drawn; mod fault; mod field; mod mirror; mod relief; mod search; mod space;
+//! Whether a face is gone: the verifier's own look at a volume before and after.
+//!
+//! Told nothing of the defacer's head, region or template: it sees the samples and where the slices lie.
+//!
+//! ```text
+//! slices -> cells of 3 mm -> body -> mirror plane -> drawn face on it -> head frame -> verdict
+//!           cells, field     body    mirror          search, drawn       frame         verdict: views, skin, brain
+//!        -> counts per slice -> fill, slices left out (series)
+//! ```
+//!
+//! A head is its own mirror image about the midline; on the midline a face is known by its relief, from
+//! whichever side, so that headers that lie and patients who lie on their side make no difference. From seven
+//! views in front the surfaces before and after are compared. Where only part of a face is in view, the place
+//! of what was removed is a hint, which the surface must confirm.
+//!
+//! What it can't see: a face that the relief before doesn't show either (bandages, wrap-around, slices more
+//! than 10 mm apart), a likeness finer than 3 mm, teeth and bone below the surface, and what a person could be known by
+//! besides the face.
+
+mod body;
+mod brain;
+mod cells;
+mod drawn;
+mod fault;
+mod field;
+mod frame;
+mod mirror;
+mod relief;
+mod search;
+mod series;
+mod skin;
+mod space;
+#[cfg(test)]
+mod tests;
+mod verdict;
+mod views;
+mod zone;
+
 pub use fault::FaceFault;
 pub use space::SlicePlace;
+
+use body::Body;
 use cells::{Cell, Lattice, Levels, Samples, SliceCount};
+use field::Field;
+use frame::HeadFrame;
 use std::sync::{Mutex, PoisonError};
-/// What values mean.
+use verdict::Findings;
+use zone::PatientFrame;
+
+/// What real-world values mean.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scale {
-    /// CT
+    /// CT: HU.
     Hounsfield,
-    /// MR
+    /// MR: anything in which tissue differs from air.
     Arbitrary {
-        /// lowest
+        /// The lowest real-world value that a sample of the volume can have.
         low: f32,
-        /// highest
-        high: f32 },
+        /// The highest.
+        high: f32,
+    },
 }
-/// audit
-pub struct FaceAudit { places: Vec<SlicePlace>, scale: Scale, levels: Levels, lattice: Lattice, seen: Mutex<Seen> }
-struct Seen { cells: Vec<Cell>, slices: Vec<Option<SliceCount>>, fault: Option<FaceFault> }
+
+/// Fewer slices are no volume in which a head can be found.
+const SLICES_MIN: usize = 8;
+
+/// Follows one volume slice by slice; memory doesn't grow with their number. `Sync`.
+#[derive(Debug)]
+pub struct FaceAudit {
+    places: Vec<SlicePlace>,
+    scale: Scale,
+    bones_kept: bool,
+    levels: Levels,
+    lattice: Lattice,
+    seen: Mutex<Seen>,
+}
+
+/// What the slices so far add up to.
+#[derive(Debug)]
+struct Seen {
+    cells: Vec<Cell>,
+    slices: Vec<Option<SliceCount>>,
+    fault: Option<FaceFault>,
+}
+
+/// A volume whose face is gone: the verifier's own head frame, and figures for the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FaceSeen {
+    frame: PatientFrame,
+    figures: Vec<(&'static str, f32)>,
+}
+
+impl FaceSeen {
+    /// Names and values of what was measured: shares, correlations, mm, cells.
+    pub fn figures(&self) -> Vec<(&'static str, f32)> {
+        self.figures.clone()
+    }
+}
+
 impl FaceAudit {
-    /// new
+    /// Has seen no slice yet.
+    ///
+    /// # Errors
+    /// [`FaceFault::Place`], [`FaceFault::Slices`], [`FaceFault::Coarse`], [`FaceFault::Scale`].
     pub fn new(places: Vec<SlicePlace>, scale: Scale) -> Result<Self, FaceFault> {
-        for (i, p) in places.iter().enumerate() { p.require_valid(i)?; }
-        let lattice = Lattice::enclosing(&places)?;
-        let levels = Levels::of(scale)?;
+        for (slice, place) in places.iter().enumerate() {
+            place.require_valid(slice)?;
+        }
+        let (lattice, levels) = (Lattice::enclosing(&places)?, Levels::of(scale)?);
         let cells = vec![Cell::default(); lattice.size.iter().product()];
-        let slices = vec![None; places.len()];
-        Ok(FaceAudit { places, scale, levels, lattice, seen: Mutex::new(Seen { cells, slices, fault: None }) })
+        let seen = Mutex::new(Seen { cells, slices: vec![None; places.len()], fault: None });
+        Ok(FaceAudit { places, scale, bones_kept: false, levels, lattice, seen })
     }
-    /// add
-    pub fn add(&self, slice: usize, before: &[i32], after: &[i32], slope: f64, intercept: f64, inverted: bool, fill: i32) -> Result<(), FaceFault> {
-        let place = &self.places[slice];
+
+    /// Bone may stay where the face was: only skin and soft tissue must be gone. CT.
+    pub fn with_bones_kept(mut self) -> Self {
+        self.bones_kept = true;
+        self
+    }
+
+    /// Takes one slice, in any order, from any thread.
+    ///
+    /// `before` and `after` are stored samples, `slope` and `intercept` those of this slice (PS3.3 C.11.1),
+    /// `inverted` says MONOCHROME1, `fill` is the stored value that the defacer says it put in.
+    ///
+    /// # Errors
+    /// [`FaceFault::Bookkeeping`], [`FaceFault::Scale`], [`FaceFault::NotFill`]. The first fault stays:
+    /// `finish` reports it again.
+    #[allow(clippy::too_many_arguments, reason = "one slice is described by these")]
+    pub fn add(
+        &self,
+        slice: usize,
+        before: &[i32],
+        after: &[i32],
+        slope: f64,
+        intercept: f64,
+        inverted: bool,
+        fill: i32,
+    ) -> Result<(), FaceFault> {
         let samples = Samples { before, after, slope, intercept, inverted, fill };
-        let (patch, count) = cells::sum_up(place, &samples, &self.lattice, &self.levels).map_err(|samples| FaceFault::NotFill { slice, samples })?;
+        let summed = self.sum_up(slice, &samples);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        patch.merge_into(&mut seen.cells, &self.lattice);
-        seen.slices[slice] = Some(count);
-        Ok(())
-    }
-    /// lab
-    pub fn lab(self, name: &str) -> Result<(), FaceFault> {
-        let seen = self.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let t = std::time::Instant::now();
-        let field = field::Field::near_change(&seen.cells, &self.lattice, &self.places)?;
-        println!("  field {:?} cell {} {:?}", field.size, field.cell, t.elapsed());
-        let body = body::Body::find(&field, self.scale, &self.levels)?;
-        println!("  level {} body {} surface {} {:?}", body.level, body.before.iter().filter(|b| **b).count(), body.surface.len(), t.elapsed());
-        let removed: Vec<usize> = (0..field.len()).filter(|&i| body.before[i] && !body.after[i]).collect();
-        let head = frame::HeadFrame::find(&field, &body, &removed)?;
-        println!("  head front {:.2?} up {:.2?} nose {:.0?} like {:.3} mirror {:.3} {:?}", field.direction_in_patient(head.front), field.direction_in_patient(head.up), field.to_patient(head.nose), head.likeness, head.mirror_error, t.elapsed());
-        let part = |p: [f32;3]| p[0].abs() < 60.0 && p[1] > -70.0 && p[2] > -65.0 && p[2] < 50.0;
-        let bone = self.levels.level(250.0);
-        for v in views::FRONTAL {
-            let a = views::View::of(&field, &field.before, body.level, &head, v);
-            let b = views::View::of(&field, &field.after, body.level, &head, v);
-            let px = a.showing(&head, part);
-            let mut line = format!("   view {v:?} px {} like {:.2} fine {:.2} unmoved {:.3}", px.len(), views::likeness(&a, &b, &px), views::fine(&a, &b, &px), views::unmoved(&a, &b, &px, 4.0));
-            if self.scale == Scale::Hounsfield {
-                let a = views::View::of(&field, &field.before, bone, &head, v);
-                let b = views::View::of(&field, &field.after, bone, &head, v);
-                let px = a.showing(&head, |p| p[0].abs() < 50.0 && p[1] > -80.0 && p[2] > -65.0 && p[2] < 50.0);
-                line += &format!(" | bone px {} like {:.2} fine {:.2} unmoved {:.3}", px.len(), views::likeness(&a, &b, &px), views::fine(&a, &b, &px), views::unmoved(&a, &b, &px, 4.0));
-            }
-            println!("{line}");
+        let result = summed.and_then(|(patch, count)| {
+            let place = seen.slices.get_mut(slice).filter(|seen| seen.is_none());
+            *place.ok_or(FaceFault::Bookkeeping { slice })? = Some(count);
+            patch.merge_into(&mut seen.cells, &self.lattice);
+            Ok(())
+        });
+        if let (Err(fault), None) = (&result, &seen.fault) {
+            seen.fault = Some(fault.clone());
         }
-        // skin survival by height
-        let near: Vec<bool> = { let mut n = vec![false; field.len()]; for i in 0..field.len() { if body.after[i] && (field.beside(i).iter().flatten().any(|&k| !body.after[k] && field.inside[k])) { n[i] = true; for k in field.beside(i).into_iter().flatten() { n[k] = true; } } } n };
-        let mut line = String::new();
-        for lo in [-70, -50, -30, -10, 10, 30, 50, 70] {
-            let z = |p: [f32;3]| p[2] >= lo as f32 && p[2] < lo as f32 + 20.0 && p[0].abs() < 60.0 && p[1] > -60.0;
-            let cells: Vec<usize> = body.surface.iter().copied().filter(|&i| z(head.local(field.point(i)))).collect();
-            let left = cells.iter().filter(|&&i| near[i]).count();
-            line += &format!(" {lo}:{left}/{}", cells.len());
-        }
-        println!("   skin {line} {:?}", t.elapsed());
-        // after: sightings
-        let open = body::open_air(&field, &body.after);
-        let surf: Vec<usize> = (0..field.len()).filter(|&i| body.after[i] && field.beside(i).into_iter().flatten().any(|n| open[n] && field.inside[n])).collect();
-        let m = mirror::Mirror { normal: head.side, offset: space::dot(head.nose, head.side), error: 0.0 };
-        let s = search::around(&field, &surf, &m, head.nose);
-        if let Some(x) = s.iter().filter(|x| (0.35..2.2).contains(&x.amount) && space::dot(x.front, head.front) > 0.5).max_by(|a, b| a.likeness.total_cmp(&b.likeness)) {
-            println!("   after likeness {:.3} amount {:.2} shown {:.2} front {:.2?} up {:.2?} {:?}", x.likeness, x.amount, x.shown, field.direction_in_patient(x.front), field.direction_in_patient(x.up), t.elapsed()); }
-        let whole = body.before.iter().filter(|b| **b).count();
-        let gone: Vec<bool> = (0..field.len()).map(|i| body.before[i] && !body.after[i]).collect();
-        let piece = body::largest(&field, &gone).iter().filter(|b| **b).count();
-        println!("   removed {:.3} connected {:.3}", removed.len() as f32 / whole as f32, piece as f32 / removed.len().max(1) as f32);
-        let c = space::along(head.nose, -50.0, head.front);
-        dump(&field, &field.before, body.level, c, head.side, head.front, head.up, &format!("{name}_a"));
-        dump(&field, &field.after, body.level, c, head.side, head.front, head.up, &format!("{name}_b"));
-        Ok(())
+        result
     }
-}
-fn dump(field: &field::Field, values: &[f32], level: f32, c: [f32;3], n: [f32;3], f: [f32;3], u: [f32;3], name: &str) {
-    // height map 2 mm px 160x160
-    let px = 1.0; let s = 260i32;
-    let mut out = format!("P5 {s} {s} 255\n").into_bytes();
-    for r in 0..s { for q in 0..s {
-        let base = space::along(space::along(c, (q - s/2) as f32 * px, n), (s/2 - r) as f32 * px, u);
-        let mut hit = None;
-        for t in 0..200 { let d = 150.0 - t as f32 * 1.5; let p = space::along(base, d, f);
-            if field.sample(values, p).is_some_and(|v| v > level) { hit = Some((p, d)); break; } }
-        let v = match hit { None => 10.0, Some((p, _)) => {
-            // normal from gradient
-            let g: [f32;3] = std::array::from_fn(|a| { let mut e = [0.0;3]; e[a] = 3.0; let h = |q| field.sample(values, q).unwrap_or(0.0); h(space::along(p,-1.0,e)) - h(space::along(p,1.0,e)) });
-            let g = space::unit(g); let l = space::unit(space::along(space::along(f, -0.3, n), 0.5, u)); 40.0 + 200.0 * space::dot(g, l).max(0.0) } };
-        out.push(v as u8);
-    } }
-    std::fs::write(format!("/tmp/va/pic/{name}.pgm"), out).unwrap();
+
+    fn sum_up(
+        &self,
+        slice: usize,
+        samples: &Samples<'_>,
+    ) -> Result<(cells::Patch, SliceCount), FaceFault> {
+        let place = self.places.get(slice).ok_or(FaceFault::Bookkeeping { slice })?;
+        let whole = place.rows * place.columns;
+        if samples.before.len() != whole || samples.after.len() != whole {
+            return Err(FaceFault::Bookkeeping { slice });
+        }
+        samples.require_valid()?;
+        cells::sum_up(place, samples, &self.lattice, &self.levels)
+            .map_err(|samples| FaceFault::NotFill { slice, samples })
+    }
+
+    /// The verdict on a volume in which the head itself can be found.
+    ///
+    /// # Errors
+    /// Whatever speaks against the face being gone, and every doubt: [`FaceFault`].
+    pub fn finish(self) -> Result<FaceSeen, FaceFault> {
+        if self.places.len() < SLICES_MIN {
+            return Err(FaceFault::Slices { slices: self.places.len() });
+        }
+        let (cells, counts) = self.take()?;
+        let field = Field::near_change(&cells, &self.lattice, &self.places)?;
+        drop(cells);
+        let body = Body::find(&field, self.scale, &self.levels)?;
+        series::require_one_dark_fill(&counts, self.scale, &self.levels, body.level)?;
+        series::require_no_slice_left_out(&counts, &self.places, body.level)?;
+        let removed = body.removed();
+        let head = HeadFrame::find(&field, &body, &removed, self.scale, &self.levels)?;
+        let findings = Findings::measure(&field, &body, &head, &removed, self.scale, &self.levels);
+        findings.require_faceless(self.bones_kept)?;
+        let frame = PatientFrame::of(&field, &head);
+        Ok(FaceSeen { frame, figures: findings.figures(&head) })
+    }
+
+    /// The verdict on another volume of the same frame of reference, however few or thick its slices are, by the
+    /// head that [`FaceAudit::finish`] found in a better one: no tissue is left in the middle of the face, and
+    /// the middle of the brain is unchanged.
+    ///
+    /// # Errors
+    /// [`FaceFault`].
+    pub fn finish_by(self, seen: &FaceSeen) -> Result<FaceSeen, FaceFault> {
+        let (cells, counts) = self.take()?;
+        let field = Field::whole(&cells, &self.lattice);
+        drop(cells);
+        let level = body::skin_level(&field, self.scale, &self.levels);
+        series::require_one_dark_fill(&counts, self.scale, &self.levels, level)?;
+        let figures = zone::require_empty(&field, level, &seen.frame, self.bones_kept, &self.levels)?;
+        Ok(FaceSeen { frame: seen.frame, figures })
+    }
+
+    /// Sums and counts, if every slice was added and none was faulty.
+    fn take(&self) -> Result<(Vec<Cell>, Vec<SliceCount>), FaceFault> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fault) = seen.fault.take() {
+            return Err(fault);
+        }
+        let missing = seen.slices.iter().position(Option::is_none);
+        if let Some(slice) = missing {
+            return Err(FaceFault::Bookkeeping { slice });
+        }
+        let counts = std::mem::take(&mut seen.slices).into_iter().flatten().collect();
+        Ok((std::mem::take(&mut seen.cells), counts))
+    }
 }

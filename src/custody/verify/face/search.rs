@@ -27,7 +27,6 @@ const SHOWN_MIN: f32 = 0.45;
 /// A view that may show a face.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sighting {
-    pub mirror: Mirror,
     /// Towards the viewer, and to the top of the head.
     pub front: Vector,
     pub up: Vector,
@@ -37,8 +36,16 @@ pub(super) struct Sighting {
     pub likeness: f32,
     /// Relief as a share of the drawn face's.
     pub amount: f32,
-    /// Share of the window.
-    pub shown: f32,
+}
+
+/// Relief of real faces as a share of the drawn one's.
+const AMOUNT: std::ops::RangeInclusive<f32> = 0.35..=2.2;
+
+impl Sighting {
+    /// Whether it is as deep as faces are: edges of cuts are deeper.
+    pub fn has_relief_of_a_face(&self) -> bool {
+        AMOUNT.contains(&self.amount)
+    }
 }
 
 /// The best sighting of every view round a plane, of either way up.
@@ -60,13 +67,11 @@ pub(super) fn around(field: &Field, surface: &[usize], mirror: &Mirror, middle: 
                 let up = up.map(|c| c * sign);
                 let nose = along(along(centre, PIXEL_MM * best.row as f32, up), best.depth, front);
                 Sighting {
-                    mirror: *mirror,
                     front,
                     up,
                     nose,
                     likeness: best.likeness,
                     amount: best.amount,
-                    shown: best.shown,
                 }
             })
         })
@@ -107,7 +112,6 @@ struct Best {
     depth: f32,
     likeness: f32,
     amount: f32,
-    shown: f32,
 }
 
 impl Map {
@@ -136,7 +140,7 @@ impl Map {
 
     fn best(&self, face: &Drawn, flipped: bool) -> Best {
         let sign = if flipped { -1 } else { 1 };
-        let mut best = Best { row: 0, depth: 0.0, likeness: 0.0, amount: 0.0, shown: 0.0 };
+        let mut best = Best { row: 0, depth: 0.0, likeness: 0.0, amount: 0.0 };
         let mut window: Vec<Option<f32>> = Vec::with_capacity(ROWS * COLUMNS);
         for row in -HALF_HEIGHT..=HALF_HEIGHT {
             window.clear();
@@ -161,20 +165,10 @@ impl Map {
             relief::flatten(&mut drawn, &face.terms, EVEN);
             let (correlation, _, amount) = relief::likeness(&window, &drawn);
             let likeness = correlation * shown.sqrt();
-            if likeness > best.likeness - 0.15 {
-                let narrow = |r: i32, c: i32| c.abs() <= 6 && (-4..=12).contains(&r);
-                let pick = |full: &[Option<f32>]| -> Vec<Option<f32>> { let mut v = full.to_vec(); let mut i = 0; for r in -BELOW..=ABOVE { for c in -HALF_WIDTH..=HALF_WIDTH { if !narrow(r, c) { v[i] = None; } i += 1; } } v };
-                let (mut a, mut b) = (pick(&window), pick(&drawn));
-                relief::flatten(&mut a, &face.terms, EVEN);
-                relief::flatten(&mut b, &face.terms, EVEN);
-                let (nose, n, _) = relief::likeness(&a, &b);
-                let share = n as f32 / 221.0;
-                if std::env::var("NOSE").is_ok() && likeness > 0.3 { println!("row {row} flipped {flipped} like {likeness:.3} nose {nose:.3} share {share:.2}"); }
-            }
             if likeness > best.likeness {
                 let depth = self.at(0, sign * row);
                 let depth = if depth.is_finite() { depth } else { foremost };
-                best = Best { row, depth, likeness, amount, shown };
+                best = Best { row, depth, likeness, amount };
             }
         }
         best

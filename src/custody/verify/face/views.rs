@@ -3,12 +3,14 @@
 use super::field::Field;
 use super::frame::HeadFrame;
 use super::relief::{self, ALL};
-use super::space::{Vector, along, minus, unit};
+use super::space::{Vector, along, unit};
 use rayon::prelude::*;
 
 /// (to the side, upwards) from the front, degrees.
 pub(super) const FRONTAL: [(f32, f32); 7] =
     [(0.0, 0.0), (-30.0, 0.0), (30.0, 0.0), (-45.0, 0.0), (45.0, 0.0), (0.0, 20.0), (0.0, -20.0)];
+/// From both sides.
+pub(super) const EARS: [(f32, f32); 2] = [(-90.0, 0.0), (90.0, 0.0)];
 const PIXEL_MM: f32 = 3.0;
 const HALF_WIDTH: i32 = 23;
 const HALF_HEIGHT: i32 = 28;
@@ -102,53 +104,97 @@ impl View {
     }
 }
 
-/// Share of pixels that lie within some mm of where they were.
-pub(super) fn unmoved(before: &View, after: &View, pixels: &[usize], within: f32) -> f32 {
-    let still = pixels
-        .iter()
-        .filter(|&&p| (before.depth_or_far(p) - after.depth_or_far(p)).abs() < within)
-        .count();
-    still as f32 / pixels.len().max(1) as f32
+/// What became of a view, over the pixels that showed the face.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change {
+    /// How many.
+    pub pixels: usize,
+    /// Share of them that is where it was, within 4 mm.
+    pub unmoved: f32,
+    /// Share that moved together, within 6 mm of each other: a peel.
+    pub together: f32,
+    /// Correlation of the reliefs.
+    pub likeness: f32,
+    /// Correlation of features: what is left of the depths less their mean nearby.
+    pub features: f32,
 }
 
-/// Correlation of the reliefs before and after over some pixels.
-pub(super) fn likeness(before: &View, after: &View, pixels: &[usize]) -> f32 {
-    let terms: Vec<[f64; ALL]> = pixels
-        .iter()
-        .map(|&p| {
-            let (x, z) = View::place(p);
-            relief::terms(x / (PIXEL_MM * HALF_WIDTH as f32), z / (PIXEL_MM * HALF_HEIGHT as f32))
-        })
-        .collect();
-    let relief_of = |view: &View| {
-        let mut depths: Vec<Option<f32>> = pixels.iter().map(|&p| Some(view.depth_or_far(p))).collect();
+/// What lies within this of where it was didn't move, mm.
+const UNMOVED_MM: f32 = 4.0;
+/// What moved by the same within this moved together, mm.
+const TOGETHER_MM: f32 = 6.0;
+/// Features are seen against the mean of so many pixels around.
+const NEARBY: i32 = 5;
+/// A pixel's neighbours count up to this far before or behind it, mm: holes are no features.
+const NEIGHBOUR_MM: f32 = 20.0;
+/// Features are at most so high, mm.
+const FEATURE_MM: f32 = 8.0;
+
+impl Change {
+    pub fn of(before: &View, after: &View, pixels: &[usize]) -> Self {
+        let count = pixels.len().max(1) as f32;
+        let mut moved: Vec<f32> =
+            pixels.iter().map(|&p| after.depth_or_far(p) - before.depth_or_far(p)).collect();
+        moved.sort_by(f32::total_cmp);
+        let still = moved.iter().filter(|m| m.abs() < UNMOVED_MM).count();
+        let together =
+            (0..moved.len()).map(|low| moved.partition_point(|&m| m <= moved[low] + TOGETHER_MM) - low).max();
+        Change {
+            pixels: pixels.len(),
+            unmoved: still as f32 / count,
+            together: together.unwrap_or(0) as f32 / count,
+            likeness: relief::likeness(&before.relief(pixels), &after.relief(pixels)).0,
+            features: relief::likeness(&before.features(pixels), &after.features(pixels)).0,
+        }
+    }
+}
+
+impl View {
+    /// Depths less the quadric that fits them best.
+    fn relief(&self, pixels: &[usize]) -> Vec<Option<f32>> {
+        let across = PIXEL_MM * HALF_HEIGHT as f32;
+        let terms: Vec<[f64; ALL]> = pixels
+            .iter()
+            .map(|&p| View::place(p))
+            .map(|(x, z)| relief::terms(x / across, z / across))
+            .collect();
+        let mut depths: Vec<_> = pixels.iter().map(|&p| Some(self.depth_or_far(p))).collect();
         relief::flatten(&mut depths, &terms, ALL);
         depths
-    };
-    relief::likeness(&relief_of(before), &relief_of(after)).0
-}
+    }
 
-/// Like [`likeness`], of features only: what is left of the depths less their mean nearby.
-pub(super) fn fine(before: &View, after: &View, pixels: &[usize]) -> f32 {
-    let features = |view: &View| -> Vec<Option<f32>> {
+    fn features(&self, pixels: &[usize]) -> Vec<Option<f32>> {
+        self.above_nearby(pixels, NEARBY).map(|f| Some(f.clamp(-FEATURE_MM, FEATURE_MM))).collect()
+    }
+
+    /// How far each pixel stands back behind the mean of those nearby, mm.
+    fn above_nearby(&self, pixels: &[usize], nearby: i32) -> impl Iterator<Item = f32> {
         let mut map = vec![f32::NAN; (COLUMNS * ROWS) as usize];
-        for &p in pixels { map[p] = view.depth_or_far(p); }
-        pixels.iter().map(|&p| {
-            let (c, r) = (p as i32 % COLUMNS, p as i32 / COLUMNS);
-            let (mut sum, mut n) = (0.0, 0.0);
-            for y in (r - NEARBY).max(0)..=(r + NEARBY).min(ROWS - 1) { for x in (c - NEARBY).max(0)..=(c + NEARBY).min(COLUMNS - 1) {
-                let d = map[(y * COLUMNS + x) as usize];
-                if d.is_finite() { sum += d.clamp(map[p] - 20.0, map[p] + 20.0); n += 1.0; }
-            } }
-            Some((map[p] - sum / n).clamp(-8.0, 8.0))
-        }).collect()
-    };
-    relief::likeness(&features(before), &features(after)).0
-}
-const NEARBY: i32 = 5;
+        for &p in pixels {
+            map[p] = self.depth_or_far(p);
+        }
+        pixels.iter().map(move |&p| {
+            let (column, row) = (p as i32 % COLUMNS, p as i32 / COLUMNS);
+            let (mut sum, mut count) = (0.0, 0.0);
+            for y in (row - nearby).max(0)..=(row + nearby).min(ROWS - 1) {
+                for x in (column - nearby).max(0)..=(column + nearby).min(COLUMNS - 1) {
+                    let depth = map[(y * COLUMNS + x) as usize];
+                    if depth.is_finite() {
+                        sum += depth.clamp(map[p] - NEIGHBOUR_MM, map[p] + NEIGHBOUR_MM);
+                        count += 1.0;
+                    }
+                }
+            }
+            map[p] - sum / count
+        })
+    }
 
-/// Where a position is, seen from another, in mm.
-pub(super) fn distance(a: Vector, b: Vector) -> f32 {
-    let d = minus(a, b);
-    super::space::dot(d, d).sqrt()
+    /// Of some pixels those that stand out from what is around them.
+    pub fn standing_out(&self, pixels: &[usize]) -> Vec<usize> {
+        /// Around an ear, in pixels, and how far it stands out at least, mm.
+        const AROUND: i32 = 8;
+        const OUT_MM: f32 = 4.0;
+        let back = self.above_nearby(pixels, AROUND);
+        pixels.iter().zip(back).filter(|(_, back)| *back < -OUT_MM).map(|(&p, _)| p).collect()
+    }
 }
