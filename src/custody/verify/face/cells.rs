@@ -192,19 +192,18 @@ impl Patch {
     }
 }
 
-/// Sums one slice up. Anything that changed to another value than the fill is a fault.
+/// Sums one slice up; or says how many samples changed to another value than the fill.
 pub(super) fn sum_up(
     place: &SlicePlace,
     samples: &Samples<'_>,
     lattice: &Lattice,
     levels: &Levels,
 ) -> Result<(Patch, SliceCount), usize> {
-    let mut patch = empty_patch(place, lattice);
+    let (from, size) = bounds(place, lattice);
+    let mut stored = vec![StoredSum::default(); size.iter().product()];
     let mut count = SliceCount { changed: 0, fill: None, removed: [0; BINS] };
-    let along = [1.0, 0.0].map(|c| lattice.position(place.point(c, 0.0)));
-    let step: [f64; 3] = std::array::from_fn(|a| along[0][a] - along[1][a]);
-    let straight = step[1].abs().max(step[2].abs()) * place.columns as f64 <= 0.01;
-    let rescale = Rescaling::of(samples, levels);
+    let steps = Steps::of(place, lattice);
+    let (least, most) = samples.storable(levels);
     let mut stray = 0;
     for row in 0..place.rows {
         let range = row * place.columns..(row + 1) * place.columns;
@@ -214,18 +213,24 @@ pub(super) fn sum_up(
             stray += count_changes(before, after, samples, levels, &mut count);
         }
         let start = lattice.position(place.point(0.0, row as f64));
-        let mut first = 0;
-        while first < place.columns {
-            let at = cell_of(start, step, first, lattice.size);
-            let end = if straight {
-                // The column at which the row leaves the cell.
-                let border = (at[0] as f64 + 1.0 - start[0]) / step[0];
-                (border.ceil().max(0.0) as usize).clamp(first + 1, place.columns)
+        for run in &steps.runs {
+            // Within the box up to rounding at its border.
+            let [i, j, k]: [usize; 3] = std::array::from_fn(|a| {
+                let at = start[a] + steps.step[a] * run.start as f64;
+                (at.max(0.0) as usize).saturating_sub(from[a]).min(size[a] - 1)
+            });
+            let cell = &mut stored[(k * size[1] + j) * size[0] + i];
+            let (before, after) = (&before[run.clone()], &after[run.clone()]);
+            let sum = |values: &[i32]| values.iter().map(|v| i64::from(*v.clamp(&least, &most))).sum();
+            let sum_before: i64 = sum(before);
+            cell.before += sum_before;
+            cell.samples += run.len() as u32;
+            if same {
+                cell.after += sum_before;
             } else {
-                first + 1
-            };
-            patch.cell(at).add(&rescale.sum(&before[first..end], &after[first..end], same));
-            first = end;
+                cell.after += sum(after);
+                cell.changed += before.iter().zip(after).map(|(b, a)| u32::from(b != a)).sum::<u32>();
+            }
         }
     }
     if stray > 0 {
@@ -234,7 +239,50 @@ pub(super) fn sum_up(
     if count.changed > 0 {
         count.fill = Some((samples.level(samples.fill, levels), levels.step(samples.slope)));
     }
-    Ok((patch, count))
+    let rescale = Rescaling::of(samples, levels);
+    let cells = stored.iter().map(|cell| rescale.cell(cell)).collect();
+    Ok((Patch { from, size, cells }, count))
+}
+
+/// How the columns of a row fall into cells: the same for all rows of a slice.
+struct Steps {
+    /// From column to column, in cells.
+    step: [f64; 3],
+    /// Columns of one cell: single ones where rows don't run along the lattice.
+    runs: Vec<std::ops::Range<usize>>,
+}
+
+impl Steps {
+    fn of(place: &SlicePlace, lattice: &Lattice) -> Self {
+        let at = |column: f64, row: f64| lattice.position(place.point(column, row));
+        let (start, next, down) = (at(0.0, 0.0), at(1.0, 0.0), at(0.0, 1.0));
+        let step: [f64; 3] = std::array::from_fn(|a| next[a] - start[a]);
+        let straight = (step[1].abs() + step[2].abs() + (down[0] - start[0]).abs())
+            * (place.columns + place.rows) as f64
+            <= STRAIGHT_CELLS;
+        let cell = |column: usize| (start[0] + step[0] * column as f64).max(0.0) as usize;
+        let mut runs = Vec::new();
+        let mut first = 0;
+        for column in 1..=place.columns {
+            if column == place.columns || !straight || cell(column) != cell(first) {
+                runs.push(first..column);
+                first = column;
+            }
+        }
+        Steps { step, runs }
+    }
+}
+
+/// Rows that leave the lattice's own direction by less than this are along it, cells.
+const STRAIGHT_CELLS: f64 = 0.02;
+
+/// Sums of stored values of one slice in one cell.
+#[derive(Clone, Copy, Default)]
+struct StoredSum {
+    before: i64,
+    after: i64,
+    samples: u32,
+    changed: u32,
 }
 
 /// Counts what changed in a row; how many changed to something else than the fill.
@@ -255,34 +303,21 @@ fn count_changes(
     stray
 }
 
-fn cell_of(start: [f64; 3], step: [f64; 3], column: usize, size: [usize; 3]) -> [usize; 3] {
-    std::array::from_fn(|a| {
-        let position = start[a] + step[a] * column as f64;
-        (position.max(0.0) as usize).min(size[a] - 1)
-    })
-}
-
-fn empty_patch(place: &SlicePlace, lattice: &Lattice) -> Patch {
-    let corners = place.corners().map(|p| cell_of(lattice.position(p), [0.0; 3], 0, lattice.size));
-    let least: [usize; 3] = std::array::from_fn(|a| corners.iter().fold(usize::MAX, |m, c| m.min(c[a])));
-    let most: [usize; 3] = std::array::from_fn(|a| corners.iter().fold(0, |m, c| m.max(c[a])));
-    let size: [usize; 3] = std::array::from_fn(|a| most[a] - least[a] + 1);
-    Patch { from: least, size, cells: vec![Cell::default(); size.iter().product()] }
-}
-
-impl Patch {
-    fn cell(&mut self, at: [usize; 3]) -> &mut Cell {
-        // Within the box up to rounding at its border.
-        let [i, j, k]: [usize; 3] =
-            std::array::from_fn(|a| at[a].saturating_sub(self.from[a]).min(self.size[a] - 1));
-        &mut self.cells[(k * self.size[1] + j) * self.size[0] + i]
-    }
+/// The box of cells that a slice falls into: its first cell and its size.
+fn bounds(place: &SlicePlace, lattice: &Lattice) -> ([usize; 3], [usize; 3]) {
+    let corners = place.corners().map(|corner| {
+        let at = lattice.position(corner);
+        let cell = |a: usize| (at[a].max(0.0) as usize).min(lattice.size[a] - 1);
+        [cell(0), cell(1), cell(2)]
+    });
+    let least: [usize; 3] =
+        std::array::from_fn(|a| corners.iter().map(|c| c[a]).min().unwrap_or(0));
+    let most: [usize; 3] = std::array::from_fn(|a| corners.iter().map(|c| c[a]).max().unwrap_or(0));
+    (least, std::array::from_fn(|a| most[a] - least[a] + 1))
 }
 
 /// Stored values to sums of levels.
 struct Rescaling {
-    least: i32,
-    most: i32,
     /// Levels per stored value, and the level of stored 0.
     slope: f64,
     intercept: f64,
@@ -290,27 +325,20 @@ struct Rescaling {
 
 impl Rescaling {
     fn of(samples: &Samples<'_>, levels: &Levels) -> Self {
-        let (least, most) = samples.storable(levels);
         let intercept = f64::from(samples.level(0, levels));
         let step = f64::from(levels.step(samples.slope));
-        let slope = if samples.mirrored(levels) { -step } else { step };
-        Rescaling { least, most: most.max(least), slope, intercept }
+        Rescaling { slope: if samples.mirrored(levels) { -step } else { step }, intercept }
     }
 
-    fn level_sum(&self, values: &[i32]) -> i32 {
-        let stored: i64 =
-            values.iter().map(|&v| i64::from(v.clamp(self.least, self.most))).sum();
-        (self.slope * stored as f64 + self.intercept * values.len() as f64).round() as i32
-    }
-
-    fn sum(&self, before: &[i32], after: &[i32], same: bool) -> Cell {
-        let sum = self.level_sum(before);
-        let changed = before.iter().zip(after).map(|(b, a)| u32::from(b != a)).sum();
+    fn cell(&self, stored: &StoredSum) -> Cell {
+        let levels = |sum: i64| {
+            (self.slope * sum as f64 + self.intercept * f64::from(stored.samples)).round() as i32
+        };
         Cell {
-            before: sum,
-            after: if same { sum } else { self.level_sum(after) },
-            samples: before.len() as u32,
-            changed: if same { 0 } else { changed },
+            before: levels(stored.before),
+            after: levels(stored.after),
+            samples: stored.samples,
+            changed: stored.changed,
         }
     }
 }

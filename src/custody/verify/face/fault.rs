@@ -74,10 +74,15 @@ pub enum FaceFault {
         mirror: f32,
     },
     /// What was removed isn't where the face is.
-    #[error("{degrees:.0} degrees lie between what was removed and the face. Deface the series again")]
+    #[error(
+        "what was removed lies {degrees:.0} degrees from the face and {off_mm:.0} mm off the midline. Deface the series \
+         again"
+    )]
     WrongSide {
-        /// Angle seen from the head's centre.
+        /// Angle in the midline plane, seen from the head's centre.
         degrees: f32,
+        /// Distance to the midline, mm.
+        off_mm: f32,
     },
     /// Skin of the face is still there.
     #[error("{share:.3} of the {part} skin is still there. Deface the series again")]

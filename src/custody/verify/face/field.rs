@@ -137,7 +137,7 @@ impl Field {
     pub fn cell_at(&self, at: Vector) -> Option<usize> {
         let mut node = [0; 3];
         for a in 0..3 {
-            let c = (at[a] / self.cell).round();
+            let c = at[a] / self.cell + 0.5;
             if !(c >= 0.0 && c < self.size[a] as f32) {
                 return None;
             }

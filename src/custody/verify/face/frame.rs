@@ -19,6 +19,8 @@ const LEAST: f32 = 0.30;
 const CHIN_MM: f32 = -65.0;
 const BROW_MM: f32 = 50.0;
 const UNSURE_MM: f32 = 65.0;
+/// What lies beyond this angle is the other side: cosine of 110 degrees.
+const OTHER_SIDE: f32 = -0.35;
 /// Views whose noses lie this near to each other, mm, and are about as good show the same face.
 const SAME_NOSE_MM: f32 = 30.0;
 const ALSO_GOOD: f32 = 0.15;
@@ -59,12 +61,12 @@ impl HeadFrame {
         scale: Scale,
         levels: &Levels,
     ) -> Result<Self, FaceFault> {
-        let plane = mirror::midline(field, body);
+        let gone = mean(field, (0..field.len()).filter(|&i| removed[i]));
+        let plane = mirror::midline(field, body, gone);
         let plane = plane.filter(|p| p.error <= MIRROR_ERROR_MAX).ok_or(FaceFault::NoFace {
             likeness: 0.0,
             mirror: plane.map_or(1.0, |p| p.error),
         })?;
-        let gone = mean(field, (0..field.len()).filter(|&i| removed[i]));
         let head = mean(field, (0..field.len()).filter(|&i| body.before[i]));
         let off = dot(gone, plane.normal) - plane.offset;
         let (gone, head) = (mirror::onto(&plane, gone), mirror::onto(&plane, head));
@@ -74,12 +76,20 @@ impl HeadFrame {
         let best_of = |keep: &dyn Fn(&Sighting) -> bool| {
             seen().filter(|s| keep(s)).max_by(|a, b| a.likeness.total_cmp(&b.likeness)).copied()
         };
-        let best = best_of(&|_| true);
+        let mut best = best_of(&|_| true);
+        // Part of a face is no match for cut edges elsewhere, but it must be for the other side of the head.
+        if best.is_some_and(|s| s.likeness < SURE) {
+            let near = best_of(&|s| dot(s.front, hint) >= SAME_SIDE);
+            let far = best_of(&|s| dot(s.front, hint) < OTHER_SIDE);
+            let likeness = |s: &Option<Sighting>| s.map_or(0.0, |s| s.likeness);
+            best = if likeness(&near) >= likeness(&far) { near } else { far };
+        }
         let none = FaceFault::NoFace { likeness: best.map_or(0.0, |s| s.likeness), mirror: plane.error };
         let Some(mut best) = best.filter(|s| s.likeness >= LEAST) else { return Err(none) };
         let angle = dot(best.front, hint);
         if !(angle >= SAME_SIDE && off.abs() <= OFF_MIDLINE_MAX_MM) {
-            return Err(FaceFault::WrongSide { degrees: angle.clamp(-1.0, 1.0).acos().to_degrees() });
+            let degrees = angle.clamp(-1.0, 1.0).acos().to_degrees();
+            return Err(FaceFault::WrongSide { degrees, off_mm: off.abs() });
         }
         if best.likeness < SURE
             && let Some(up) = match scale {
@@ -167,7 +177,7 @@ fn towards_brain(
     Some(up.map(|c| c * sign))
 }
 /// Fewer cells are no brain.
-const BRAIN_CELLS_MIN: usize = 2000;
+const BRAIN_CELLS_MIN: usize = 500;
 
 /// Which way along the midline the body ends by itself, where the field of view cuts through its other end;
 /// `None` if both ends are cut, or none.

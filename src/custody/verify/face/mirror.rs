@@ -22,42 +22,54 @@ impl Mirror {
 
 /// Points on the surface that are mirrored at first, and when it is about degrees.
 const COARSE_POINTS: usize = 700;
-const FINE_POINTS: usize = 3000;
+const FINE_POINTS: usize = 2500;
 /// Normals lie about this far apart, rad.
 const NORMAL_STEP: f32 = 0.11;
-/// Offsets from the middle of the surface, mm.
-const OFFSETS: std::ops::RangeInclusive<i32> = -6..=6;
-const OFFSET_STEP_MM: f32 = 5.0;
+/// Offsets from the middle of what was removed: whatever is taken of a face, it is taken on both sides.
+const OFFSETS: std::ops::RangeInclusive<i32> = -4..=4;
+const OFFSET_STEP_MM: f32 = 4.0;
+/// So many planes are tried further, with normals at least this far apart (cosine): about degrees decide.
+const PLANES: usize = 4;
+const APART: f32 = 0.94;
+/// At most so many steps of each size.
+const ROUNDS: usize = 8;
 /// The body is blurred over about this many cells, so that nearly the same is nearly right.
 const BLUR: [usize; 3] = [2, 2, 1];
 /// Share of points whose mirror image must be in view.
 const IN_VIEW_MIN: f32 = 0.5;
 
-/// The best plane; `None` for a body without a surface.
-pub(super) fn midline(field: &Field, body: &Body) -> Option<Mirror> {
+/// The best plane near a point; `None` for a body without a surface.
+pub(super) fn midline(field: &Field, body: &Body, near: Vector) -> Option<Mirror> {
     let soft = blurred(field, &body.open);
-    let coarse = thinned(field, &body.surface, COARSE_POINTS);
-    let fine = thinned(field, &body.surface, FINE_POINTS);
+    let coarse = thinned(field, &soft, &body.surface, COARSE_POINTS);
+    let fine = thinned(field, &soft, &body.surface, FINE_POINTS);
     if coarse.is_empty() {
         return None;
     }
     let middle: Vector =
-        std::array::from_fn(|a| coarse.iter().map(|p| p[a]).sum::<f32>() / coarse.len() as f32);
-    let error = |points: &[Vector], normal, offset| Mirror {
+        std::array::from_fn(|a| coarse.iter().map(|(p, _)| p[a]).sum::<f32>() / coarse.len() as f32);
+    let error = |points: &[(Vector, f32)], normal, offset| Mirror {
         normal,
         offset,
         error: asymmetry(field, &soft, points, Mirror { normal, offset, error: 0.0 }),
     };
-    let tried: Vec<Mirror> = normals()
+    let mut tried: Vec<Mirror> = normals()
         .into_par_iter()
         .map(|normal| {
             OFFSETS
-                .map(|n| error(&coarse, normal, dot(normal, middle) + OFFSET_STEP_MM * n as f32))
+                .map(|n| error(&coarse, normal, dot(normal, near) + OFFSET_STEP_MM * n as f32))
                 .fold(Mirror { normal, offset: 0.0, error: f32::INFINITY }, better)
         })
         .collect();
-    let best = tried.into_iter().reduce(better)?;
-    Some(refined(best, middle, |normal, offset| error(&fine, normal, offset)))
+    tried.sort_by(|a, b| a.error.total_cmp(&b.error));
+    let mut best: Vec<Mirror> = Vec::new();
+    for plane in tried {
+        if best.len() < PLANES && best.iter().all(|b| dot(b.normal, plane.normal).abs() < APART) {
+            best.push(plane);
+        }
+    }
+    let refine = |plane| refined(plane, middle, |normal, offset| error(&fine, normal, offset));
+    best.into_par_iter().map(refine).collect::<Vec<_>>().into_iter().reduce(better)
 }
 
 fn better(a: Mirror, b: Mirror) -> Mirror {
@@ -68,7 +80,7 @@ fn better(a: Mirror, b: Mirror) -> Mirror {
 fn refined(start: Mirror, middle: Vector, error: impl Fn(Vector, f32) -> Mirror) -> Mirror {
     let mut best = error(start.normal, start.offset);
     for (angle, shift) in [(0.06, 3.0), (0.03, 1.5), (0.015, 0.75)] {
-        for _ in 0..4 {
+        for _ in 0..ROUNDS {
             let before = best.error;
             let (a, b) = beside(best.normal);
             // Tilts turn the plane about the point of it next to the middle.
@@ -98,17 +110,19 @@ pub(super) fn beside(normal: Vector) -> (Vector, Vector) {
 }
 
 /// Mean difference between surface and its mirror image's place in the blurred body.
-fn asymmetry(field: &Field, soft: &[f32], points: &[Vector], plane: Mirror) -> f32 {
+fn asymmetry(field: &Field, soft: &[f32], points: &[(Vector, f32)], plane: Mirror) -> f32 {
     let (mut sum, mut seen) = (0.0, 0);
-    for &p in points {
-        if let Some(there) = field.cell_at(plane.image(p)).filter(|&i| field.inside[i])
-            && let Some(here) = field.cell_at(p)
-        {
-            sum += (soft[there] - soft[here]).abs();
+    for &(p, here) in points {
+        if let Some(there) = field.cell_at(plane.image(p)).filter(|&i| field.inside[i]) {
+            sum += (soft[there] - here).abs();
             seen += 1;
         }
     }
-    if (seen as f32) < IN_VIEW_MIN * points.len() as f32 { f32::INFINITY } else { 2.0 * sum / seen as f32 }
+    if (seen as f32) < IN_VIEW_MIN * points.len() as f32 {
+        f32::INFINITY
+    } else {
+        2.0 * sum / seen as f32
+    }
 }
 
 /// A hemisphere of directions: a Fibonacci lattice, the same every time.
@@ -125,9 +139,10 @@ fn normals() -> Vec<Vector> {
         .collect()
 }
 
-fn thinned(field: &Field, surface: &[usize], wanted: usize) -> Vec<Vector> {
+/// Points of the surface with the blurred body there.
+fn thinned(field: &Field, soft: &[f32], surface: &[usize], wanted: usize) -> Vec<(Vector, f32)> {
     let step = (surface.len() / wanted).max(1);
-    surface.iter().step_by(step).map(|&i| field.point(i)).collect()
+    surface.iter().step_by(step).map(|&i| (field.point(i), soft[i])).collect()
 }
 
 /// 1 in the body and its cavities, 0 in open air, blurred by boxes.

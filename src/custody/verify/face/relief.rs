@@ -10,24 +10,53 @@ pub(super) fn terms(x: f32, z: f32) -> [f64; ALL] {
     [1.0, z, z * z, x * x, x, x * z]
 }
 
-/// Takes the quadric of the first `terms` terms that fits best away. Pixels of no depth stay so.
-pub(super) fn flatten(depths: &mut [Option<f32>], terms: &[[f64; ALL]], count: usize) {
-    let mut matrix = [[0.0; ALL + 1]; ALL];
-    for (depth, t) in depths.iter().zip(terms) {
-        let Some(depth) = depth else { continue };
+/// Takes from each map the quadric of the first `count` terms that fits it best. The maps have depths in the
+/// same pixels.
+pub(super) fn flatten<const N: usize>(
+    mut maps: [&mut [Option<f32>]; N],
+    terms: &[[f64; ALL]],
+    count: usize,
+) {
+    let mut matrix = [[0.0; ALL]; ALL];
+    let mut right = [[0.0; ALL]; N];
+    for (pixel, t) in terms.iter().enumerate() {
+        let Some(depths) = depths_at(&maps, pixel) else { continue };
         for i in 0..count {
-            for j in 0..count {
+            for j in 0..=i {
                 matrix[i][j] += t[i] * t[j];
             }
-            matrix[i][count] += t[i] * f64::from(*depth);
+            for n in 0..N {
+                right[n][i] += t[i] * f64::from(depths[n]);
+            }
         }
     }
-    let fit = solved(&mut matrix, count);
-    for (depth, t) in depths.iter_mut().zip(terms) {
-        if let Some(depth) = depth {
-            *depth -= (0..count).map(|i| fit[i] * t[i]).sum::<f64>() as f32;
+    for i in 0..count {
+        for j in i + 1..count {
+            matrix[i][j] = matrix[j][i];
         }
     }
+    for (map, right) in maps.iter_mut().zip(right) {
+        let mut system: [[f64; ALL + 1]; ALL] = std::array::from_fn(|i| {
+            std::array::from_fn(|j| if j < ALL { matrix[i][j] } else { 0.0 })
+        });
+        for i in 0..count {
+            system[i][count] = right[i];
+        }
+        let fit = solved(&mut system, count);
+        for (depth, t) in map.iter_mut().zip(terms) {
+            if let Some(depth) = depth {
+                *depth -= (0..count).map(|i| fit[i] * t[i]).sum::<f64>() as f32;
+            }
+        }
+    }
+}
+
+fn depths_at<const N: usize>(maps: &[&mut [Option<f32>]; N], pixel: usize) -> Option<[f32; N]> {
+    let mut depths = [0.0; N];
+    for (depth, map) in depths.iter_mut().zip(maps) {
+        *depth = map[pixel]?;
+    }
+    Some(depths)
 }
 
 /// Gauss-Jordan with pivots; terms that the pixels don't determine are 0.
@@ -61,9 +90,9 @@ fn solved(m: &mut [[f64; ALL + 1]; ALL], n: usize) -> [f64; ALL] {
     fit
 }
 
-/// Correlation of two reliefs over the pixels that both have, their count, and how much of the second is in
-/// the first (regression).
-pub(super) fn likeness(a: &[Option<f32>], b: &[Option<f32>]) -> (f32, usize, f32) {
+/// Correlation of two reliefs over the pixels that both have, and how much of the second is in the first
+/// (regression).
+pub(super) fn likeness(a: &[Option<f32>], b: &[Option<f32>]) -> (f32, f32) {
     let (mut n, mut sa, mut sb, mut aa, mut bb, mut ab) = (0usize, 0.0, 0.0, 0.0, 0.0, 0.0);
     for (a, b) in a.iter().zip(b) {
         if let (Some(a), Some(b)) = (a, b) {
@@ -82,5 +111,5 @@ pub(super) fn likeness(a: &[Option<f32>], b: &[Option<f32>]) -> (f32, usize, f32
     let norm = (va * vb).max(0.0).sqrt();
     let correlation = if norm > 1e-6 { cov / norm } else { 0.0 };
     let amount = if vb > 1e-6 { cov / vb } else { 0.0 };
-    (correlation as f32, n, amount as f32)
+    (correlation as f32, amount as f32)
 }

@@ -107,11 +107,18 @@ struct Map {
     heights: Vec<f32>,
 }
 
+#[derive(Clone, Copy, Default)]
 struct Best {
     row: i32,
     depth: f32,
     likeness: f32,
     amount: f32,
+}
+
+impl Best {
+    fn or(self, other: Best) -> Best {
+        if other.likeness > self.likeness { other } else { self }
+    }
 }
 
 impl Map {
@@ -139,38 +146,40 @@ impl Map {
     }
 
     fn best(&self, face: &Drawn, flipped: bool) -> Best {
+        // Every second row, then the rows beside the best.
+        let coarse = (-HALF_HEIGHT..=HALF_HEIGHT).step_by(2).map(|row| self.at_row(face, flipped, row));
+        let best = coarse.fold(Best::default(), Best::or);
+        [best.row - 1, best.row + 1]
+            .map(|row| self.at_row(face, flipped, row))
+            .into_iter()
+            .fold(best, Best::or)
+    }
+
+    /// The drawn face with the tip of its nose in a row of the map.
+    fn at_row(&self, face: &Drawn, flipped: bool, row: i32) -> Best {
         let sign = if flipped { -1 } else { 1 };
-        let mut best = Best { row: 0, depth: 0.0, likeness: 0.0, amount: 0.0 };
         let mut window: Vec<Option<f32>> = Vec::with_capacity(ROWS * COLUMNS);
-        for row in -HALF_HEIGHT..=HALF_HEIGHT {
-            window.clear();
-            let mut foremost = f32::NEG_INFINITY;
-            for r in -BELOW..=ABOVE {
-                for c in -HALF_WIDTH..=HALF_WIDTH {
-                    let height = self.at(c, sign * (row + r));
-                    foremost = foremost.max(height);
-                    window.push(height.is_finite().then_some(height));
-                }
-            }
-            for pixel in &mut window {
-                *pixel = pixel.filter(|&h| h > foremost - DEEPEST_MM);
-            }
-            let shown = window.iter().flatten().count() as f32 / window.len() as f32;
-            if shown < SHOWN_MIN {
-                continue;
-            }
-            let mut drawn: Vec<Option<f32>> =
-                face.heights.iter().zip(&window).map(|(d, w)| w.and(*d)).collect();
-            relief::flatten(&mut window, &face.terms, EVEN);
-            relief::flatten(&mut drawn, &face.terms, EVEN);
-            let (correlation, _, amount) = relief::likeness(&window, &drawn);
-            let likeness = correlation * shown.sqrt();
-            if likeness > best.likeness {
-                let depth = self.at(0, sign * row);
-                let depth = if depth.is_finite() { depth } else { foremost };
-                best = Best { row, depth, likeness, amount };
+        let mut foremost = f32::NEG_INFINITY;
+        for r in -BELOW..=ABOVE {
+            for c in -HALF_WIDTH..=HALF_WIDTH {
+                let height = self.at(c, sign * (row + r));
+                foremost = foremost.max(height);
+                window.push(height.is_finite().then_some(height));
             }
         }
-        best
+        for pixel in &mut window {
+            *pixel = pixel.filter(|&h| h > foremost - DEEPEST_MM);
+        }
+        let shown = window.iter().flatten().count() as f32 / window.len() as f32;
+        if shown < SHOWN_MIN {
+            return Best::default();
+        }
+        let mut drawn: Vec<Option<f32>> =
+            face.heights.iter().zip(&window).map(|(d, w)| w.and(*d)).collect();
+        relief::flatten([&mut window, &mut drawn], &face.terms, EVEN);
+        let (correlation, amount) = relief::likeness(&window, &drawn);
+        let depth = self.at(0, sign * row);
+        let depth = if depth.is_finite() { depth } else { foremost };
+        Best { row, depth, likeness: correlation * shown.sqrt(), amount }
     }
 }

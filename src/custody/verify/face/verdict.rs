@@ -46,7 +46,7 @@ const BONE: Limits = Limits { skin: 1.0, unmoved: 0.25, together: 0.40, features
 /// Share of facial skin left untouched where bone may stay.
 const SOFT_MAX: f32 = 0.08;
 /// Share of what stands out of an ear that is where it was.
-const EAR_MAX: f32 = 0.35;
+const EAR_MAX: f32 = 0.60;
 /// Share of the body in view that is removed, and of this in one piece.
 const REMOVED: std::ops::RangeInclusive<f32> = 0.05..=0.45;
 const REMOVED_WITHOUT_BONE_MIN: f32 = 0.015;
@@ -234,13 +234,13 @@ fn ears(field: &Field, body: &Body, head: &HeadFrame) -> Vec<Change> {
         .collect()
 }
 
-/// The best likeness to a face from any side of the midline, after.
+/// The best likeness to a face from the front half of the midline, after.
 fn face_after(field: &Field, body: &Body, head: &HeadFrame) -> f32 {
     let surface = body::surface(field, &body.after, &body::open_air(field, &body.after));
     let midline = Mirror { normal: head.side, offset: dot(head.nose, head.side), error: 0.0 };
     search::around(field, &surface, &midline, head.nose)
         .into_iter()
-        .filter(|s| s.has_relief_of_a_face())
+        .filter(|s| s.has_relief_of_a_face() && dot(s.front, head.front) > 0.0)
         .map(|s| s.likeness)
         .fold(0.0, f32::max)
 }

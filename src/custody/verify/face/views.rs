@@ -20,8 +20,8 @@ const ROWS: i32 = 2 * HALF_HEIGHT + 1;
 const PIVOT_MM: f32 = 50.0;
 /// Rays start this far before the pivot and go so deep, mm.
 const START_MM: f32 = 105.0;
-const STEP_MM: f32 = 1.5;
-const STEPS: usize = 120;
+const STEP_MM: f32 = 3.0;
+const STEPS: usize = 60;
 
 /// Depths along parallel rays.
 pub(super) struct View {
@@ -159,7 +159,7 @@ impl View {
             .map(|(x, z)| relief::terms(x / across, z / across))
             .collect();
         let mut depths: Vec<_> = pixels.iter().map(|&p| Some(self.depth_or_far(p))).collect();
-        relief::flatten(&mut depths, &terms, ALL);
+        relief::flatten([&mut depths], &terms, ALL);
         depths
     }
 
