@@ -26,6 +26,7 @@ mod calendar;
 mod charset;
 mod codestream;
 mod examine;
+mod face;
 mod forms;
 mod kind;
 mod look;
@@ -44,6 +45,7 @@ mod witness;
 
 use std::fmt;
 
+pub use face::{FaceAudit, FaceFault, FaceSeen, Scale, SlicePlace};
 pub use kind::Kind;
 pub use rules::Ban;
 pub use slices::{InstanceClaim, SliceAudit, SliceFault, SlicesTreated};

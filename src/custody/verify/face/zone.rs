@@ -1,0 +1,69 @@
+//! The head frame in the patient, and what must be true of its zones in other volumes.
+
+use super::FaceFault;
+use super::cells::Levels;
+use super::field::Field;
+use super::frame::HeadFrame;
+use super::space::dot64;
+
+/// The middle of the face in the head frame, mm from the tip of the nose: to the side, to the front, upwards.
+const FACE: [std::ops::Range<f64>; 3] = [-45.0..45.0, -30.0..45.0, -50.0..35.0];
+/// A ball within the brain: its centre behind and above the tip of the nose, and its radius, mm.
+const BRAIN: [f64; 3] = [0.0, -112.0, 82.0];
+const BRAIN_RADIUS_MM: f64 = 32.0;
+/// Share of the tissue of the face that may be left: cells at the zone's border.
+const LEFT_MAX: f32 = 0.05;
+/// Bone, where it may stay, HU of a whole cell.
+const BONE_HU: f64 = 150.0;
+
+/// A head in LPS mm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PatientFrame {
+    /// Unit vectors to one side, to the front, to the top of the head.
+    axes: [[f64; 3]; 3],
+    nose: [f64; 3],
+}
+
+impl PatientFrame {
+    pub fn of(field: &Field, head: &HeadFrame) -> Self {
+        let axes = [head.side, head.front, head.up].map(|axis| field.direction_in_patient(axis));
+        PatientFrame { axes, nose: field.to_patient(head.nose) }
+    }
+
+    fn local(&self, at: [f64; 3]) -> [f64; 3] {
+        let from: [f64; 3] = std::array::from_fn(|a| at[a] - self.nose[a]);
+        self.axes.map(|axis| dot64(from, axis))
+    }
+}
+
+/// Figures, if no tissue is left in the face and no cell of the brain changed.
+pub(super) fn require_empty(
+    field: &Field,
+    level: f32,
+    frame: &PatientFrame,
+    bones_kept: bool,
+    levels: &Levels,
+) -> Result<Vec<(&'static str, f32)>, FaceFault> {
+    let bone = levels.level(BONE_HU);
+    let (mut tissue, mut left, mut brain) = (0usize, 0usize, 0usize);
+    for index in (0..field.len()).filter(|&i| field.inside[i]) {
+        let at = frame.local(field.to_patient(field.point(index)));
+        let in_face = (0..3).all(|a| FACE[a].contains(&at[a]));
+        if in_face && field.before[index] > level {
+            let may_stay = bones_kept && (field.before[index] >= bone || field.changed[index] > 0.0);
+            tissue += 1;
+            left += usize::from(field.after[index] > level && !may_stay);
+        }
+        let from: [f64; 3] = std::array::from_fn(|a| at[a] - BRAIN[a]);
+        let in_brain = dot64(from, from) < BRAIN_RADIUS_MM * BRAIN_RADIUS_MM;
+        brain += usize::from(in_brain && field.changed[index] > 0.0);
+    }
+    let share = left as f32 / tissue.max(1) as f32;
+    if !(share <= LEFT_MAX) {
+        return Err(FaceFault::ZoneNotEmpty { share });
+    }
+    if brain > 0 {
+        return Err(FaceFault::BrainTouched { cells: brain });
+    }
+    Ok(vec![("face zone cells", tissue as f32), ("face zone left", share)])
+}
