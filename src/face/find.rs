@@ -3,6 +3,7 @@
 use super::series::Series;
 use super::{Error, KnownHead};
 use crate::custody::object::{Identified, Object};
+use crate::custody::verify::FaceSeen;
 use crate::deface::{
     Anatomy, BodyPartHint, Contrast, Finding, Level, Outline, Refusal, Region, Stack, Survey,
     Volume,
@@ -30,12 +31,14 @@ pub struct Defacing {
     /// By volume; `None` where nothing is to be removed.
     pub(super) regions: Vec<Option<Region>>,
     anatomy: Arc<Anatomy>,
+    /// The head as the verifier saw it in another series; `None` if it must find it in this one.
+    pub(super) seen: Option<FaceSeen>,
 }
 
 impl Defacing {
-    /// The head, for other series of its frame of reference.
-    pub fn head(&self) -> KnownHead {
-        KnownHead { anatomy: Arc::clone(&self.anatomy) }
+    /// Where the head is.
+    pub(super) fn anatomy(&self) -> &Arc<Anatomy> {
+        &self.anatomy
     }
 
     /// How much goes, where least goes.
@@ -66,7 +69,7 @@ pub fn find(
         Err(error) => Err((series, error)),
         Ok((_, None)) => Ok(Found::Clear(series)),
         Ok((regions, Some(anatomy))) => {
-            Ok(Found::Head(Box::new(Defacing { series, regions, anatomy })))
+            Ok(Found::Head(Box::new(Defacing { series, regions, anatomy, seen: None })))
         }
     }
 }
@@ -124,7 +127,8 @@ pub fn carry(
     open: &Open<'_>,
 ) -> Result<Defacing, Error> {
     let regions = try_carry(&series, level, head, open)?;
-    Ok(Defacing { series, regions, anatomy: Arc::clone(&head.anatomy) })
+    let (anatomy, seen) = (Arc::clone(&head.anatomy), Some(head.seen.clone()));
+    Ok(Defacing { series, regions, anatomy, seen })
 }
 
 fn try_carry(

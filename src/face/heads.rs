@@ -1,6 +1,7 @@
 //! Heads that were found, for the other series of their frame of reference.
 
 use super::find::MOTION_MM;
+use crate::custody::verify::FaceSeen;
 use crate::deface::Anatomy;
 use crate::deface::grid::ras;
 use std::collections::BTreeMap;
@@ -9,8 +10,10 @@ use std::sync::Arc;
 /// A head, and who found it.
 #[derive(Clone, Debug)]
 pub struct KnownHead {
-    /// Where it is in the patient.
+    /// Where it is in the patient, as the defacer found it.
     pub anatomy: Arc<Anatomy>,
+    /// And as the verifier found it by itself.
+    pub seen: FaceSeen,
 }
 
 impl KnownHead {
@@ -22,12 +25,16 @@ impl KnownHead {
 
     /// As bytes, for batches that come later. They show the skin: for inside only.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.anatomy.to_bytes()
+        let seen = self.seen.to_bytes();
+        [&(seen.len() as u32).to_le_bytes()[..], &seen, &self.anatomy.to_bytes()].concat()
     }
 
     /// Reads what [`KnownHead::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        Some(KnownHead { anatomy: Arc::new(Anatomy::from_bytes(bytes)?) })
+        let (length, rest) = bytes.split_first_chunk()?;
+        let (seen, head) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        let (seen, anatomy) = (FaceSeen::from_bytes(seen)?, Anatomy::from_bytes(head)?);
+        Some(KnownHead { anatomy: Arc::new(anatomy), seen })
     }
 }
 

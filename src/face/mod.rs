@@ -16,11 +16,11 @@ mod series;
 
 pub use find::{Defacing, Found, carry, find, picture};
 pub use heads::{Heads, KnownHead};
-pub use removal::Removal;
+pub use removal::{Proof, Removal};
 pub use series::{Frames, Series};
 
 use crate::audit::SeriesFace;
-use crate::deface::{BodyPartHint, Evidence, Refusal};
+use crate::deface::{BodyPartHint, Refusal};
 use crate::deid::FaceStatement;
 use crate::dicom::dataset::Dataset;
 use crate::dicom::facts::FactsError;
@@ -64,6 +64,9 @@ pub enum Error {
     /// The verifier counted otherwise.
     #[error("the verifier's count of treated slices differs: {0}")]
     Slices(#[from] crate::custody::verify::SliceFault),
+    /// The verifier isn't convinced.
+    #[error("the verifier, which looks for the face on its own: {0}")]
+    NotVerified(#[from] crate::custody::verify::FaceFault),
 }
 
 /// What the header says about the body part. A word for head anywhere outweighs everything.
@@ -112,7 +115,7 @@ pub fn series_face(
     series: String,
     slices: usize,
     face: FaceStatement,
-    evidence: &[Evidence],
+    proof: Option<&Proof>,
 ) -> SeriesFace {
     let finding = match face {
         FaceStatement::Removed => "removed",
@@ -120,20 +123,11 @@ pub fn series_face(
         FaceStatement::Left => "left",
         FaceStatement::Silent => "none-found",
     };
-    let removed = evidence.iter().flat_map(|e| &e.removed_voxels);
     SeriesFace {
         series,
         finding: finding.to_owned(),
         slices: slices as u64,
-        removed_voxels: removed.map(|&n| n as u64).sum(),
-        figures: evidence.first().map(figures).unwrap_or_default(),
+        removed_voxels: proof.map_or(0, Proof::removed_voxels),
+        figures: proof.map(Proof::figures).unwrap_or_default(),
     }
-}
-
-/// The evidence in numbers, named.
-fn figures(evidence: &Evidence) -> Vec<(String, f64)> {
-    // Three decimals: JSON has no NaN, and nobody reads more.
-    let round = |value: f32| (f64::from(value) * 1000.0).round() / 1000.0;
-    let finite = evidence.figures().into_iter().filter(|(_, value)| value.is_finite());
-    finite.map(|(name, value)| (name.to_owned(), round(value))).collect()
 }

@@ -1,15 +1,51 @@
 //! Second pass over a series: every frame is made without the face, and read back from its draft.
 
-use super::Error;
 use super::find::{Defacing, Open, by_instance};
+use super::{Error, KnownHead};
 use crate::custody::object::{Drafted, FrameIndex, Object, Stop};
-use crate::custody::verify::{InstanceClaim, SliceAudit};
-use crate::deface::{Evidence, Examined, Refusal, Region, SliceChange};
+use crate::custody::verify::{FaceAudit, FaceSeen, InstanceClaim, Scale, SliceAudit, SlicePlace};
+use crate::deface::{Contrast, Evidence, Examined, Level, Refusal, Region, SliceChange};
+use crate::dicom::facts::FrameFacts;
 use crate::dicom::frame::Frame;
 use crate::dicom::mosaic::Tile;
 use crate::render;
 use rayon::prelude::*;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What both checks say of a series that is defaced.
+pub struct Proof {
+    /// The defacer's own, by volume from which something was removed.
+    evidence: Vec<Evidence>,
+    /// The verifier's.
+    seen: Vec<FaceSeen>,
+    head: KnownHead,
+}
+
+impl Proof {
+    /// The head, for other series of its frame of reference.
+    pub fn head(&self) -> &KnownHead {
+        &self.head
+    }
+
+    /// Voxels that were overwritten.
+    pub(super) fn removed_voxels(&self) -> u64 {
+        self.evidence.iter().flat_map(|e| &e.removed_voxels).map(|&n| n as u64).sum()
+    }
+
+    /// The evidence in numbers, named; of the first volume.
+    pub(super) fn figures(&self) -> Vec<(String, f64)> {
+        // Three decimals: JSON has no NaN, and nobody reads more.
+        let round = |value: f32| (f64::from(value) * 1000.0).round() / 1000.0;
+        let own = self.evidence.first().map(Evidence::figures).unwrap_or_default();
+        let verifier = self.seen.first().map(FaceSeen::figures).unwrap_or_default();
+        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let verifier = verifier
+            .into_iter()
+            .map(|(name, value)| (format!("verifier_{}", name.replace([' ', '-'], "_")), value));
+        let finite = own.chain(verifier).filter(|(_, value)| value.is_finite());
+        finite.map(|(name, value)| (name, round(value))).collect()
+    }
+}
 
 /// The second pass: removes, and remembers for the check.
 pub struct Removal<'a> {
@@ -77,63 +113,91 @@ impl<'a> Removal<'a> {
         Ok(frame)
     }
 
-    /// Reads all drafts again, volume by volume, and holds them against the sources and what was to be done.
-    /// `drafts`, in the order of the instances.
+    /// Reads all drafts again, volume by volume, and holds them against the sources: what was to be done was
+    /// done and nothing else, by the defacer's own check and the verifier's. `drafts` in the order of the
+    /// instances.
     ///
     /// # Errors
     /// [`Error`]: the series stays inside.
-    pub fn confirm(
-        &self,
-        open: &Open<'_>,
-        drafts: &[Object<Drafted>],
-    ) -> Result<Vec<Evidence>, Error> {
+    pub fn confirm(&self, open: &Open<'_>, drafts: &[Object<Drafted>]) -> Result<Proof, Error> {
         let series = &self.defacing.series;
-        let audit = Mutex::new(SliceAudit::new());
-        let mut evidence = Vec::new();
+        let counts = Mutex::new(SliceAudit::new());
+        let (mut evidence, mut seen) = (Vec::new(), Vec::new());
+        // The head as the verifier knows it: found in another series, or in the first volume of this one.
+        let mut head = self.defacing.seen.clone();
         for volume in 0..series.volumes() {
             let region = self.defacing.regions[volume].as_ref();
-            evidence.extend(self.confirm_volume(volume, region, open, drafts, &audit)?);
+            let audit = region.map(|region| self.audit(volume, region)).transpose()?;
+            let pass =
+                Pass { volume, region, open, drafts, counts: &counts, audit: audit.as_ref() };
+            evidence.extend(self.confirm_volume(&pass)?);
+            let Some(audit) = audit else { continue };
+            let saw = match &head {
+                Some(head) => audit.finish_by(head)?,
+                None => audit.finish()?,
+            };
+            head.get_or_insert_with(|| saw.clone());
+            seen.push(saw);
         }
-        let audit = audit.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let counts = counts.into_inner().unwrap_or_else(PoisonError::into_inner);
         let expected: Vec<String> = (0..series.slices().len()).map(|n| n.to_string()).collect();
-        audit.finish(expected.iter().map(String::as_str))?;
-        Ok(evidence)
+        counts.finish(expected.iter().map(String::as_str))?;
+        let seen_head = head.ok_or(Refusal::NoTissue)?;
+        let head = KnownHead { anatomy: Arc::clone(self.defacing.anatomy()), seen: seen_head };
+        Ok(Proof { evidence, seen, head })
     }
 
-    fn confirm_volume(
-        &self,
-        volume: usize,
-        region: Option<&Region>,
-        open: &Open<'_>,
-        drafts: &[Object<Drafted>],
-        audit: &Mutex<SliceAudit>,
-    ) -> Result<Option<Evidence>, Error> {
+    /// The verifier's look at a volume. It is told where the slices lie, and whether bone may stay.
+    fn audit(&self, volume: usize, region: &Region) -> Result<FaceAudit, Error> {
         let series = &self.defacing.series;
-        let check = region.map(Region::check).transpose()?;
-        by_instance(series, volume).into_par_iter().try_for_each(|(instance, members)| {
-            let index = open(instance)?.frame_index()?;
-            let draft =
-                drafts.get(instance).ok_or(Refusal::SliceBookkeeping { slice: instance })?;
-            members.into_par_iter().try_for_each(|(_, slice)| -> Result<(), Error> {
+        let places = series.planes(volume).into_iter().map(|plane| SlicePlace {
+            origin: plane.origin(),
+            row: plane.row(),
+            column: plane.column(),
+            between_rows: plane.spacing().between_rows,
+            between_columns: plane.spacing().between_columns,
+            rows: plane.rows(),
+            columns: plane.columns(),
+        });
+        let scale = match series.contrast(volume) {
+            Contrast::Hounsfield => Scale::Hounsfield,
+            Contrast::Arbitrary { low, high } => Scale::Arbitrary { low, high },
+        };
+        let audit = FaceAudit::new(places.collect(), scale)?;
+        let bones_kept = region.level() == Level::KeepFacialBones;
+        Ok(if bones_kept { audit.with_bones_kept() } else { audit })
+    }
+
+    fn confirm_volume(&self, pass: &Pass<'_>) -> Result<Option<Evidence>, Error> {
+        let series = &self.defacing.series;
+        let check = pass.region.map(Region::check).transpose()?;
+        by_instance(series, pass.volume).into_par_iter().try_for_each(|(instance, members)| {
+            let index = (pass.open)(instance)?.frame_index()?;
+            let draft = pass.drafts.get(instance);
+            let draft = draft.ok_or(Refusal::SliceBookkeeping { slice: instance })?;
+            members.into_par_iter().try_for_each(|(place, slice)| -> Result<(), Error> {
                 let shot = &series.slices()[slice];
                 let (format, before) = index.frame(shot.facts.frame)?;
                 let before = shot.samples(&format, before.samples());
                 let after = shot.samples(&format, draft.samples_at(shot.facts.frame)?);
                 let change = lock(&self.changes)[slice].clone();
-                let claim = match (&check, &change) {
-                    (Some(check), Some(change)) => {
+                let claim = match (&check, pass.audit, &change) {
+                    (Some(check), Some(audit), Some(change)) => {
                         check.add(change, &shot.slice(&after)?)?;
-                        InstanceClaim { removed: change.removed as u64, fill: change.edit.fill }
+                        let FrameFacts { slope, intercept, inverted, .. } = shot.facts;
+                        let fill = change.edit.fill;
+                        audit.add(place, &before, &after, slope, intercept, inverted, fill)?;
+                        InstanceClaim { removed: change.removed as u64, fill }
                     }
-                    (None, None) => InstanceClaim { removed: 0, fill: 0 },
+                    (None, None, None) => InstanceClaim { removed: 0, fill: 0 },
                     _ => return Err(Refusal::SliceBookkeeping { slice }.into()),
                 };
-                Ok(lock(audit).add(&slice.to_string(), &before, &after, Some(claim))?)
+                Ok(lock(pass.counts).add(&slice.to_string(), &before, &after, Some(claim))?)
             })
         })?;
         let Some(check) = check else { return Ok(None) };
         let Examined { evidence, after, verdict } = check.examine()?;
-        let sketch = region.and_then(Region::sketch).filter(|_| lock(&self.picture).is_none());
+        let sketch = pass.region.and_then(Region::sketch).filter(|_| lock(&self.picture).is_none());
         if let (Some(after), Some(sketch)) = (after, sketch) {
             let portrait = render::portrait(sketch.anatomy(), sketch.image(), Some(&after));
             *lock(&self.picture) = portrait.ok();
@@ -147,6 +211,16 @@ impl<'a> Removal<'a> {
     pub fn picture(&self) -> Option<Vec<u8>> {
         lock(&self.picture).take()
     }
+}
+
+/// One volume, read again.
+struct Pass<'a> {
+    volume: usize,
+    region: Option<&'a Region>,
+    open: &'a Open<'a>,
+    drafts: &'a [Object<Drafted>],
+    counts: &'a Mutex<SliceAudit>,
+    audit: Option<&'a FaceAudit>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

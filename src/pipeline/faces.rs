@@ -90,7 +90,7 @@ impl Stage<'_> {
             }
         }
         let face = if points > 0 { removed_to(self.level()) } else { FaceStatement::Silent };
-        let line = face::series_face(self.pseudonym(group), clean.len(), face, &[]);
+        let line = face::series_face(self.pseudonym(group), clean.len(), face, None);
         Ok(Ok(Finished { clean, stay: Vec::new(), face: Some(line) }))
     }
 
@@ -160,8 +160,8 @@ impl Stage<'_> {
         };
         Ok(match self.deface(group, &defacing)? {
             Err(reason) => Own::Unsure(reason),
-            Ok(finished) => {
-                heads.learn(tag, defacing.head());
+            Ok((finished, head)) => {
+                heads.learn(tag, head);
                 Own::Defaced(finished)
             }
         })
@@ -199,7 +199,7 @@ impl Stage<'_> {
             .and_then(|series| face::carry(series, self.level(), head, &|n| open(group, n)));
         match defacing {
             Err(reason) => Ok(Err(reason)),
-            Ok(defacing) => self.deface(group, &defacing),
+            Ok(defacing) => Ok(self.deface(group, &defacing)?.map(|(finished, _)| finished)),
         }
     }
 
@@ -222,7 +222,7 @@ impl Stage<'_> {
         &self,
         group: &Group<'_>,
         defacing: &Defacing,
-    ) -> Result<Result<Finished, face::Error>, Failure> {
+    ) -> Result<Result<(Finished, KnownHead), face::Error>, Failure> {
         let removal = Removal::new(defacing);
         let statement = removed_to(defacing.level());
         let members = &group.members;
@@ -252,16 +252,17 @@ impl Stage<'_> {
         };
         let confirmed = removal.confirm(&|n| open(group, n), &drafts);
         self.show(group, removal.picture());
-        let evidence = match confirmed {
+        let proof = match confirmed {
             Err(reason) => return Ok(Err(reason)),
-            Ok(evidence) => evidence,
+            Ok(proof) => proof,
         };
         let verified = members.par_iter().zip(drafts);
         let clean = verified.map(|(instance, draft)| self.verified(instance, draft));
         let clean = clean.collect::<Result<Vec<_>, Failure>>()?;
         let pseudonym = self.pseudonym(group);
-        let line = face::series_face(pseudonym, clean.len(), statement, &evidence);
-        Ok(Ok(Finished { clean, stay: Vec::new(), face: Some(line) }))
+        let line = face::series_face(pseudonym, clean.len(), statement, Some(&proof));
+        let finished = Finished { clean, stay: Vec::new(), face: Some(line) };
+        Ok(Ok((finished, proof.head().clone())))
     }
 
     /// Keeps a picture of a series for reviewers inside; a later one of the same series replaces it.

@@ -300,7 +300,7 @@ impl<'a> Stage<'a> {
         });
         let stay = stay.collect();
         let says = face == FaceStatement::Left || group.duty.face == FaceDuty::Clear;
-        let line = says.then(|| face::series_face(self.pseudonym(group), clean.len(), face, &[]));
+        let line = says.then(|| face::series_face(self.pseudonym(group), clean.len(), face, None));
         Ok(Finished { clean, stay, face: line })
     }
 

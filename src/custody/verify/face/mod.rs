@@ -95,6 +95,16 @@ impl FaceSeen {
     pub fn figures(&self) -> Vec<(&'static str, f32)> {
         self.figures.clone()
     }
+
+    /// The head frame as bytes, for series that come later.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.frame.to_bytes()
+    }
+
+    /// Reads what [`FaceSeen::to_bytes`] wrote; without figures. `None` for anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(FaceSeen { frame: PatientFrame::from_bytes(bytes)?, figures: Vec::new() })
+    }
 }
 
 impl FaceAudit {
@@ -201,7 +211,8 @@ impl FaceAudit {
         drop(cells);
         let level = body::skin_level(&field, self.scale, &self.levels);
         series::require_one_dark_fill(&counts, self.scale, &self.levels, level)?;
-        let figures = zone::require_empty(&field, level, &seen.frame, self.bones_kept, &self.levels)?;
+        let figures =
+            zone::require_empty(&field, level, &seen.frame, self.bones_kept, &self.levels)?;
         Ok(FaceSeen { frame: seen.frame, figures })
     }
 

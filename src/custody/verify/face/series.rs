@@ -49,7 +49,9 @@ pub(super) fn require_no_slice_left_out(
     let mut slices: Vec<(usize, f64)> = counts
         .iter()
         .zip(places)
-        .map(|(count, place)| tissue_removed(count, skin) * place.between_rows * place.between_columns)
+        .map(|(count, place)| {
+            tissue_removed(count, skin) * place.between_rows * place.between_columns
+        })
         .enumerate()
         .collect();
     slices.sort_by(|(a, _), (b, _)| {
