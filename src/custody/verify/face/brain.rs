@@ -23,7 +23,13 @@ const ABOVE_NOSE_MR_MM: f32 = 85.0;
 const BELOW_VERTEX_MM: f32 = 75.0;
 
 /// Cells of the brain, before.
-pub(super) fn core(field: &Field, body: &Body, head: &HeadFrame, scale: Scale, levels: &Levels) -> Vec<bool> {
+pub(super) fn core(
+    field: &Field,
+    body: &Body,
+    head: &HeadFrame,
+    scale: Scale,
+    levels: &Levels,
+) -> Vec<bool> {
     let lowest = |above_nose: f32| {
         head.vertex.map_or(above_nose, |vertex| above_nose.max(vertex - BELOW_VERTEX_MM))
     };
@@ -42,7 +48,9 @@ pub(super) fn core(field: &Field, body: &Body, head: &HeadFrame, scale: Scale, l
         Scale::Arbitrary { .. } => {
             let height = lowest(ABOVE_NOSE_MR_MM);
             let layers = layers_from(field, &body.open, FROM_SKIN);
-            (0..field.len()).map(|i| layers[i].is_none() && body.before[i] && above(i, height)).collect()
+            (0..field.len())
+                .map(|i| layers[i].is_none() && body.before[i] && above(i, height))
+                .collect()
         }
     }
 }

@@ -38,12 +38,13 @@ impl Lattice {
         let axes = [first.row, first.column, first.normal()];
         let corners = || places.iter().flat_map(SlicePlace::corners);
         let bound = |axis: [f64; 3]| {
-            corners().map(|p| dot64(p, axis)).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), t| {
-                (l.min(t), h.max(t))
-            })
+            corners()
+                .map(|p| dot64(p, axis))
+                .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), t| (l.min(t), h.max(t)))
         };
         let bounds = axes.map(bound);
-        let voxel = places.iter().map(|p| p.between_rows.max(p.between_columns)).fold(0.0, f64::max);
+        let voxel =
+            places.iter().map(|p| p.between_rows.max(p.between_columns)).fold(0.0, f64::max);
         let mut cell = CELL_MM.max(LARGER_THAN_VOXEL * voxel);
         let cells = |cell: f64| bounds.map(|(low, high)| ((high - low) / cell) as usize + 2);
         while cells(cell).iter().map(|&n| n as f64).product::<f64>() > CELLS_MAX as f64
@@ -133,9 +134,8 @@ const RESCALE_MAX: f64 = 1e9;
 
 impl Samples<'_> {
     pub fn require_valid(&self) -> Result<(), FaceFault> {
-        let valid = self.slope > 0.0
-            && self.slope <= RESCALE_MAX
-            && self.intercept.abs() <= RESCALE_MAX;
+        let valid =
+            self.slope > 0.0 && self.slope <= RESCALE_MAX && self.intercept.abs() <= RESCALE_MAX;
         if valid { Ok(()) } else { Err(FaceFault::Scale) }
     }
 
@@ -221,7 +221,8 @@ pub(super) fn sum_up(
             });
             let cell = &mut stored[(k * size[1] + j) * size[0] + i];
             let (before, after) = (&before[run.clone()], &after[run.clone()]);
-            let sum = |values: &[i32]| values.iter().map(|v| i64::from(*v.clamp(&least, &most))).sum();
+            let sum =
+                |values: &[i32]| values.iter().map(|v| i64::from(*v.clamp(&least, &most))).sum();
             let sum_before: i64 = sum(before);
             cell.before += sum_before;
             cell.samples += run.len() as u32;
@@ -229,7 +230,8 @@ pub(super) fn sum_up(
                 cell.after += sum_before;
             } else {
                 cell.after += sum(after);
-                cell.changed += before.iter().zip(after).map(|(b, a)| u32::from(b != a)).sum::<u32>();
+                cell.changed +=
+                    before.iter().zip(after).map(|(b, a)| u32::from(b != a)).sum::<u32>();
             }
         }
     }

@@ -32,7 +32,8 @@ const NOSE: [(f32, f32, f32); 5] =
 /// Height towards the viewer, mm, `x` beside and `z` above the tip of the nose.
 pub(super) fn height(x: f32, z: f32) -> f32 {
     let bump = |b: &Bump| {
-        let round = |x: f32| (-0.5 * (((x - b.x) / b.wide).powi(2) + ((z - b.z) / b.high).powi(2))).exp();
+        let round =
+            |x: f32| (-0.5 * (((x - b.x) / b.wide).powi(2) + ((z - b.z) / b.high).powi(2))).exp();
         let both = if b.x == 0.0 { round(x) } else { round(x) + round(-x) };
         b.height * both
     };

@@ -4,7 +4,9 @@
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FaceFault {
     /// Too few slices for a volume.
-    #[error("{slices} slices are no volume in which a face can be looked for. Send the whole series")]
+    #[error(
+        "{slices} slices are no volume in which a face can be looked for. Send the whole series"
+    )]
     Slices {
         /// How many there are.
         slices: usize,
@@ -16,7 +18,9 @@ pub enum FaceFault {
         slice: usize,
     },
     /// Slices of different orientation or with gaps.
-    #[error("the slices are not one stack ({gap_mm:.1} mm at most between them). Check the series' geometry")]
+    #[error(
+        "the slices are not one stack ({gap_mm:.1} mm at most between them). Check the series' geometry"
+    )]
     Stack {
         /// The widest gap, mm; NaN for slices that aren't parallel.
         gap_mm: f32,
@@ -28,16 +32,22 @@ pub enum FaceFault {
         cell_mm: f32,
     },
     /// A range of values that isn't one, or a rescale.
-    #[error("the range or the rescale of the values is not valid. Check the series' Modality LUT attributes")]
+    #[error(
+        "the range or the rescale of the values is not valid. Check the series' Modality LUT attributes"
+    )]
     Scale,
     /// A slice added twice, never, or of another size.
-    #[error("slice {slice} was seen twice, never, or with another number of samples. Deface the series again")]
+    #[error(
+        "slice {slice} was seen twice, never, or with another number of samples. Deface the series again"
+    )]
     Bookkeeping {
         /// Its number.
         slice: usize,
     },
     /// Samples with another value than the claimed fill.
-    #[error("slice {slice}: {samples} samples changed to another value than the fill. Deface the series again")]
+    #[error(
+        "slice {slice}: {samples} samples changed to another value than the fill. Deface the series again"
+    )]
     NotFill {
         /// Its number.
         slice: usize,
@@ -45,7 +55,9 @@ pub enum FaceFault {
         samples: usize,
     },
     /// The fill differs between slices or is as bright as skin.
-    #[error("the fill of slice {slice} is not that of the others, or not as dark as air. Deface the series again")]
+    #[error(
+        "the fill of slice {slice} is not that of the others, or not as dark as air. Deface the series again"
+    )]
     Fill {
         /// Its number.
         slice: usize,
@@ -54,7 +66,9 @@ pub enum FaceFault {
     #[error("nothing was removed. Deface the series")]
     Nothing,
     /// A slice has its face where its neighbours have none.
-    #[error("slice {slice} was left out where its neighbours were defaced. Deface the series again")]
+    #[error(
+        "slice {slice} was left out where its neighbours were defaced. Deface the series again"
+    )]
     SliceLeftOut {
         /// Its number.
         slice: usize,
@@ -114,7 +128,9 @@ pub enum FaceFault {
         together: f32,
     },
     /// A face is seen in what will be sent.
-    #[error("a face is still seen from some direction (likeness {likeness:.2}). Deface the series again")]
+    #[error(
+        "a face is still seen from some direction (likeness {likeness:.2}). Deface the series again"
+    )]
     FaceSeen {
         /// Likeness to a face.
         likeness: f32,
@@ -126,7 +142,9 @@ pub enum FaceFault {
         cells: usize,
     },
     /// Too little or too much is gone, or in pieces.
-    #[error("{share:.3} of the head was removed, {connected:.2} of it in one piece. A person must look at this series")]
+    #[error(
+        "{share:.3} of the head was removed, {connected:.2} of it in one piece. A person must look at this series"
+    )]
     Removed {
         /// Share of the head.
         share: f32,

@@ -60,7 +60,11 @@ impl Field {
     ///
     /// # Errors
     /// [`FaceFault::Stack`] for slices that leave gaps, [`FaceFault::Nothing`].
-    pub fn near_change(cells: &[Cell], lattice: &Lattice, places: &[SlicePlace]) -> Result<Self, FaceFault> {
+    pub fn near_change(
+        cells: &[Cell],
+        lattice: &Lattice,
+        places: &[SlicePlace],
+    ) -> Result<Self, FaceFault> {
         let gap = widest_gap(places, lattice);
         if !(gap <= GAP_MAX_MM) {
             return Err(FaceFault::Stack { gap_mm: gap as f32 });
@@ -79,7 +83,13 @@ impl Field {
     }
 
     /// Cells from one corner up to another; between slices up to `bridged` cells apart.
-    fn of_box(cells: &[Cell], lattice: &Lattice, from: [usize; 3], to: [usize; 3], bridged: usize) -> Self {
+    fn of_box(
+        cells: &[Cell],
+        lattice: &Lattice,
+        from: [usize; 3],
+        to: [usize; 3],
+        bridged: usize,
+    ) -> Self {
         let size: [usize; 3] = std::array::from_fn(|a| to[a] - from[a]);
         let [nx, ny, nz] = size;
         let at = |i: usize, j: usize, k: usize| {

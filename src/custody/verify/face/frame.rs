@@ -1,12 +1,12 @@
 //! The verifier's own head frame: midline, front and up, from the surface before.
 
 use super::body::Body;
+use super::brain;
+use super::cells::Levels;
 use super::field::Field;
 use super::mirror::{self, Mirror};
 use super::search::{self, Sighting};
 use super::space::{Vector, along, cross, dot, minus, unit};
-use super::brain;
-use super::cells::Levels;
 use super::{FaceFault, Scale};
 
 /// A head is its own mirror image up to this.
@@ -63,10 +63,9 @@ impl HeadFrame {
     ) -> Result<Self, FaceFault> {
         let gone = mean(field, (0..field.len()).filter(|&i| removed[i]));
         let plane = mirror::midline(field, body, gone);
-        let plane = plane.filter(|p| p.error <= MIRROR_ERROR_MAX).ok_or(FaceFault::NoFace {
-            likeness: 0.0,
-            mirror: plane.map_or(1.0, |p| p.error),
-        })?;
+        let plane = plane
+            .filter(|p| p.error <= MIRROR_ERROR_MAX)
+            .ok_or(FaceFault::NoFace { likeness: 0.0, mirror: plane.map_or(1.0, |p| p.error) })?;
         let head = mean(field, (0..field.len()).filter(|&i| body.before[i]));
         let off = dot(gone, plane.normal) - plane.offset;
         let (gone, head) = (mirror::onto(&plane, gone), mirror::onto(&plane, head));
@@ -84,7 +83,8 @@ impl HeadFrame {
             let likeness = |s: &Option<Sighting>| s.map_or(0.0, |s| s.likeness);
             best = if likeness(&near) >= likeness(&far) { near } else { far };
         }
-        let none = FaceFault::NoFace { likeness: best.map_or(0.0, |s| s.likeness), mirror: plane.error };
+        let none =
+            FaceFault::NoFace { likeness: best.map_or(0.0, |s| s.likeness), mirror: plane.error };
         let Some(mut best) = best.filter(|s| s.likeness >= LEAST) else { return Err(none) };
         let angle = dot(best.front, hint);
         if !(angle >= SAME_SIDE && off.abs() <= OFF_MIDLINE_MAX_MM) {
@@ -94,7 +94,9 @@ impl HeadFrame {
         if best.likeness < SURE
             && let Some(up) = match scale {
                 Scale::Hounsfield => towards_brain(field, body, &plane, &best, hint, levels),
-                Scale::Arbitrary { .. } => dome(field, body, &plane, unit(along(best.front, 1.0, hint))),
+                Scale::Arbitrary { .. } => {
+                    dome(field, body, &plane, unit(along(best.front, 1.0, hint)))
+                }
             }
         {
             let right = best_of(&|s| dot(s.up, up) > 0.0 && dot(s.front, hint) >= SAME_SIDE);
@@ -109,19 +111,31 @@ impl HeadFrame {
                 let (a, b) = (minus(s.nose, best.nose), dot(s.up, best.up));
                 dot(a, a).sqrt() < SAME_NOSE_MM && b > 0.0 && s.likeness > best.likeness - ALSO_GOOD
             });
-            let sum = good.fold([0.0; 3], |sum, s| along(sum, s.likeness - best.likeness + ALSO_GOOD, s.front));
+            let sum = good.fold([0.0; 3], |sum, s| {
+                along(sum, s.likeness - best.likeness + ALSO_GOOD, s.front)
+            });
             let (middle, above) = (unit(sum), cross(plane.normal, unit(sum)).map(|c| c * sideways));
             unit(along(middle, -VIEWED_FROM_ABOVE, above))
         } else {
             unit(along(best.front, 1.0, hint))
         };
         let up = cross(plane.normal, front).map(|c| c * sideways);
-        let mut head = HeadFrame { side: plane.normal, front, up, nose: best.nose, mirror_error: plane.error, likeness: best.likeness, vertex: None };
+        let mut head = HeadFrame {
+            side: plane.normal,
+            front,
+            up,
+            nose: best.nose,
+            mirror_error: plane.error,
+            likeness: best.likeness,
+            vertex: None,
+        };
         let (above, _) = cuts(field, body, up);
-        let heights = (0..field.len()).filter(|&i| body.before[i]).map(|i| head.local(field.point(i))[2]);
+        let heights =
+            (0..field.len()).filter(|&i| body.before[i]).map(|i| head.local(field.point(i))[2]);
         let high = heights.fold(f32::NEG_INFINITY, f32::max);
         let cut_mm2 = above as f32 * field.cell * field.cell;
-        head.vertex = (cut_mm2 <= CAP_MAX_MM2).then(|| high + cut_mm2 / (std::f32::consts::TAU * VERTEX_RADIUS_MM));
+        head.vertex = (cut_mm2 <= CAP_MAX_MM2)
+            .then(|| high + cut_mm2 / (std::f32::consts::TAU * VERTEX_RADIUS_MM));
         Ok(head)
     }
 

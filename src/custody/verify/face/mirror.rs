@@ -46,8 +46,9 @@ pub(super) fn midline(field: &Field, body: &Body, near: Vector) -> Option<Mirror
     if coarse.is_empty() {
         return None;
     }
-    let middle: Vector =
-        std::array::from_fn(|a| coarse.iter().map(|(p, _)| p[a]).sum::<f32>() / coarse.len() as f32);
+    let middle: Vector = std::array::from_fn(|a| {
+        coarse.iter().map(|(p, _)| p[a]).sum::<f32>() / coarse.len() as f32
+    });
     let error = |points: &[(Vector, f32)], normal, offset| Mirror {
         normal,
         offset,

@@ -201,7 +201,8 @@ impl FaceAudit {
         drop(cells);
         let level = body::skin_level(&field, self.scale, &self.levels);
         series::require_one_dark_fill(&counts, self.scale, &self.levels, level)?;
-        let figures = zone::require_empty(&field, level, &seen.frame, self.bones_kept, &self.levels)?;
+        let figures =
+            zone::require_empty(&field, level, &seen.frame, self.bones_kept, &self.levels)?;
         Ok(FaceSeen { frame: seen.frame, figures })
     }
 

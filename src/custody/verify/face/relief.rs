@@ -106,8 +106,7 @@ pub(super) fn likeness(a: &[Option<f32>], b: &[Option<f32>]) -> (f32, f32) {
         }
     }
     let count = n.max(1) as f64;
-    let (va, vb, cov) =
-        (aa - sa * sa / count, bb - sb * sb / count, ab - sa * sb / count);
+    let (va, vb, cov) = (aa - sa * sa / count, bb - sb * sb / count, ab - sa * sb / count);
     let norm = (va * vb).max(0.0).sqrt();
     let correlation = if norm > 1e-6 { cov / norm } else { 0.0 };
     let amount = if vb > 1e-6 { cov / vb } else { 0.0 };

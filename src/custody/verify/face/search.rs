@@ -49,7 +49,12 @@ impl Sighting {
 }
 
 /// The best sighting of every view round a plane, of either way up.
-pub(super) fn around(field: &Field, surface: &[usize], mirror: &Mirror, middle: Vector) -> Vec<Sighting> {
+pub(super) fn around(
+    field: &Field,
+    surface: &[usize],
+    mirror: &Mirror,
+    middle: Vector,
+) -> Vec<Sighting> {
     let (a, b) = beside(mirror.normal);
     let centre = onto(mirror, middle);
     let points: Vec<Vector> = surface.iter().map(|&i| minus(field.point(i), centre)).collect();
@@ -66,13 +71,7 @@ pub(super) fn around(field: &Field, surface: &[usize], mirror: &Mirror, middle: 
                 let sign = if flipped { -1.0 } else { 1.0 };
                 let up = up.map(|c| c * sign);
                 let nose = along(along(centre, PIXEL_MM * best.row as f32, up), best.depth, front);
-                Sighting {
-                    front,
-                    up,
-                    nose,
-                    likeness: best.likeness,
-                    amount: best.amount,
-                }
+                Sighting { front, up, nose, likeness: best.likeness, amount: best.amount }
             })
         })
         .collect()
@@ -128,7 +127,9 @@ impl Map {
         for &p in points {
             let (x, z, d) = (dot(p, normal) / PIXEL_MM, dot(p, up) / PIXEL_MM, dot(p, front));
             let (column, row) = (x.floor() as i32, z.floor() as i32);
-            for (c, r) in [(column, row), (column + 1, row), (column, row + 1), (column + 1, row + 1)] {
+            for (c, r) in
+                [(column, row), (column + 1, row), (column, row + 1), (column + 1, row + 1)]
+            {
                 if c.abs() <= HALF_WIDTH && r.abs() <= HALF_HEIGHT {
                     let pixel = (r + HALF_HEIGHT) as usize * COLUMNS + (c + HALF_WIDTH) as usize;
                     heights[pixel] = heights[pixel].max(d);
@@ -147,7 +148,8 @@ impl Map {
 
     fn best(&self, face: &Drawn, flipped: bool) -> Best {
         // Every second row, then the rows beside the best.
-        let coarse = (-HALF_HEIGHT..=HALF_HEIGHT).step_by(2).map(|row| self.at_row(face, flipped, row));
+        let coarse =
+            (-HALF_HEIGHT..=HALF_HEIGHT).step_by(2).map(|row| self.at_row(face, flipped, row));
         let best = coarse.fold(Best::default(), Best::or);
         [best.row - 1, best.row + 1]
             .map(|row| self.at_row(face, flipped, row))

@@ -38,11 +38,14 @@ struct Limits {
 }
 
 /// A face in view. Honest outputs have 0.04, 0.01, 0.25, 0.25, 0.3 at most; peels of 8 to 14 mm 0.3 and more.
-const FACE: Limits = Limits { skin: 0.08, unmoved: 0.03, together: 0.33, features: 0.33, likeness: 0.55 };
+const FACE: Limits =
+    Limits { skin: 0.08, unmoved: 0.03, together: 0.33, features: 0.33, likeness: 0.55 };
 /// Only forehead and brow in view, whose surface is much like the brain's below.
-const BROW: Limits = Limits { skin: 0.30, unmoved: 0.10, together: 1.0, features: 1.0, likeness: 1.0 };
+const BROW: Limits =
+    Limits { skin: 0.30, unmoved: 0.10, together: 1.0, features: 1.0, likeness: 1.0 };
 /// The surface of bone, where the defacer takes it.
-const BONE: Limits = Limits { skin: 1.0, unmoved: 0.25, together: 0.40, features: 0.38, likeness: 0.60 };
+const BONE: Limits =
+    Limits { skin: 1.0, unmoved: 0.25, together: 0.40, features: 0.38, likeness: 0.60 };
 /// Share of facial skin left untouched where bone may stay.
 const SOFT_MAX: f32 = 0.08;
 /// Share of what stands out of an ear that is where it was.
@@ -83,8 +86,8 @@ impl Findings {
             FRONTAL
                 .iter()
                 .map(|&from| {
-                    let [before, after] =
-                        [&field.before, &field.after].map(|v| View::of(field, v, level, head, from));
+                    let [before, after] = [&field.before, &field.after]
+                        .map(|v| View::of(field, v, level, head, from));
                     let face = before.showing(head, |at| head.is_face(at, side));
                     Change::of(&before, &after, &face)
                 })
@@ -127,7 +130,11 @@ impl Findings {
         if bones_kept {
             let soft = self.skin.untouched;
             let gone = soft <= SOFT_MAX;
-            return if gone { Ok(()) } else { Err(FaceFault::SkinSurvives { part: "facial", share: soft }) };
+            return if gone {
+                Ok(())
+            } else {
+                Err(FaceFault::SkinSurvives { part: "facial", share: soft })
+            };
         }
         let limits = if self.face_in_view { FACE } else { BROW };
         let skinless = self.skin.surviving <= limits.skin;
@@ -157,7 +164,8 @@ impl Findings {
     }
 
     pub fn figures(&self, head: &HeadFrame) -> Vec<(&'static str, f32)> {
-        let most = |views: &[Change], of: fn(&Change) -> f32| views.iter().map(of).fold(0.0, f32::max);
+        let most =
+            |views: &[Change], of: fn(&Change) -> f32| views.iter().map(of).fold(0.0, f32::max);
         let mut figures = vec![
             ("mirror error", head.mirror_error),
             ("face likeness before", head.likeness),
@@ -196,9 +204,8 @@ impl Limits {
         let together = middle(views, |v| v.together);
         let features = middle(views, |v| v.features);
         let likeness = views.iter().map(|v| v.likeness).fold(0.0, f32::max);
-        let unlike = together <= self.together
-            && features <= self.features
-            && likeness <= self.likeness;
+        let unlike =
+            together <= self.together && features <= self.features && likeness <= self.likeness;
         if unlike {
             return Ok(());
         }
@@ -218,7 +225,9 @@ fn middle(views: &[Change], of: fn(&Change) -> f32) -> f32 {
 fn face_in_view(field: &Field, body: &Body, head: &HeadFrame) -> bool {
     let Some(vertex) = head.vertex.filter(|_| !head.is_sure()) else { return true };
     let front = View::of(field, &field.before, body.level, head, FRONTAL[0]);
-    let below = |at: [f32; 3]| at[0].abs() < FACE_SIDE_MM && at[1] > -FACE_SIDE_MM && at[2] < vertex - VERTEX_TO_BROW_MM;
+    let below = |at: [f32; 3]| {
+        at[0].abs() < FACE_SIDE_MM && at[1] > -FACE_SIDE_MM && at[2] < vertex - VERTEX_TO_BROW_MM
+    };
     front.showing(head, below).len() >= PIXELS_MIN
 }
 

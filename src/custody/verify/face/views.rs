@@ -36,7 +36,13 @@ pub(super) struct View {
 }
 
 impl View {
-    pub fn of(field: &Field, values: &[f32], level: f32, head: &HeadFrame, (yaw, pitch): (f32, f32)) -> Self {
+    pub fn of(
+        field: &Field,
+        values: &[f32],
+        level: f32,
+        head: &HeadFrame,
+        (yaw, pitch): (f32, f32),
+    ) -> Self {
         let (sy, cy) = yaw.to_radians().sin_cos();
         let (sp, cp) = pitch.to_radians().sin_cos();
         let flat = along(head.front.map(|c| c * cy), sy, head.side);
@@ -63,7 +69,11 @@ impl View {
                         None => seen = false,
                         Some(value) if value > level => {
                             // Between this step and the last, where the level is crossed.
-                            let part = if seen && value > last { (value - level) / (value - last) } else { 0.0 };
+                            let part = if seen && value > last {
+                                (value - level) / (value - last)
+                            } else {
+                                0.0
+                            };
                             return (Some(depth - STEP_MM * part), !seen);
                         }
                         Some(value) => (seen, last) = (true, value),
@@ -137,8 +147,9 @@ impl Change {
             pixels.iter().map(|&p| after.depth_or_far(p) - before.depth_or_far(p)).collect();
         moved.sort_by(f32::total_cmp);
         let still = moved.iter().filter(|m| m.abs() < UNMOVED_MM).count();
-        let together =
-            (0..moved.len()).map(|low| moved.partition_point(|&m| m <= moved[low] + TOGETHER_MM) - low).max();
+        let together = (0..moved.len())
+            .map(|low| moved.partition_point(|&m| m <= moved[low] + TOGETHER_MM) - low)
+            .max();
         Change {
             pixels: pixels.len(),
             unmoved: still as f32 / count,

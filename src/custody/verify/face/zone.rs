@@ -50,7 +50,8 @@ pub(super) fn require_empty(
         let at = frame.local(field.to_patient(field.point(index)));
         let in_face = (0..3).all(|a| FACE[a].contains(&at[a]));
         if in_face && field.before[index] > level {
-            let may_stay = bones_kept && (field.before[index] >= bone || field.changed[index] > 0.0);
+            let may_stay =
+                bones_kept && (field.before[index] >= bone || field.changed[index] > 0.0);
             tissue += 1;
             left += usize::from(field.after[index] > level && !may_stay);
         }
