@@ -10,8 +10,9 @@ const FILL_MAX_HU: f64 = -700.0;
 const FILL_STEPS: f32 = 1.01;
 /// Slices from which so much tissue was removed count as defaced, mm2.
 const LOT_MM2: f64 = 400.0;
-/// A slice that lost less than this share of what the defaced slices on both sides lost was left out.
+/// A slice that lost less than this share of what one of so many slices on either side lost was left out.
 const LEFT_OUT: f64 = 0.35;
+const NEAR: usize = 2;
 /// The first and the last slice of a volume have neighbours on one side only: less than this.
 const END_LEFT_OUT: f64 = 0.05;
 
@@ -59,20 +60,28 @@ pub(super) fn require_no_slice_left_out(
         along(*a).total_cmp(&along(*b))
     });
     let areas: Vec<f64> = slices.iter().map(|(_, area)| *area).collect();
-    let defaced = |area: &&f64| **area >= LOT_MM2;
-    for (n, &(slice, area)) in slices.iter().enumerate() {
-        let below = areas[..n].iter().rev().find(defaced);
-        let above = areas[n + 1..].iter().find(defaced);
-        let left_out = match (below, above) {
-            (Some(below), Some(above)) => area < LEFT_OUT * below.min(*above),
-            (Some(_), None) | (None, Some(_)) => at_end_left_out(&areas, n),
-            (None, None) => false,
-        };
-        if left_out {
-            return Err(FaceFault::SliceLeftOut { slice });
-        }
+    let untouched: Vec<bool> =
+        slices.iter().map(|&(slice, _)| counts[slice].changed == 0).collect();
+    let left_out = |n: usize| {
+        let most = |range: std::ops::Range<usize>| areas[range].iter().copied().fold(0.0, f64::max);
+        let (below, above) = (n.saturating_sub(NEAR)..n, n + 1..(n + 1 + NEAR).min(areas.len()));
+        let beside = most(below).min(most(above));
+        (beside >= LOT_MM2 && areas[n] < LEFT_OUT * beside)
+            || between_defaced(&areas, &untouched, n)
+            || at_end_left_out(&areas, n)
+    };
+    match (0..areas.len()).find(|&n| left_out(n)) {
+        None => Ok(()),
+        Some(n) => Err(FaceFault::SliceLeftOut { slice: slices[n].0 }),
     }
-    Ok(())
+}
+
+/// Whether a slice in which nothing changed, with others like it or alone, lies between two that lost much.
+fn between_defaced(areas: &[f64], untouched: &[bool], n: usize) -> bool {
+    let defaced = |next: Option<usize>| next.is_some_and(|next| areas[next] >= LOT_MM2);
+    untouched[n]
+        && defaced((0..n).rev().find(|&k| !untouched[k]))
+        && defaced((n + 1..areas.len()).find(|&k| !untouched[k]))
 }
 
 /// Whether the first or last slice lost nothing, beside two that lost much.
