@@ -185,6 +185,9 @@ impl FaceAudit {
         if self.places.len() < SLICES_MIN {
             return Err(FaceFault::Slices { slices: self.places.len() });
         }
+        if !(self.lattice.cell <= cells::CELL_MAX_MM) {
+            return Err(FaceFault::Coarse { cell_mm: self.lattice.cell as f32 });
+        }
         let (cells, counts) = self.take()?;
         let field = Field::near_change(&cells, &self.lattice, &self.places)?;
         drop(cells);
