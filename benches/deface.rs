@@ -1,7 +1,9 @@
-//! CT head defacing, whole and in parts: 512 x 512 x 300 voxels of 0.5 x 0.5 x 0.8 mm, one and two threads.
+//! Defacing of heads, whole and in parts, one and two threads: CT of 512 x 512 x 300 voxels of
+//! 0.5 x 0.5 x 0.8 mm, MR of 256 x 256 x 192 of 1 x 1 x 1.2 mm. Decoding and encoding are not in it.
 #![allow(missing_docs)]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use efface::custody::verify::{FaceAudit, Scale, SlicePlace};
 use efface::deface::{
     BodyPartHint, Contrast, Finding, Head, Level, Region, Slice, SliceChange, Survey,
 };
@@ -10,24 +12,40 @@ use efface::phantom::Phantom;
 use rayon::prelude::*;
 use std::time::Duration;
 
-fn head_ct() -> Phantom {
-    let spacing = PixelSpacing { between_rows: 0.5, between_columns: 0.5 };
-    let plane = |k: u32| {
-        let position = [-128.0, -140.0, -130.0 + 0.8 * f64::from(k)];
-        ImagePlane::new(position, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], spacing, 512, 512)
-            .expect("a valid plane")
+/// A head, and what its values are.
+struct Case {
+    name: &'static str,
+    head: Phantom,
+    contrast: Contrast,
+}
+
+fn cases() -> [Case; 2] {
+    let stack = |side: u32, mm: f64, slices: u32, apart: f64| {
+        let spacing = PixelSpacing { between_rows: mm, between_columns: mm };
+        let plane = |k: u32| {
+            let position = [-128.0, -140.0, -130.0 + apart * f64::from(k)];
+            ImagePlane::new(position, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], spacing, side, side)
+                .expect("a valid plane")
+        };
+        Phantom::sampled_by((0..slices).map(plane).collect())
     };
-    Phantom::sampled_by((0..300).map(plane).collect())
+    let ct = stack(512, 0.5, 300, 0.8);
+    let mr = stack(256, 1.0, 192, 1.25).as_mr();
+    let any = Contrast::Arbitrary { low: 0.0, high: 4095.0 };
+    [
+        Case { name: "CT 512x512x300", head: ct, contrast: Contrast::Hounsfield },
+        Case { name: "MR 256x256x192", head: mr, contrast: any },
+    ]
 }
 
-fn slice<'a>(ct: &Phantom, samples: &'a [i32]) -> Slice<'a> {
-    Slice { samples, rescale: ct.rescale, padding: None, inverted: false }
+fn slice<'a>(case: &Case, samples: &'a [i32]) -> Slice<'a> {
+    Slice { samples, rescale: case.head.rescale, padding: None, inverted: false }
 }
 
-fn survey(ct: &Phantom) -> Survey {
-    let survey = Survey::new(&ct.planes, Contrast::Hounsfield).expect("one volume");
-    ct.slices.par_iter().enumerate().for_each(|(index, samples)| {
-        survey.add(index, &slice(ct, samples)).expect("a slice of the volume");
+fn survey(case: &Case) -> Survey {
+    let survey = Survey::new(&case.head.planes, case.contrast).expect("one volume");
+    case.head.slices.par_iter().enumerate().for_each(|(index, samples)| {
+        survey.add(index, &slice(case, samples)).expect("a slice of the volume");
     });
     survey
 }
@@ -39,8 +57,8 @@ fn locate(survey: &Survey) -> Head {
     }
 }
 
-fn apply(ct: &Phantom, region: &Region, slices: &mut [Vec<i32>]) -> Vec<SliceChange> {
-    let edit = region.edit(ct.rescale, false, 0..=4095);
+fn apply(case: &Case, region: &Region, slices: &mut [Vec<i32>]) -> Vec<SliceChange> {
+    let edit = region.edit(case.head.rescale, false, 0..=4095);
     let change = |(index, samples): (usize, &mut Vec<i32>)| region.apply(index, samples, edit);
     slices
         .par_iter_mut()
@@ -50,52 +68,87 @@ fn apply(ct: &Phantom, region: &Region, slices: &mut [Vec<i32>]) -> Vec<SliceCha
         .expect("slices of the volume")
 }
 
-fn check(ct: &Phantom, region: &Region, slices: &[Vec<i32>], changes: &[SliceChange]) {
+fn check(case: &Case, region: &Region, slices: &[Vec<i32>], changes: &[SliceChange]) {
     let check = region.check().expect("one volume");
     slices.par_iter().zip(changes).for_each(|(samples, change)| {
-        check.add(change, &slice(ct, samples)).expect("filled inside, unchanged outside");
+        check.add(change, &slice(case, samples)).expect("filled inside, unchanged outside");
     });
     check.finish().expect("no face is left");
 }
 
+/// The verifier's look, which is told nothing but where the slices lie.
+fn verify(case: &Case, slices: &[Vec<i32>], changes: &[SliceChange]) {
+    let place = |plane: &ImagePlane| SlicePlace {
+        origin: plane.origin(),
+        row: plane.row(),
+        column: plane.column(),
+        between_rows: plane.spacing().between_rows,
+        between_columns: plane.spacing().between_columns,
+        rows: plane.rows(),
+        columns: plane.columns(),
+    };
+    let scale = match case.contrast {
+        Contrast::Hounsfield => Scale::Hounsfield,
+        Contrast::Arbitrary { low, high } => Scale::Arbitrary { low, high },
+    };
+    let places = case.head.planes.iter().map(place).collect();
+    let audit = FaceAudit::new(places, scale).expect("one volume");
+    let (slope, intercept) = (1.0, f64::from(case.head.rescale.real(0)));
+    case.head.slices.par_iter().zip(slices).zip(changes).for_each(|((before, after), change)| {
+        let fill = change.edit.fill;
+        audit.add(change.slice, before, after, slope, intercept, false, fill).expect("a slice");
+    });
+    audit.finish().expect("no face is left");
+}
+
 fn deface(criterion: &mut Criterion) {
-    let ct = head_ct();
-    let surveyed = survey(&ct);
+    for case in cases() {
+        bench(criterion, &case);
+    }
+}
+
+fn bench(criterion: &mut Criterion, case: &Case) {
+    let surveyed = survey(case);
     let region = locate(&surveyed).region(Level::Strict).expect("off the brain");
-    let mut defaced = ct.slices.clone();
-    let changes = apply(&ct, &region, &mut defaced);
+    let mut defaced = case.head.slices.clone();
+    let changes = apply(case, &region, &mut defaced);
 
     for threads in [1, 2] {
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
-        let mut group = criterion.benchmark_group(format!("deface 512x512x300, threads {threads}"));
+        let mut group = criterion.benchmark_group(format!("{}, threads {threads}", case.name));
         group.sample_size(10).measurement_time(Duration::from_secs(8));
-        group.bench_function("survey", |b| b.iter(|| pool.install(|| survey(&ct))));
+        group.bench_function("survey", |b| b.iter(|| pool.install(|| survey(case))));
         group.bench_function("locate", |b| b.iter(|| pool.install(|| locate(&surveyed))));
         group.bench_function("region and apply", |b| {
-            let fresh = || (locate(&surveyed), ct.slices.clone());
+            let fresh = || (locate(&surveyed), case.head.slices.clone());
             let run = |(head, mut slices): (Head, Vec<Vec<i32>>)| {
                 pool.install(|| {
                     let region = head.region(Level::Strict).expect("off the brain");
-                    apply(&ct, &region, &mut slices);
+                    apply(case, &region, &mut slices);
                     slices
                 })
             };
             b.iter_batched(fresh, run, BatchSize::PerIteration);
         });
         group.bench_function("check", |b| {
-            b.iter(|| pool.install(|| check(&ct, &region, &defaced, &changes)))
+            b.iter(|| pool.install(|| check(case, &region, &defaced, &changes)))
         });
-        group.bench_function("whole, with check", |b| {
+        group.bench_function("verify", |b| {
+            b.iter(|| pool.install(|| verify(case, &defaced, &changes)))
+        });
+        group.bench_function("whole", |b| {
             let run = |mut slices: Vec<Vec<i32>>| {
                 pool.install(|| {
-                    let region = locate(&survey(&ct)).region(Level::Strict).expect("off the brain");
-                    let changes = apply(&ct, &region, &mut slices);
-                    check(&ct, &region, &slices, &changes);
+                    let head = locate(&survey(case));
+                    let region = head.region(Level::Strict).expect("off the brain");
+                    let changes = apply(case, &region, &mut slices);
+                    check(case, &region, &slices, &changes);
+                    verify(case, &slices, &changes);
                     slices
                 })
             };
-            b.iter_batched(|| ct.slices.clone(), run, BatchSize::PerIteration);
+            b.iter_batched(|| case.head.slices.clone(), run, BatchSize::PerIteration);
         });
         group.finish();
     }

@@ -61,6 +61,14 @@ impl Phantom {
         )
     }
 
+    /// The phantom as T1-weighted MR would show it: bone and air dark, fat bright.
+    pub fn as_mr(mut self) -> Self {
+        let offset = self.rescale.real(0) as i32;
+        self.slices.iter_mut().flatten().for_each(|stored| *stored = t1(*stored + offset));
+        self.rescale = Rescale::NONE;
+        self
+    }
+
     /// Where a point of the template (MNI mm) lies in the phantom, LPS mm.
     pub fn place(mni: Point) -> [f64; 3] {
         let [x, y, z] = POSE.frame().to_patient(mni).map(f64::from);
@@ -73,6 +81,17 @@ impl Phantom {
         let slices =
             planes.par_iter().enumerate().map(|(k, plane)| slice(&frame, plane, k)).collect();
         Phantom { planes, slices, rescale: Rescale::HU_PLUS_1024 }
+    }
+}
+
+/// What T1-weighted MR shows of tissue of this density (HU).
+pub fn t1(hu: i32) -> i32 {
+    match hu {
+        ..-500 => (hu + 1024).clamp(0, 40) / 4,
+        -500..-40 => 900,
+        -40..42 => 600,
+        42..200 => 500,
+        _ => 60,
     }
 }
 

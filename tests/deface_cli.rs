@@ -18,7 +18,7 @@ use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, InMemDicomObject};
 use efface::dicom::plane::{ImagePlane, PixelSpacing};
 use efface::nifti::Nifti;
-use efface::phantom::Phantom;
+use efface::phantom::{Phantom, t1};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -43,15 +43,8 @@ fn phantom() -> Vec<i16> {
     phantom.slices.concat().into_iter().map(|stored| (stored - 1024) as i16).collect()
 }
 
-/// The phantom as T1-weighted MR would show it: bone and air dark, fat bright.
 fn as_mr(hu: i16) -> i16 {
-    match hu {
-        ..-500 => (hu + 1024).clamp(0, 40) / 4,
-        -500..-40 => 900,
-        -40..42 => 600,
-        42..200 => 500,
-        _ => 60,
-    }
+    t1(i32::from(hu)) as i16
 }
 
 fn nifti(samples: &[i16]) -> Vec<u8> {

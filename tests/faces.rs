@@ -39,11 +39,12 @@ fn sagittal() -> Vec<ImagePlane> {
     [middle, middle + 12.0].map(plane).to_vec()
 }
 
-/// De-identifies a study under the shipped profile; what left, and what was said.
+/// De-identifies a study under the site's profile; what left, and what was said.
 fn deidentify(site: &Site, instances: &[Elements]) -> (Vec<Arrived>, String) {
     write_all(&site.path("pacs"), instances);
     let (input, out, key) = (site.at("pacs"), site.at("out"), site.at("root.key"));
-    let done = efface(&["deid", &input, "-o", &out, "--profile", "basic", "--key-file", &key]);
+    let done =
+        efface(&["deid", &input, "-o", &out, "--profile", &site.profile, "--key-file", &key]);
     assert_clean_files(Path::new(&out));
     (arrived(Path::new(&out)), printed(&done))
 }
@@ -140,6 +141,38 @@ fn alone_they_stay_inside() {
         assert!(after.is_empty(), "{said}");
         assert!(said.contains("face-not-cleared"), "{said}");
     }
+}
+
+/// A level that leaves bone claims less, and MR of the same study goes by the strict one.
+#[test]
+fn where_bones_stay_nothing_more_is_said() {
+    let somebody = patient(1);
+    let site = Site::with_profile(
+        "faces: { level: keep-facial-bones, because: \"implants for the jaw\" }\n",
+    );
+    let mut instances = somebody.head(study::CT, [1, 3], axial(3.0, |_| true));
+    instances.extend(somebody.head(study::MR, [1, 5], sagittal()));
+    let (after, said) = deidentify(&site, &instances);
+    assert_eq!(after.len(), instances.len(), "{said}");
+    for image in &after {
+        let strict = image.text("Modality") == "MR";
+        let answer = if strict { "NO" } else { "YES" };
+        assert_eq!(image.text("RecognizableVisualFeatures"), answer);
+        assert_eq!(image.methods().contains(&"113102".to_owned()), strict);
+    }
+    let bone = |images: &[Arrived]| -> usize {
+        let slices = images.iter().filter(|image| image.text("Modality") == "CT");
+        slices
+            .map(|image| {
+                image
+                    .pixels()
+                    .chunks(2)
+                    .filter(|b| u16::from_le_bytes([b[0], b[1]]) >= 1624)
+                    .count()
+            })
+            .sum()
+    };
+    assert_eq!(bone(&after), bone(&arrived(&site.path("pacs"))), "no bone went");
 }
 
 /// All frames of a series as one enhanced object (PS3.3 A.38.1): planes in per-frame groups.

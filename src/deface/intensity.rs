@@ -21,6 +21,9 @@ impl Rescale {
     /// The usual form of unsigned CT: HU + 1024.
     pub const HU_PLUS_1024: Rescale = Rescale { slope: 1.0, intercept: -1024.0 };
 
+    /// Stored values are the real-world values.
+    pub const NONE: Rescale = Rescale { slope: 1.0, intercept: 0.0 };
+
     /// From Rescale Slope (0028,1053) and Rescale Intercept (0028,1052).
     ///
     /// # Errors
