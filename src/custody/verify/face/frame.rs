@@ -7,7 +7,7 @@ use super::field::Field;
 use super::mirror::{self, Mirror};
 use super::search::{self, Sighting};
 use super::space::{Vector, along, cross, dot, minus, unit};
-use super::{FaceFault, Scale};
+use super::FaceFault;
 
 /// A head is its own mirror image up to this.
 const MIRROR_ERROR_MAX: f32 = 0.22;
@@ -58,8 +58,7 @@ impl HeadFrame {
         field: &Field,
         body: &Body,
         removed: &[bool],
-        scale: Scale,
-        levels: &Levels,
+        bone: Option<&Levels>,
     ) -> Result<Self, FaceFault> {
         let gone = mean(field, (0..field.len()).filter(|&i| removed[i]));
         let plane = mirror::midline(field, body, gone);
@@ -92,12 +91,8 @@ impl HeadFrame {
             return Err(FaceFault::WrongSide { degrees, off_mm: off.abs() });
         }
         if best.likeness < SURE
-            && let Some(up) = match scale {
-                Scale::Hounsfield => towards_brain(field, body, &plane, &best, hint, levels),
-                Scale::Arbitrary { .. } => {
-                    dome(field, body, &plane, unit(along(best.front, 1.0, hint)))
-                }
-            }
+            && let Some(up) = dome(field, body, &plane, unit(along(best.front, 1.0, hint)))
+                .or_else(|| towards_brain(field, body, &plane, unit(along(best.front, 1.0, hint)), bone))
         {
             let right = best_of(&|s| dot(s.up, up) > 0.0 && dot(s.front, hint) >= SAME_SIDE);
             let Some(right) = right else { return Err(none) };
@@ -170,21 +165,21 @@ impl HeadFrame {
     }
 }
 
-/// Which way along the midline the brain lies, seen from the face; `None` if bone encloses none.
+/// Which way along the midline the brain lies, in CT; `None` if bone encloses none.
 fn towards_brain(
     field: &Field,
     body: &Body,
     plane: &Mirror,
-    best: &Sighting,
-    hint: Vector,
-    levels: &Levels,
+    front: Vector,
+    levels: Option<&Levels>,
 ) -> Option<Vector> {
+    let levels = levels?;
     let deep = brain::enclosed(field, body, levels);
     let cells = || (0..field.len()).filter(|&i| deep[i]);
     if cells().count() < BRAIN_CELLS_MIN {
         return None;
     }
-    let up = cross(plane.normal, unit(along(best.front, 1.0, hint)));
+    let up = cross(plane.normal, front);
     let middle = mean(field, cells());
     let body_middle = mean(field, (0..field.len()).filter(|&i| body.before[i]));
     let sign = if dot(minus(middle, body_middle), up) < 0.0 { -1.0 } else { 1.0 };
