@@ -76,7 +76,8 @@ impl HeadFrame {
             FaceFault::NoFace { likeness: best.map_or(0.0, |s| s.likeness), mirror: plane.error };
         let best = best.filter(|s| s.likeness >= LEAST).ok_or(none.clone())?;
         let angle = dot(best.front, hint);
-        if !(angle >= SAME_SIDE && off.abs() <= OFF_MIDLINE_MAX_MM) {
+        let same_side = angle >= SAME_SIDE && off.abs() <= OFF_MIDLINE_MAX_MM;
+        if !same_side {
             let degrees = angle.clamp(-1.0, 1.0).acos().to_degrees();
             return Err(FaceFault::WrongSide { degrees, off_mm: off.abs() });
         }
