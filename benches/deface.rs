@@ -40,7 +40,7 @@ fn locate(survey: &Survey) -> Head {
 }
 
 fn apply(ct: &Phantom, region: &Region, slices: &mut [Vec<i32>]) -> Vec<SliceChange> {
-    let edit = region.edit(ct.rescale, 0..=4095);
+    let edit = region.edit(ct.rescale, false, 0..=4095);
     let change = |(index, samples): (usize, &mut Vec<i32>)| region.apply(index, samples, edit);
     slices
         .par_iter_mut()

@@ -61,6 +61,12 @@ impl Phantom {
         )
     }
 
+    /// Where a point of the template (MNI mm) lies in the phantom, LPS mm.
+    pub fn place(mni: Point) -> [f64; 3] {
+        let [x, y, z] = POSE.frame().to_patient(mni).map(f64::from);
+        [-x, -y, z]
+    }
+
     /// The phantom as these planes sample it.
     pub fn sampled_by(planes: Vec<ImagePlane>) -> Self {
         let frame = POSE.frame();

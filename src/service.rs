@@ -18,9 +18,9 @@ use crate::net::scu::Destination;
 use crate::pipeline::Route;
 use crate::receive::Receiver;
 use crate::spool::inbox::Inbox;
-use crate::spool::{self, DELIVERED, Place, Spool, entry_ids};
+use crate::spool::{self, DELIVERED, Place, Spool, entry_ids, heads};
 use crate::standard::sop_classes;
-use crate::study::Gatherer;
+use crate::study::{Gatherer, handle_of};
 use crate::worker::{Fate, Worker};
 use data_encoding::HEXLOWER;
 use std::io;
@@ -358,6 +358,6 @@ impl Janitor {
         disk::sync_dir(&self.spool.dir(Place::Delivered))?;
         let event = Event::Erased { batch: batch.to_owned(), instances };
         self.log.append(event).map_err(io::Error::other)?;
-        Ok(())
+        heads::forget(&self.spool, handle_of(batch))
     }
 }

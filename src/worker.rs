@@ -9,6 +9,7 @@ use crate::audit::{self, Event, Log, Release};
 use crate::custody::outbox::Outbox;
 use crate::custody::parcel::Manifest;
 use crate::disk;
+use crate::face::{Heads, KnownHead};
 use crate::key::Key;
 use crate::meter::Meter;
 use crate::pipeline::survey::{self, Arrival, Study};
@@ -16,7 +17,7 @@ use crate::pipeline::{self, Failure, Output, Route, Withheld};
 use crate::spool::entry::{Damage, Entry};
 use crate::spool::ledger::Ledger;
 use crate::spool::quarantine::{self, Code, Reason};
-use crate::spool::{Place, Spool, entry_ids};
+use crate::spool::{self, Place, Spool, entry_ids};
 use crate::standard::Action;
 use crate::study::handle_of;
 use data_encoding::HEXLOWER;
@@ -79,9 +80,11 @@ impl Worker {
     fn take(&self, batch: &str) -> Result<(), Trouble> {
         let study = self.survey(batch)?;
         self.set_aside(batch, "", &study.withheld)?;
-        let drafted = self.routes.iter().map(|route| self.draft(batch, route, &study));
+        let mut heads = self.heads(batch)?;
+        let drafted = self.routes.iter().map(|route| self.draft(batch, route, &study, &mut heads));
         // Nothing leaves for anybody until it is ready for everybody.
         let drafted = drafted.collect::<Result<Vec<_>, Trouble>>()?;
+        self.remember(batch, &heads)?;
         let mut released = Released::default();
         for (route, output) in self.routes.iter().zip(drafted) {
             released.count(self.release(batch, route, &study, output)?);
@@ -99,14 +102,34 @@ impl Worker {
         study.map_err(|error| Trouble::Quarantine(error.code(), error.to_string()))
     }
 
+    /// Heads that earlier batches of the study have shown.
+    fn heads(&self, batch: &str) -> Result<Heads, Trouble> {
+        let stored = spool::heads::read(&self.spool, handle_of(batch))?;
+        let known = |(tag, bytes): ([u8; 32], Vec<u8>)| Some((tag, KnownHead::from_bytes(&bytes)?));
+        Ok(Heads::known(stored.into_iter().filter_map(known)))
+    }
+
+    fn remember(&self, batch: &str, heads: &Heads) -> Result<(), Trouble> {
+        for (tag, head) in heads.new_ones() {
+            spool::heads::write(&self.spool, handle_of(batch), tag, &head.to_bytes())?;
+        }
+        Ok(())
+    }
+
     /// De-identifies for one destination; `None` when its parcels were made before a crash.
-    fn draft(&self, batch: &str, route: &Route, study: &Study) -> Result<Option<Output>, Trouble> {
+    fn draft(
+        &self,
+        batch: &str,
+        route: &Route,
+        study: &Study,
+        heads: &mut Heads,
+    ) -> Result<Option<Output>, Trouble> {
         let outbox = Outbox::of(&self.spool, &route.destination);
         if outbox.has(batch) {
             return Ok(None);
         }
         let drafts = outbox.begin(batch)?;
-        match pipeline::run(route, study, &drafts, &|| ()) {
+        match pipeline::run(route, study, heads, &drafts, &|| ()) {
             Ok(output) => Ok(Some(output)),
             Err(failure) => {
                 outbox.discard(batch)?;
@@ -128,6 +151,7 @@ impl Worker {
             return Ok(study.instances.iter().map(|i| i.id.clone()).collect());
         };
         let outbox = Outbox::of(&self.spool, &route.destination);
+        self.keep_pictures(batch, &output)?;
         self.set_aside(batch, &route.destination, &output.withheld)?;
         if output.clean.is_empty() {
             outbox.discard(batch)?;
@@ -140,6 +164,15 @@ impl Worker {
         self.meter.released.add(instances);
         tracing::info!(batch, destination = route.destination, instances, "released");
         Ok(released)
+    }
+
+    /// Pictures of faces lie beside the originals, and go where they go.
+    fn keep_pictures(&self, batch: &str, output: &Output) -> Result<(), Trouble> {
+        let work = self.spool.dir(Place::Work).join(batch);
+        for (id, png) in &output.pictures {
+            disk::write_whole(&work.join(quarantine::picture_of(id)), png)?;
+        }
+        Ok(())
     }
 
     /// Puts instances aside for a destination, or for all.
@@ -190,6 +223,7 @@ impl Worker {
             disk::remove(&work)?;
         } else {
             for id in entry_ids(&work)?.iter().filter(|id| released.times(id) == 0) {
+                disk::remove(&work.join(quarantine::picture_of(id)))?;
                 disk::remove(&work.join(id))?;
             }
             self.spool.move_batch(batch, Place::Work, Place::Held)?;

@@ -13,6 +13,8 @@
 
 mod support;
 
+use efface::dicom::plane::ImagePlane;
+use efface::phantom::Phantom;
 use std::collections::BTreeSet;
 use support::canary::{assert_clean, assert_clean_files, assert_clean_names};
 use support::dcmtk::{self, Arrived, Outside, assert_decodes, deliver, send_as, tally};
@@ -178,7 +180,7 @@ fn what_has_no_defacer_or_is_held_by_its_class_stays_inside_and_says_why() {
 }
 
 const HELD: [(&str, &str); 4] = [
-    (study::MR, "no-defacer"),
+    (study::MR, "face-not-cleared"),
     (study::SECONDARY_CAPTURE, "class-policy"),
     (study::BASIC_TEXT_SR, "class-policy"),
     (study::US, "burned-in-text"),
@@ -236,6 +238,36 @@ fn a_late_slice_goes_out_under_the_pseudonyms_of_its_study() {
         assert_eq!(values(&arrived, keyword).len(), 1, "{keyword}");
     }
     assert_eq!(values(&arrived, "SOPInstanceUID").len(), 4);
+}
+
+/// Two slices alone could never be cleared: the head that their study has shown is remembered.
+#[test]
+fn a_late_series_is_treated_by_the_head_of_its_study() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    let site = Site::basic();
+    let outside = Outside::start(&site.sink());
+    let gateway = site.serve(outside.port, &[]);
+    let head = patient(1).head_ct(1);
+    deliver(gateway.port, &write_all(&site.path("pacs"), &head));
+    outside.wait_for(head.len());
+    site.settled();
+    let planes = Phantom::axial(2.0).planes;
+    let nose = Phantom::place([0.0, 95.0, -48.0])[2];
+    let near = |plane: &ImagePlane| (plane.origin()[2] - nose).abs() < 2.5;
+    let late = patient(1).head(study::CT, [1, 4], planes.into_iter().filter(near).collect());
+    deliver(gateway.port, &write_all(&site.path("late"), &late));
+    let arrived = outside.wait_for(head.len() + late.len());
+    for original in dcmtk::arrived(&site.path("late")) {
+        let number = original.text("InstanceNumber");
+        let is_same = |one: &&Arrived| {
+            one.text("SeriesNumber") == "4" && one.text("InstanceNumber") == number
+        };
+        let same = arrived.iter().find(is_same).unwrap();
+        assert_ne!(same.pixels(), original.pixels());
+        assert_eq!(same.text("RecognizableVisualFeatures"), "NO");
+    }
 }
 
 #[test]

@@ -36,9 +36,10 @@ fn written(site: &Site, name: &str, rest: &str) -> String {
     site.at(name)
 }
 
-const SHIPPED: [&str; 5] = [
+const SHIPPED: [&str; 6] = [
     "basic",
     "device-manufacturing",
+    "device-facial-bones",
     "teleradiology",
     "research-longitudinal",
     "hipaa-safe-harbor",

@@ -136,7 +136,7 @@ pub struct Release {
 pub struct SeriesFace {
     /// Series Instance UID as it leaves.
     pub series: String,
-    /// `removed`, `none-found` or `left`.
+    /// `removed`, `soft-tissue-removed` (facial bones stay), `none-found` or `left`.
     pub finding: String,
     /// Slices of the series.
     pub slices: u64,

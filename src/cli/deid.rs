@@ -4,6 +4,7 @@ use super::inputs::{File, Inputs, arrivals};
 use super::{Problem, withheld};
 use crate::config;
 use crate::disk;
+use crate::face::Heads;
 use crate::key::RootKey;
 use crate::pipeline::survey::survey;
 use crate::pipeline::{self, Route, Withheld};
@@ -110,7 +111,7 @@ fn one_study(
     study.withheld.iter().cloned().for_each(|withheld| stay(withheld, table));
     let drafts = out.join(format!(".drafts-{}", random_name()?));
     disk::make_dir(&drafts)?;
-    let output = pipeline::run(route, &study, &drafts, &|| progress.inc(1));
+    let output = pipeline::run(route, &study, &mut Heads::default(), &drafts, &|| progress.inc(1));
     match output {
         Ok(output) => {
             output.withheld.into_iter().for_each(|withheld| stay(withheld, table));

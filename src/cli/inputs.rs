@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 pub struct File {
     /// Where it is.
     pub path: PathBuf,
-    source: Source,
+    /// Its data set.
+    pub source: Source,
 }
 
 /// What was found.

@@ -197,6 +197,13 @@ fn explain(spool: &Spool, name: &str) -> Result<ExitCode, Problem> {
         println!("  since    {}", reason.time);
         println!("  what     {}", reason.detail);
         println!("  meaning  {}", reason.code.advice());
+        let folder = spool.dir(Place::Quarantine).join(name);
+        for picture in disk::list(&folder)?.iter().filter(|file| file.ends_with(".png")) {
+            println!(
+                "  picture  {} (it shows the patient: keep it inside)",
+                folder.join(picture).display()
+            );
+        }
         println!("  again    efface spool retry {name}");
         found = true;
     }

@@ -32,7 +32,7 @@ enum Command {
     Serve(serve::ServeArgs),
     /// De-identify files and folders with the same engine
     Deid(deid::DeidArgs),
-    /// Remove the face from a NIfTI volume of the head
+    /// Remove the face from a CT or MR of the head, and nothing else: NIfTI or DICOM
     Deface(deface::DefaceArgs),
     /// Show the whole way on an embedded study: nothing to install, nothing to configure
     Demo(demo::DemoArgs),

@@ -6,7 +6,7 @@
 use crate::dicom::dataset::Dataset;
 use crate::profile::{BurnedIn, Device, Faces, Profile};
 use crate::spool::quarantine::Code;
-use crate::standard::{Annex, ClassPolicy, SopClass, sop_classes};
+use crate::standard::{Annex, ClassPolicy, Sight, SopClass, sop_classes};
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
 
@@ -15,6 +15,7 @@ pub struct Facts {
     class: Option<&'static SopClass>,
     localizer: bool,
     secondary: bool,
+    projection: bool,
     rendering: bool,
     burned_in: Option<bool>,
     overlay_in_samples: bool,
@@ -49,6 +50,8 @@ pub enum FaceDuty {
     Left,
     /// Find it and remove it, or prove that there is none.
     Clear,
+    /// Cut contours where the face was removed from the images that they were drawn on.
+    Cut,
 }
 
 /// The gate's word that objects may be de-identified for a destination under a plan.
@@ -85,6 +88,10 @@ impl Facts {
             class: sop_classes().get(sop_class),
             localizer: says("LOCALIZER") || says("SCOUT"),
             secondary: says("SECONDARY") || source.has(tags::CONVERSION_TYPE),
+            projection: image_type.iter().any(|value| {
+                let value = value.to_ascii_uppercase();
+                PROJECTIONS.iter().any(|word| value.contains(word))
+            }),
             rendering: image_type.iter().any(|value| is_rendering(value)),
             burned_in: match source.text(tags::BURNED_IN_ANNOTATION).as_deref() {
                 Some("YES") => Some(true),
@@ -134,9 +141,12 @@ impl Facts {
             ClassPolicy::PixelCheck => self.decide_burned_in(class, profile),
             ClassPolicy::RoiFilter => match profile.faces() {
                 Faces::Leave { .. } => pass(FaceDuty::Left),
-                Faces::Remove | Faces::Withhold => Verdict::Withhold(
+                Faces::Remove(_) if class.uid == uids::RT_STRUCTURE_SET_STORAGE => {
+                    pass(FaceDuty::Cut)
+                }
+                Faces::Remove(_) | Faces::Withhold => Verdict::Withhold(
                     Code::RoiMayTraceFace,
-                    "contours and segments are not clipped yet",
+                    "only contours (RT Structure Set) are cut where a face was removed, segments are not",
                 ),
             },
             ClassPolicy::Deface => self.decide_face(class, profile, device),
@@ -178,17 +188,26 @@ impl Facts {
                 Code::NoDefacer,
                 "the profile does not say what to do about faces",
             ),
-            Faces::Remove if class.uid != uids::CT_IMAGE_STORAGE => {
-                Verdict::Withhold(Code::NoDefacer, "only single-frame CT is defaced so far")
+            Faces::Remove(_) if Sight::of(class.uid).is_none() => {
+                Verdict::Withhold(Code::NoDefacer, "only CT, MR and PET are defaced")
             }
-            Faces::Remove if self.localizer => {
-                Verdict::Withhold(Code::Localizer, "Image Type (0008,0008) says LOCALIZER")
+            Faces::Remove(_) if self.localizer && is_projected(class) => {
+                let why =
+                    "Image Type (0008,0008) says LOCALIZER: a projection that shows a profile";
+                Verdict::Withhold(Code::Localizer, why)
             }
-            Faces::Remove if device.is_some() && self.burned_in == Some(true) => Verdict::Withhold(
-                Code::BurnedInText,
-                "a volume with text burned in: face and text are not both cleaned",
-            ),
-            Faces::Remove => Verdict::Pass(Duty { face: FaceDuty::Clear, device: None }),
+            Faces::Remove(_) if self.projection => {
+                let why =
+                    "Image Type (0008,0008) names a projection, or curved planes, through a volume";
+                Verdict::Withhold(Code::Rendering, why)
+            }
+            Faces::Remove(_) if device.is_some() && self.burned_in == Some(true) => {
+                Verdict::Withhold(
+                    Code::BurnedInText,
+                    "a volume with text burned in: face and text are not both cleaned",
+                )
+            }
+            Faces::Remove(_) => Verdict::Pass(Duty { face: FaceDuty::Clear, device: None }),
         }
     }
 }
@@ -214,6 +233,15 @@ const RENDERINGS: [&str; 12] = [
     "CINEMATIC",
     "ENDOSCOPIC VIEW",
 ];
+
+/// Values of Image Type (0008,0008) of what is made of a volume by rays through all of it, or on planes that
+/// are none: no region of the head can be put on them.
+const PROJECTIONS: [&str; 5] = ["MIP", "MINIP", "PROJECTION", "CURVED", "CPR"];
+
+/// Localizers of CT are projections; those of MR are slices.
+fn is_projected(class: &SopClass) -> bool {
+    !class.keyword.contains("MR")
+}
 
 fn is_ultrasound(class: &SopClass) -> bool {
     ["Ultrasound", "US", "Photoacoustic"].iter().any(|word| class.keyword.contains(word))
@@ -267,9 +295,17 @@ mod tests {
         assert_eq!(code(verdict(ct, &[], "")), Some(Code::NoDefacer));
         let scout = [(tags::IMAGE_TYPE, "ORIGINAL\\PRIMARY\\LOCALIZER")];
         assert_eq!(code(verdict(ct, &scout, CLEAN)), Some(Code::Localizer));
-        assert_eq!(code(verdict(uids::MR_IMAGE_STORAGE, &[], CLEAN)), Some(Code::NoDefacer));
+        let mr = uids::MR_IMAGE_STORAGE;
+        assert_eq!(verdict(mr, &[], CLEAN), passes(FaceDuty::Clear));
+        assert_eq!(verdict(mr, &scout, CLEAN), passes(FaceDuty::Clear), "slices, not projections");
+        let mip = [(tags::IMAGE_TYPE, "DERIVED\\SECONDARY\\PROJECTION IMAGE\\MIP")];
+        assert_eq!(code(verdict(mr, &mip, CLEAN)), Some(Code::Rendering));
+        assert_eq!(code(verdict(uids::PARAMETRIC_MAP_STORAGE, &[], CLEAN)), Some(Code::NoDefacer));
         let rtss = uids::RT_STRUCTURE_SET_STORAGE;
-        assert_eq!(code(verdict(rtss, &[], CLEAN)), Some(Code::RoiMayTraceFace));
+        assert_eq!(verdict(rtss, &[], CLEAN), passes(FaceDuty::Cut));
+        assert_eq!(code(verdict(rtss, &[], "")), Some(Code::RoiMayTraceFace));
+        let seg = uids::SEGMENTATION_STORAGE;
+        assert_eq!(code(verdict(seg, &[], CLEAN)), Some(Code::RoiMayTraceFace));
     }
 
     #[test]

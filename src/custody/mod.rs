@@ -9,6 +9,7 @@
 //! that the audit log holds a receipt for. A step that fails gives the object back in its old state.
 
 mod allowance;
+mod frames;
 pub mod gate;
 pub mod object;
 pub mod outbox;

@@ -1,20 +1,25 @@
 //! An object and the only ways in which it may change.
 
 use super::allowance::{Allowance, dates};
+use super::frames::MadeFrames;
 use super::gate::Grant;
 use super::verify::{Expected, Flaw, Found, Place, Residue, Watch};
+use crate::deface::contours::{self, Contours, Removed};
 use crate::deid::{self, Claims, Engine, FaceStatement, PixelStatement, Report, Subject};
 use crate::dicom::canonical::{Limits, Malformed, PixelSpan};
 use crate::dicom::dataset::{Dataset, ParseError};
-use crate::dicom::frame::{Frame, FrameFormat};
+use crate::dicom::frame::{self, Frame, FrameFormat, frames_of};
 use crate::dicom::part10;
 use crate::dicom::source::Source;
 use crate::disk;
-use crate::pixel::{self, Stored, Treatment};
+use crate::pixel::{self, HeaderChanges, Stored, Treatment};
 use dicom_dictionary_std::{tags, uids};
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+pub use super::frames::{FrameIndex, MakeFrame, Stop};
 
 /// An object in state `S`. Neither Clone nor Debug.
 pub struct Object<S>(S);
@@ -25,13 +30,14 @@ pub struct Identified {
     dataset: Dataset,
     pixels: Option<PixelSpan>,
     subject: Subject,
+    frames: OnceLock<Result<FrameIndex, frame::Error>>,
 }
 
 /// De-identified by the engine; nobody has checked it.
-pub struct Scrubbed {
+pub struct Scrubbed<'a> {
     source: Source,
     dataset: Dataset,
-    pixels: Pixels,
+    pixels: Pixels<'a>,
     identity: Identity,
     claims: Claims,
     allowance: Allowance,
@@ -41,6 +47,7 @@ pub struct Scrubbed {
 /// Encoded on disk; nobody has checked it.
 pub struct Drafted {
     file: PathBuf,
+    frames: OnceLock<Result<FrameIndex, frame::Error>>,
     identity: Identity,
     claims: Claims,
     allowance: Allowance,
@@ -59,12 +66,12 @@ pub struct Deidentified {
 }
 
 /// The pixels of an object that leaves.
-enum Pixels {
+enum Pixels<'a> {
     None,
     /// Read from the source, cleaned, and blanked if somebody wanted it.
     Treated(Box<Treatment>),
     /// Made here: native, little endian.
-    Replaced(PixelSpan, Vec<u8>),
+    Made(MadeFrames<'a>, HeaderChanges),
 }
 
 /// Which pixels an object is to leave with. In every case without what no viewer shows.
@@ -73,8 +80,16 @@ pub enum Wanted<'a> {
     Own,
     /// Its own, where the device that made them writes text blanked; nothing, if it writes none.
     Blanked(&'a [(pixel::Region, pixel::Frames)]),
-    /// Others, made here.
-    Other(FrameFormat, Frame),
+    /// Others, made here, which leave native.
+    Frames {
+        /// The form of every frame: that of the source.
+        format: FrameFormat,
+        /// As many as the source has.
+        count: usize,
+        /// Makes frame `n`, from 0 on. Called once for each frame when the draft is written, from
+        /// any thread, some frames ahead.
+        make: &'a MakeFrame<'a>,
+    },
 }
 
 /// What the file meta information says of the output.
@@ -107,7 +122,8 @@ impl Object<Identified> {
         let header = source.header(Limits::default())?;
         let dataset = Dataset::parse(&header.bytes)?;
         let subject = Subject::of(&dataset)?;
-        Ok(Object(Identified { source, dataset, pixels: header.pixels, subject }))
+        let (pixels, frames) = (header.pixels, OnceLock::new());
+        Ok(Object(Identified { source, dataset, pixels, subject, frames }))
     }
 
     /// Whom and what it is about.
@@ -143,38 +159,69 @@ impl Object<Identified> {
         self.0.source.transfer_syntax()
     }
 
-    /// Decodes the one grayscale frame of the object.
+    /// Number of frames (PS3.3 C.7.6.6): 1 for a single-frame object.
     ///
     /// # Errors
-    /// [`crate::dicom::frame::Error`]: such pixels cannot be looked at.
-    pub fn frame(&self) -> Result<(FrameFormat, Frame), crate::dicom::frame::Error> {
-        use crate::dicom::frame::Error;
-        let format = FrameFormat::of(&self.0.dataset)?;
-        let span = self.0.pixels.filter(|span| span.tag == tags::PIXEL_DATA);
-        let span = span.ok_or(Error::Form("no Pixel Data (7FE0,0010)"))?;
-        let value = self.0.source.pixel_bytes(&span).map_err(|_| Error::Decode)?;
-        Ok((format, Frame::decode(format, self.transfer_syntax(), &value)?))
+    /// [`frame::Error`]: such pixels cannot be looked at.
+    pub fn frames(&self) -> Result<usize, frame::Error> {
+        frames_of(&self.0.dataset)
+    }
+
+    /// Decodes frame `n`, from 0 on. Only its own bytes are read; the first call finds where the
+    /// frames are.
+    ///
+    /// # Errors
+    /// [`frame::Error`]: such pixels cannot be looked at.
+    pub fn frame_at(&self, n: usize) -> Result<(FrameFormat, Frame), frame::Error> {
+        let Identified { source, dataset, pixels, frames, .. } = &self.0;
+        frames
+            .get_or_init(|| FrameIndex::of(source, dataset, *pixels))
+            .as_ref()
+            .map_err(|error| *error)?
+            .frame(n)
+    }
+
+    /// Where its frames are, to be kept by those who come back for single frames: they need not
+    /// read the header again.
+    ///
+    /// # Errors
+    /// [`frame::Error`]: such pixels cannot be looked at.
+    pub fn frame_index(&self) -> Result<FrameIndex, frame::Error> {
+        FrameIndex::of(&self.0.source, &self.0.dataset, self.0.pixels)
+    }
+
+    /// Cuts the contours of a structure set where points are removed.
+    ///
+    /// # Errors
+    /// [`contours::Error`]: the object is half cut, and must not go on.
+    pub fn cut_contours(&mut self, removed: &Removed<'_>) -> Result<Contours, contours::Error> {
+        let mut object = std::mem::take(&mut self.0.dataset).into_object();
+        let cut = contours::cut(&mut object, removed);
+        self.0.dataset = object.into();
+        cut
     }
 
     /// De-identifies the header and decides about the pixels.
     ///
     /// # Errors
     /// [`pixel::Error`]: the pixels can't be cleaned, the object stays inside.
-    pub fn scrub(
+    pub fn scrub<'a>(
         self,
         _granted: &Grant,
         engine: &Engine<'_>,
         face: FaceStatement,
-        wanted: Wanted<'_>,
-    ) -> Result<Object<Scrubbed>, pixel::Error> {
-        let Identified { source, dataset, pixels, subject } = self.0;
+        wanted: Wanted<'a>,
+    ) -> Result<Object<Scrubbed<'a>>, pixel::Error> {
+        let Identified { source, dataset, pixels, subject, .. } = self.0;
         let text_cleaned = matches!(wanted, Wanted::Blanked(_));
         let pixels = Pixels::plan(&source, &dataset, pixels, wanted)?;
         let said = PixelStatement { face, text_cleaned, changed: pixels.are_others() };
         let allowance = Allowance::of(engine.profile(), &subject.object_kind());
         let (mut dataset, claims, report) = engine.scrub(dataset, &subject, said);
-        if let Pixels::Treated(treatment) = &pixels {
-            treatment.header().apply(&mut dataset);
+        match &pixels {
+            Pixels::None => {}
+            Pixels::Treated(treatment) => treatment.header().apply(&mut dataset),
+            Pixels::Made(_, changes) => changes.apply(&mut dataset),
         }
         let identity = Identity {
             sop_class: dataset.text(tags::SOP_CLASS_UID).unwrap_or_default(),
@@ -185,18 +232,22 @@ impl Object<Identified> {
     }
 }
 
-impl Pixels {
+impl<'a> Pixels<'a> {
     fn plan(
         source: &Source,
         dataset: &Dataset,
         span: Option<PixelSpan>,
-        wanted: Wanted<'_>,
+        wanted: Wanted<'a>,
     ) -> Result<Self, pixel::Error> {
         match (wanted, span) {
-            (Wanted::Other(format, frame), _) => {
-                let bytes = frame.to_native();
-                let span = part10::native_span(format.bits_allocated, bytes.len() as u64);
-                Ok(Pixels::Replaced(span, bytes))
+            (Wanted::Frames { format, count, make }, _) => {
+                let as_said =
+                    FrameFormat::of(dataset) == Ok(format) && frames_of(dataset) == Ok(count);
+                if !as_said {
+                    return Err(pixel::Error::Form("it describes other frames than those made"));
+                }
+                let changes = HeaderChanges::of_made_frames(dataset, source.transfer_syntax());
+                Ok(Pixels::Made(MadeFrames { format, count, make }, changes))
             }
             (_, None) => Ok(Pixels::None),
             (wanted, Some(span)) => {
@@ -214,20 +265,20 @@ impl Pixels {
         match self {
             Pixels::None => false,
             Pixels::Treated(treatment) => treatment.blanks(),
-            Pixels::Replaced(..) => true,
+            Pixels::Made(..) => true,
         }
     }
 
-    fn transfer_syntax<'a>(&'a self, source: &'a Source) -> &'a str {
+    fn transfer_syntax<'s>(&'s self, source: &'s Source) -> &'s str {
         match self {
             Pixels::None => part10::outgoing_syntax(source.transfer_syntax()),
             Pixels::Treated(treatment) => treatment.transfer_syntax(),
-            Pixels::Replaced(..) => uids::EXPLICIT_VR_LITTLE_ENDIAN,
+            Pixels::Made(..) => uids::EXPLICIT_VR_LITTLE_ENDIAN,
         }
     }
 }
 
-impl Object<Scrubbed> {
+impl Object<Scrubbed<'_>> {
     /// Encodes the object as a new DICOM file. The file isn't synced: a parcel whose bytes a power
     /// cut took is found by its seal and made again from the original.
     ///
@@ -241,7 +292,8 @@ impl Object<Scrubbed> {
             disk::remove(file)?;
             return Err(error);
         }
-        Ok(Object(Drafted { file: file.to_owned(), identity, claims, allowance, report }))
+        let (file, frames) = (file.to_owned(), OnceLock::new());
+        Ok(Object(Drafted { file, frames, identity, claims, allowance, report }))
     }
 }
 
@@ -249,7 +301,7 @@ fn write_file(
     path: &Path,
     source: &Source,
     dataset: &Dataset,
-    pixels: &Pixels,
+    pixels: &Pixels<'_>,
     identity: &Identity,
 ) -> Result<(), pixel::Error> {
     let mut out = BufWriter::with_capacity(1 << 17, disk::create(path)?);
@@ -258,10 +310,7 @@ fn write_file(
     out.write_all(&dataset.encode().map_err(io::Error::other)?)?;
     match pixels {
         Pixels::None => {}
-        Pixels::Replaced(span, bytes) => {
-            part10::write_pixel_header(&mut out, span)?;
-            out.write_all(bytes)?;
-        }
+        Pixels::Made(frames, _) => frames.write(&mut out)?,
         Pixels::Treated(treatment) => treatment.write(&mut source.reader()?, &mut out)?,
     }
     Ok(out.flush()?)
@@ -308,19 +357,26 @@ impl Object<Drafted> {
         }
     }
 
-    /// The samples that would leave, decoded again from the draft, for those who check the face.
+    /// The points of contours that would leave, read again from the draft, for those who check the face.
     ///
     /// # Errors
-    /// [`crate::dicom::frame::Error`].
-    pub fn samples(&self) -> Result<Vec<i32>, crate::dicom::frame::Error> {
-        use crate::dicom::frame::Error;
-        let source = Source::of_file(&self.0.file).map_err(|_| Error::Decode)?;
-        let header = source.header(Limits::default()).map_err(|_| Error::Decode)?;
-        let dataset = Dataset::parse(&header.bytes).map_err(|_| Error::Decode)?;
-        let format = FrameFormat::of(&dataset)?;
-        let span = header.pixels.ok_or(Error::Decode)?;
-        let value = source.pixel_bytes(&span).map_err(|_| Error::Decode)?;
-        Ok(Frame::decode(format, source.transfer_syntax(), &value)?.samples())
+    /// [`contours::Error::Points`], also when the draft does not read.
+    pub fn contours(&self, removed: &Removed<'_>) -> Result<Contours, contours::Error> {
+        let unread = contours::Error::Points;
+        let source = Source::of_file(&self.0.file).map_err(|_| unread)?;
+        let header = source.header(Limits::default()).map_err(|_| unread)?;
+        let dataset = Dataset::parse(&header.bytes).map_err(|_| unread)?;
+        contours::count(dataset.object(), removed)
+    }
+
+    /// The samples of frame `n` that would leave, read again from the draft, for those who check the
+    /// face. The first call finds where the frames are.
+    ///
+    /// # Errors
+    /// [`frame::Error`].
+    pub fn samples_at(&self, n: usize) -> Result<Vec<i32>, frame::Error> {
+        let index = self.0.frames.get_or_init(|| FrameIndex::of_file(&self.0.file)).as_ref();
+        Ok(index.map_err(|error| *error)?.frame(n)?.1.samples())
     }
 }
 

@@ -55,18 +55,22 @@ impl Brain {
     pub fn by_brightness(
         volume: &Volume,
         frame: &Frame,
+        skin: &Grid<f32>,
         depth_in_view: &Grid<f32>,
     ) -> Option<Self> {
         let lattice = volume.value.lattice;
         let template = of_template(frame, lattice);
         let brightness = brightness(volume, &template)?;
-        let borders = Borders::look(volume, frame, brightness, depth_in_view);
-        let shift = borders.shift();
-        let bright = bright_core(volume, &template, brightness);
+        let borders = Borders::look(volume, frame, brightness, skin, depth_in_view);
+        let (shift, reach) = (borders.field(&borders.shift), borders.field(&borders.reach));
+        let of_point = |i: usize| frame.to_template(lattice.point(lattice.node(i)));
+        let limit = Grid::from_fn(lattice, |i| {
+            if template.data[i] < 2.0 * GUARD_REACH_MM { reach.sample(of_point(i)) } else { 0.0 }
+        });
+        let bright = bright_core(volume, &template, &limit, brightness);
         let guard = (!bright.data.iter().all(|b| !b)).then(|| signed_distance(&bright));
         let distance = Grid::from_fn(lattice, |i| {
-            let moved =
-                template.data[i] - shift.sample(frame.to_template(lattice.point(lattice.node(i))));
+            let moved = template.data[i] - shift.sample(of_point(i));
             guard.as_ref().map_or(moved, |g| moved.min(g.data[i] + GUARD_SLACK_MM))
         });
         Some(Brain {
@@ -100,14 +104,16 @@ fn brightness(volume: &Volume, template: &Grid<f32>) -> Option<f32> {
 /// What is as bright as brain and hangs together with it through more than a thread.
 const GUARD_SHARE: f32 = 0.55;
 const GUARD_OPENING_MM: f32 = 4.5;
-/// It isn't followed farther than this beyond the template's border, mm.
+/// It isn't followed farther than this beyond the template's border, mm ...
 const GUARD_REACH_MM: f32 = 8.0;
+/// ... nor farther than this beyond the border that was found, or that is the farthest possible.
+const GUARD_BEYOND_SKULL_MM: f32 = 2.0;
 /// Its border is seen, not modelled: so much less is kept off it, mm.
 const GUARD_SLACK_MM: f32 = 2.0;
 
-fn bright_core(volume: &Volume, template: &Grid<f32>, brightness: f32) -> Mask {
+fn bright_core(volume: &Volume, template: &Grid<f32>, reach: &Grid<f32>, brightness: f32) -> Mask {
     let bright = Grid::from_fn(template.lattice, |i| {
-        template.data[i] < GUARD_REACH_MM
+        template.data[i] < reach.data[i]
             && volume.inside.data[i]
             && volume.value.data[i] > GUARD_SHARE * brightness
     });
@@ -118,6 +124,8 @@ fn bright_core(volume: &Volume, template: &Grid<f32>, brightness: f32) -> Mask {
 struct Borders {
     /// How far outwards of each point's place the border is, mm.
     shift: Vec<f32>,
+    /// How far outwards of each point's place what is bright can be brain, mm.
+    reach: Vec<f32>,
 }
 
 /// Profiles run from so far inside to so far outside the template's border, in steps of 1 mm.
@@ -130,22 +138,42 @@ const LEVEL_SAMPLES: usize = 6;
 const LOCAL_RANGE: [f32; 2] = [0.6, 1.4];
 /// The border is where brightness falls below this share.
 const BORDER_SHARE: f32 = 0.5;
+/// A profile that ends less than this under the skin runs through skull and scalp.
+const SCALP_MM: f32 = 6.0;
+/// Bone too thin to be dark is a valley: so much lower than brain and scalp beside it, and lower than that,
+/// as shares of the brain's brightness. It isn't looked for deeper than the last value.
+const VALLEY_DEPTH: f32 = 0.15;
+const VALLEY_FLOOR: f32 = 0.85;
+const VALLEY_FROM_MM: i32 = -2;
 /// Neighbours whose median tells the local brightness, and the border.
 const LEVEL_NEIGHBOURS: usize = 25;
 const BORDER_NEIGHBOURS: usize = 13;
-/// Bounds of the shift.
-const SHIFT_MM: [f32; 2] = [-5.0, 7.0];
+/// Bounds of the shift: the border is never taken to lie inside the average's ...
+const SHIFT_MM: std::ops::RangeInclusive<f32> = 0.0..=7.0;
+/// ... and above orbits and nose, where thin bone parts brain from bright fat and mucosa, not much outside.
+/// (Measured in seven heads: at most 4 mm, within the margin on top of it.)
+const SHIFT_ABOVE_ORBITS_MM: f32 = 3.0;
 /// Where nothing was found, the border is taken to lie further out, mm.
 const SHIFT_UNKNOWN_MM: f32 = 2.0;
 /// Profiles that begin this near to the edge of the field of view don't count, mm.
 const EDGE_MM: f32 = 2.0;
 
 impl Borders {
-    fn look(volume: &Volume, frame: &Frame, brightness: f32, depth_in_view: &Grid<f32>) -> Self {
+    fn look(
+        volume: &Volume,
+        frame: &Frame,
+        brightness: f32,
+        skin: &Grid<f32>,
+        depth_in_view: &Grid<f32>,
+    ) -> Self {
         let points = &TEMPLATE.endocranium.points;
         let neighbours = &*NEIGHBOURS;
         let profiles: Vec<Vec<f32>> =
-            points.par_iter().map(|p| profile(volume, frame, p)).collect();
+            points.par_iter().map(|p| profile(&volume.value, frame, p)).collect();
+        let to_scalp: Vec<bool> = points
+            .par_iter()
+            .map(|p| profile(skin, frame, p).last().is_some_and(|&end| end > -SCALP_MM))
+            .collect();
         let local: Vec<f32> = profiles
             .iter()
             .map(|profile| {
@@ -153,38 +181,60 @@ impl Borders {
                 level.clamp(LOCAL_RANGE[0] * brightness, LOCAL_RANGE[1] * brightness)
             })
             .collect();
+        let levels: Vec<f32> = neighbours
+            .iter()
+            .map(|around| {
+                let mut around: Vec<f32> = around.iter().map(|&m| local[m]).collect();
+                median(&mut around).unwrap_or(brightness)
+            })
+            .collect();
+        let in_view = |n: usize| {
+            let at = frame.to_patient(points[n].at);
+            depth_in_view.sample_inside(at).unwrap_or(0.0) >= EDGE_MM
+        };
+        let skull: Vec<Option<f32>> = (0..points.len())
+            .map(|n| (to_scalp[n] && in_view(n)).then(|| skull(&profiles[n], levels[n]))?)
+            .collect();
         let found: Vec<Option<f32>> = (0..points.len())
             .map(|n| {
-                let at = frame.to_patient(points[n].at);
-                if depth_in_view.sample_inside(at).unwrap_or(0.0) < EDGE_MM {
-                    return None;
-                }
-                let mut around: Vec<f32> = neighbours[n].iter().map(|&m| local[m]).collect();
-                let level = BORDER_SHARE * median(&mut around)?;
                 let mut steps = PROFILE_MM.zip(&profiles[n]);
-                let border = steps.find(|(t, value)| *t >= BORDER_FROM_MM && **value < level);
-                border.map(|(t, _)| t as f32 - 0.5)
+                let level = BORDER_SHARE * levels[n];
+                let fall = steps.find(|(t, value)| *t >= BORDER_FROM_MM && **value < level);
+                let fall = fall.filter(|_| in_view(n)).map(|(t, _)| t as f32 - 0.5);
+                fall.into_iter().chain(skull[n]).reduce(f32::min)
             })
             .collect();
         let smoothed: Vec<f32> = neighbours
             .iter()
-            .map(|around| {
+            .zip(points)
+            .map(|(around, point)| {
                 let mut some: Vec<f32> =
                     around[..BORDER_NEIGHBOURS].iter().filter_map(|&m| found[m]).collect();
                 let enough = some.len() > 2;
                 let shift = median(&mut some).filter(|_| enough).unwrap_or(SHIFT_UNKNOWN_MM);
-                shift.clamp(SHIFT_MM[0], SHIFT_MM[1])
+                shift.clamp(*SHIFT_MM.start(), shift_max(point.at))
             })
             .collect();
         let mean = |around: &Vec<usize>| {
             around[..BORDER_NEIGHBOURS].iter().map(|&m| smoothed[m]).sum::<f32>()
                 / BORDER_NEIGHBOURS as f32
         };
-        Borders { shift: neighbours.iter().map(mean).collect() }
+        let shift: Vec<f32> = neighbours.iter().map(mean).collect();
+        let reach = neighbours
+            .iter()
+            .zip(shift.iter().zip(points))
+            .map(|(around, (shift, point))| {
+                let seen = around[..BORDER_NEIGHBOURS].iter().filter(|&&m| skull[m].is_some());
+                let sure = 2 * seen.count() > BORDER_NEIGHBOURS;
+                let beyond = if sure { *shift } else { shift_max(point.at) };
+                (beyond + GUARD_BEYOND_SKULL_MM).min(GUARD_REACH_MM)
+            })
+            .collect();
+        Borders { shift, reach }
     }
 
-    /// The shift around the border as a field in the template.
-    fn shift(&self) -> Grid<f32> {
+    /// Values at the points as a field in the template.
+    fn field(&self, values: &[f32]) -> Grid<f32> {
         const SPACING_MM: f32 = 10.0;
         const NEAREST: usize = 6;
         const SOFTENING_MM: f32 = 2.0;
@@ -198,7 +248,7 @@ impl Borders {
             let near = nearest(at, points, NEAREST);
             let weight = |d: f32| 1.0 / (d + SOFTENING_MM);
             let (sum, weights) = near.iter().fold((0.0, 0.0), |(sum, weights), &(n, d)| {
-                (sum + weight(d) * self.shift[n], weights + weight(d))
+                (sum + weight(d) * values[n], weights + weight(d))
             });
             sum / weights
         })
@@ -209,8 +259,38 @@ impl Borders {
     }
 }
 
+/// The farthest that the border can lie outwards of the template's at a point, mm.
+fn shift_max([_, y, z]: Point) -> f32 {
+    let above_orbits = y > 25.0 && z < -8.0;
+    if above_orbits { SHIFT_ABOVE_ORBITS_MM } else { *SHIFT_MM.end() }
+}
+
+/// Where a profile that runs from brain to scalp crosses the skull, mm: the outermost valley that is
+/// darker than brain.
+///
+/// Bone between brain and fat may be thinner than a slice; then it is a valley that doesn't fall to half
+/// of the brain's brightness.
+fn skull(profile: &[f32], level: f32) -> Option<f32> {
+    let (depth, floor) = (VALLEY_DEPTH * level, VALLEY_FLOOR * level);
+    // From outside: the scalp's highest value so far, then the lowest since.
+    let (mut crest, mut lowest) = (f32::NEG_INFINITY, (f32::INFINITY, 0));
+    for (t, &value) in PROFILE_MM.zip(profile).collect::<Vec<_>>().into_iter().rev() {
+        if value > crest && lowest.0 > crest - depth {
+            (crest, lowest) = (value, (value, t));
+        } else if value < lowest.0 {
+            lowest = (value, t);
+        } else if lowest.0 < crest - depth && value > lowest.0 + depth {
+            if lowest.0 < floor {
+                return Some(lowest.1.max(VALLEY_FROM_MM) as f32);
+            }
+            (crest, lowest) = (value, (value, t));
+        }
+    }
+    None
+}
+
 /// Values along the normal of a point of the endocranium.
-fn profile(volume: &Volume, frame: &Frame, point: &SurfacePoint) -> Vec<f32> {
+fn profile(values: &Grid<f32>, frame: &Frame, point: &SurfacePoint) -> Vec<f32> {
     let at = frame.to_patient(point.at);
     let outwards = normal(point.at);
     let ahead = frame.to_patient(std::array::from_fn(|k| point.at[k] + outwards[k]));
@@ -218,7 +298,7 @@ fn profile(volume: &Volume, frame: &Frame, point: &SurfacePoint) -> Vec<f32> {
     PROFILE_MM
         .map(|t| {
             let place = std::array::from_fn(|k| at[k] + step[k] * t as f32);
-            volume.value.sample(place)
+            values.sample(place)
         })
         .collect()
 }

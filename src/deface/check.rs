@@ -4,12 +4,12 @@
 //! to each voxel (is it filled in the region, unchanged outside?) and, to the whole volume, those of
 //! an onlooker: [`Appearance`].
 
-use super::appearance::{Appearance, Before};
+use super::appearance::{After, Appearance, Before};
 use super::head::Located;
 use super::intensity::Slice;
 use super::refusal::Refusal;
-use super::region::{Region, SliceChange};
-use super::survey::Survey;
+use super::region::{Level, Region, SliceChange};
+use super::survey::{Survey, Volume};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Of a slice that hasn't come yet.
@@ -21,6 +21,8 @@ pub struct Check<'a> {
     region: &'a Region,
     /// Looks at the output, if the head was found in this series.
     survey: Option<Survey>,
+    /// Looks at it once more with everything left out that may stay as bone, if bone is to stay.
+    boneless: Option<Survey>,
     removed: Vec<AtomicUsize>,
 }
 
@@ -35,13 +37,30 @@ pub struct Evidence {
     pub removed_voxels: Vec<usize>,
 }
 
+/// A verdict with all that it rests on.
+#[derive(Debug)]
+pub struct Examined {
+    /// The figures. They are proof only if the verdict says so.
+    pub evidence: Evidence,
+    /// The output on the survey's grid; `None` if the head was found in another series.
+    pub after: Option<Volume>,
+    /// Whether the face is gone.
+    pub verdict: Result<(), Refusal>,
+}
+
 impl<'a> Check<'a> {
     pub(super) fn new(region: &'a Region) -> Result<Self, Refusal> {
         let planes = region.stack.planes();
-        let survey =
-            region.original.as_ref().map(|original| Survey::new(planes, original.volume.contrast));
+        let survey = || {
+            let original = region.original.as_ref();
+            original.map(|original| Survey::new(planes, original.volume.contrast)).transpose()
+        };
+        let boneless = match region.level() {
+            Level::Strict => None,
+            Level::KeepFacialBones => survey()?,
+        };
         let removed = planes.iter().map(|_| AtomicUsize::new(UNSEEN)).collect();
-        Ok(Check { region, survey: survey.transpose()?, removed })
+        Ok(Check { region, survey: survey()?, boneless, removed })
     }
 
     /// Adds a slice of the output, with what [`Region::apply`] said of it. In any order, from any thread.
@@ -52,6 +71,10 @@ impl<'a> Check<'a> {
         self.region.verify(change, slice.samples)?;
         if let Some(survey) = &self.survey {
             survey.add(change.slice, slice)?;
+        }
+        if let Some(boneless) = &self.boneless {
+            let samples = change.edit.without_bone(slice.samples);
+            boneless.add(change.slice, &Slice { samples: &samples, ..slice.clone() })?;
         }
         match self.removed[change.slice].swap(change.removed, Ordering::Relaxed) {
             UNSEEN => Ok(()),
@@ -64,22 +87,31 @@ impl<'a> Check<'a> {
     /// # Errors
     /// A [`Refusal`] if a slice is missing, if anything of the face shows, or if the brain changed.
     pub fn finish(self) -> Result<Evidence, Refusal> {
+        let Examined { evidence, verdict, .. } = self.examine()?;
+        verdict.map(|()| evidence)
+    }
+
+    /// The verdict with all that it rests on, also where it is a refusal: for a person who looks at it.
+    ///
+    /// # Errors
+    /// A [`Refusal`] if a slice is missing, or if nothing can be seen that could be compared.
+    pub fn examine(self) -> Result<Examined, Refusal> {
         let removed_voxels: Vec<usize> =
             self.removed.into_iter().map(AtomicUsize::into_inner).collect();
         if let Some(slice) = removed_voxels.iter().position(|&n| n == UNSEEN) {
             return Err(Refusal::SliceBookkeeping { slice });
         }
         let anatomy = &self.region.anatomy;
-        let appearance = match (&self.region.original, self.survey) {
-            (Some(original), Some(survey)) => {
-                let before = Before { anatomy, original };
-                let appearance = Appearance::measure(&before, &survey.volume()?)?;
-                appearance.require_faceless()?;
-                Some(appearance)
-            }
-            _ => None,
+        let mut evidence = Evidence { located: anatomy.located, appearance: None, removed_voxels };
+        let (Some(original), Some(survey)) = (&self.region.original, self.survey) else {
+            return Ok(Examined { evidence, after: None, verdict: Ok(()) });
         };
-        Ok(Evidence { located: anatomy.located, appearance, removed_voxels })
+        let boneless = self.boneless.map(|survey| survey.volume()).transpose()?;
+        let after = After { volume: survey.volume()?, boneless };
+        let appearance = Appearance::measure(&Before { anatomy, original }, &after)?;
+        let verdict = appearance.require_faceless(self.region.level());
+        evidence.appearance = Some(appearance);
+        Ok(Examined { evidence, after: Some(after.volume), verdict })
     }
 }
 
@@ -104,6 +136,7 @@ impl Evidence {
                 ("skin_surviving", seen.skin_surviving),
                 ("brain_cells_changed", seen.brain_cells_changed as f32),
             ]);
+            figures.extend(seen.skin_speckled.map(|share| ("skin_speckled", share)));
             if let Some(front) = &seen.front {
                 figures.extend([
                     ("front_unmoved", front.unmoved),
@@ -127,10 +160,10 @@ mod tests {
     /// A defacer with a flaw: original and honest output of a slice, its height in mm, to what it puts out.
     type Flaw = fn(&Phantom, usize, &[i32]) -> Vec<i32>;
 
-    fn region_of(phantom: &Phantom) -> Region {
+    fn region_of(phantom: &Phantom, level: Level) -> Region {
         let survey = survey(phantom, &phantom.slices);
         match survey.locate(BodyPartHint::Head) {
-            Ok(Finding::Head(head)) => head.region(Level::Strict).unwrap(),
+            Ok(Finding::Head(head)) => head.region(level).unwrap(),
             other => panic!("{other:?}"),
         }
     }
@@ -199,9 +232,18 @@ mod tests {
 
     #[test]
     fn sabotage_is_caught_voxel_by_voxel_and_by_looking() {
+        sabotage_is_caught(Level::Strict);
+    }
+
+    #[test]
+    fn sabotage_is_caught_where_bones_stay() {
+        sabotage_is_caught(Level::KeepFacialBones);
+    }
+
+    fn sabotage_is_caught(level: Level) {
         let phantom = Phantom::axial(3.0);
-        let region = region_of(&phantom);
-        let edit = region.edit(phantom.rescale, 0..=4095);
+        let region = region_of(&phantom, level);
+        let edit = region.edit(phantom.rescale, false, 0..=4095);
         let mut honest = phantom.slices.clone();
         let apply =
             |(index, samples): (usize, &mut Vec<i32>)| region.apply(index, samples, edit).unwrap();
@@ -215,7 +257,8 @@ mod tests {
             ("blur", blur, true),
             ("eyes-only box", eyes_only, true),
             // Too fine for an onlooker at 3 mm: that is why every voxel is asked.
-            ("one slice left out", one_slice_left, false),
+            // Where bones stay, the onlooker doesn't pass over thin sheets.
+            ("one slice left out", one_slice_left, level == Level::KeepFacialBones),
             ("one voxel outside changed", one_voxel_outside, false),
         ];
         for (name, flaw, visible) in flaws {
@@ -232,21 +275,52 @@ mod tests {
             );
             assert!(caught, "{name}: {by_voxel:?}");
 
-            let after = survey(&phantom, &output).volume().unwrap();
-            let looked = Appearance::measure(&before, &after).and_then(|a| a.require_faceless());
+            let boneless = || {
+                let output: Vec<_> = output.iter().map(|s| edit.without_bone(s)).collect();
+                survey(&phantom, &output).volume().unwrap()
+            };
+            let after = After {
+                volume: survey(&phantom, &output).volume().unwrap(),
+                boneless: (level == Level::KeepFacialBones).then(boneless),
+            };
+            let looked = Appearance::measure(&before, &after)
+                .and_then(|seen| seen.require_faceless(level).map(|()| seen));
             assert_eq!(looked.is_err(), visible, "{name}: {looked:?}");
         }
+    }
+
+    /// Soft tissue so noisy that part of it is as dense as bone would stay as a cloud in the skin's shape.
+    #[test]
+    fn noise_as_dense_as_bone_is_refused_where_bones_stay() {
+        let mut phantom = Phantom::axial(3.0);
+        for (k, samples) in phantom.slices.iter_mut().enumerate() {
+            for (i, sample) in samples.iter_mut().enumerate() {
+                // Every eighth voxel of soft tissue, with no pattern along an axis.
+                let dense = (k * 31 + i * 7 + i / 11) % 8 == 0 && (1000..1200).contains(sample);
+                *sample += if dense { 250 } else { 0 };
+            }
+        }
+        let region = region_of(&phantom, Level::KeepFacialBones);
+        let edit = region.edit(phantom.rescale, false, 0..=4095);
+        let check = region.check().unwrap();
+        for (index, mut samples) in phantom.slices.clone().into_iter().enumerate() {
+            let change = region.apply(index, &mut samples, edit).unwrap();
+            check.add(&change, &slice(&phantom, &samples)).unwrap();
+        }
+        let refusal = check.finish().unwrap_err();
+        assert!(matches!(refusal, Refusal::SkinSpeckled { .. }), "{refusal:?}");
     }
 
     #[test]
     fn a_missing_slice_is_no_proof() {
         let phantom = Phantom::axial(4.0);
-        let region = region_of(&phantom);
+        let region = region_of(&phantom, Level::Strict);
         let check = region.check().unwrap();
         for (index, samples) in phantom.slices.iter().enumerate().skip(1) {
             let mut samples = samples.clone();
-            let change =
-                region.apply(index, &mut samples, region.edit(phantom.rescale, 0..=4095)).unwrap();
+            let change = region
+                .apply(index, &mut samples, region.edit(phantom.rescale, false, 0..=4095))
+                .unwrap();
             check.add(&change, &slice(&phantom, &samples)).unwrap();
         }
         assert_eq!(check.finish().unwrap_err(), Refusal::SliceBookkeeping { slice: 0 });

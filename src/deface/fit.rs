@@ -124,6 +124,19 @@ impl<'a> Fitter<'a> {
         Fitter { matches, depth_in_view, head, cavity }
     }
 
+    /// Prepares a brain that nothing surrounds.
+    pub fn of_brain(inside: &Mask, brain: &'a Mask) -> Self {
+        let depth_in_view = depth_in_view(inside);
+        let surface = Match {
+            template: &TEMPLATE.endocranium,
+            distance: signed_distance(brain),
+            points: surface_points(brain, &depth_in_view, ENDOCRANIUM_POINTS),
+            weight_of_template: 1.0,
+            weight_of_head: 1.0,
+        };
+        Fitter { matches: vec![surface], depth_in_view, head: brain, cavity: Some(brain) }
+    }
+
     /// The best pose with the template first turned by `turn`.
     ///
     /// `None` if there is nothing to fit it to.
@@ -168,7 +181,8 @@ impl<'a> Fitter<'a> {
 
     /// How well the endocranium fits, if it was found.
     pub fn endocranium(&self, pose: &Pose) -> Option<Closeness> {
-        self.matches.get(1).map(|surface| self.closeness(surface, pose))
+        let is_endocranium = |m: &&Match| std::ptr::eq(m.template, &TEMPLATE.endocranium);
+        self.matches.iter().find(is_endocranium).map(|surface| self.closeness(surface, pose))
     }
 
     /// Signed distance to the head's skin, mm.

@@ -1,5 +1,6 @@
 //! Finding the head in a surveyed volume, or proving that there is none.
 
+use super::bare;
 use super::brain::Brain;
 use super::cavity::Cavity;
 use super::fit::{Closeness, Fit, Fitter};
@@ -11,6 +12,7 @@ use super::region::{Level, Region};
 use super::skin::Outline;
 use super::stack::Stack;
 use super::survey::{Survey, Volume};
+use super::wrap;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -28,6 +30,9 @@ const ROTATION_MAX_DEG: f32 = 45.0;
 const UNION_GAIN_MAX_ML: f32 = 15.0;
 /// A larger leak towards the face could be brain, mL.
 const LEAK_MAX_ML: f32 = 10.0;
+
+/// Less tissue than this beside the head is a marker, a cable or a fold of a pillow, mL.
+const WRAPPED_MAX_ML: f32 = 1.0;
 
 /// What a volume shows.
 #[derive(Debug)]
@@ -114,15 +119,46 @@ impl Survey {
                 Cavity::Endocranium(cavity) => Some(cavity),
             }
         } else {
+            if let Some(absence) = bare::prove(&volume) {
+                return Ok(Finding::NoHead(absence));
+            }
             None
         };
-        let head = Head::locate(self.stack().clone(), volume, cavity.as_ref())?;
-        Ok(Finding::Head(Box::new(head)))
+        match Head::locate(self.stack().clone(), volume, cavity.as_ref()) {
+            Ok(head) => Ok(Finding::Head(Box::new(head))),
+            Err(refusal) if cavity.is_none() => {
+                Absence::of_refusal(&refusal, hint).map(Finding::NoHead).ok_or(refusal)
+            }
+            Err(refusal) => Err(refusal),
+        }
     }
 }
 
 impl Head {
     fn locate(stack: Stack, volume: Volume, cavity: Option<&Mask>) -> Result<Self, Refusal> {
+        let head = Head::guess(stack, volume, cavity)?;
+        head.located().require_plausible()?;
+        head.require_unwrapped()?;
+        Ok(head)
+    }
+
+    /// A nose that an MR shows behind the head is not where the template has one.
+    fn require_unwrapped(&self) -> Result<(), Refusal> {
+        let Original { volume, outline, depth_in_view, .. } = &self.original;
+        if volume.contrast.is_hounsfield() {
+            return Ok(());
+        }
+        let ml = wrap::wrapped_ml(volume, outline, &self.anatomy.frame, depth_in_view);
+        let unwrapped = ml <= WRAPPED_MAX_ML;
+        if unwrapped { Ok(()) } else { Err(Refusal::Wrapped { ml }) }
+    }
+
+    /// What fits best, however badly.
+    pub(super) fn guess(
+        stack: Stack,
+        volume: Volume,
+        cavity: Option<&Mask>,
+    ) -> Result<Self, Refusal> {
         let outline = Outline::of(&volume);
         let solid = outline.solid(&volume);
         let fitter = Fitter::new(&volume.inside, &solid, cavity);
@@ -130,8 +166,11 @@ impl Head {
         let frame = fit.pose.frame();
         let brain = match cavity {
             Some(cavity) => Brain::in_bone(&volume, cavity, &frame),
-            None => Brain::by_brightness(&volume, &frame, fitter.depth_in_view())
-                .ok_or(Refusal::NoBrainInView)?,
+            None => {
+                let (skin, in_view) = (fitter.skin_distance(), fitter.depth_in_view());
+                Brain::by_brightness(&volume, &frame, skin, in_view)
+                    .ok_or(Refusal::NoBrainInView)?
+            }
         };
         let located = Located {
             cost: fit.cost,
@@ -146,7 +185,6 @@ impl Head {
             leak_ml: brain.leak_ml,
             border_shift_mm: brain.border_shift_mm,
         };
-        located.require_plausible()?;
         let anatomy = Anatomy {
             frame,
             brain: brain.distance,

@@ -84,6 +84,14 @@ impl Contrast {
         self.is_hounsfield().then_some(AIR_HU)
     }
 
+    /// A real-world value as slices have it: MONOCHROME1 turns arbitrary values round.
+    pub(super) fn as_stored(self, real: f32, inverted: bool) -> f32 {
+        match self {
+            Contrast::Arbitrary { low, high } if inverted => low + high - real,
+            _ => real,
+        }
+    }
+
     /// How values become whole numbers.
     ///
     /// # Errors

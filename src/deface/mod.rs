@@ -23,7 +23,7 @@
 //! }
 //! let Finding::Head(head) = survey.locate(BodyPartHint::Head)? else { panic!("it is a head") };
 //! let region = head.region(Level::Strict)?;
-//! let edit = region.edit(rescale, 0..=4095);
+//! let edit = region.edit(rescale, false, 0..=4095);
 //! let check = region.check()?;
 //! for (index, samples) in ct.slices.iter_mut().enumerate() {
 //!     let change = region.apply(index, samples, edit)?;
@@ -41,10 +41,13 @@
 //! Invariant: the border of what is removed is geometry of the template out to the edge of the volume,
 //! never a distance to the patient's skin in air; an outline of fill against noise would be the face.
 
+mod agreement;
 mod appearance;
+mod bare;
 mod brain;
 mod cavity;
 mod check;
+pub mod contours;
 mod fit;
 pub mod grid;
 mod head;
@@ -54,17 +57,20 @@ mod linear;
 mod morphology;
 mod pose;
 mod presence;
+mod record;
 mod refusal;
 mod region;
+mod sketch;
 mod skin;
 mod stack;
 mod start;
 mod survey;
 mod template;
+mod wrap;
 mod zones;
 
 pub use appearance::{Appearance, Front};
-pub use check::{Check, Evidence};
+pub use check::{Check, Evidence, Examined};
 pub use fit::Closeness;
 pub use head::{Anatomy, Finding, Head, Located};
 pub use intensity::{Contrast, Rescale, Slice};
@@ -72,6 +78,7 @@ pub(crate) use pose::{Frame, Pose, Turn};
 pub use presence::{Absence, BodyPartHint};
 pub use refusal::Refusal;
 pub use region::{Edit, Level, Region, SliceChange};
+pub use sketch::Sketch;
 pub use skin::Outline;
 pub use stack::Stack;
 pub use survey::{CELL_MM, Survey, Volume};

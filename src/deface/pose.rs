@@ -117,6 +117,16 @@ impl Frame {
         })
     }
 
+    /// Centre, axes by rows, scales: all that a frame is.
+    pub fn parts(self) -> (Point, [Point; 3], Point) {
+        (self.centre, self.axes, self.scale)
+    }
+
+    /// The frame of which these are the [`Frame::parts`].
+    pub fn from_parts(centre: Point, axes: [Point; 3], scale: Point) -> Self {
+        Frame { centre, axes, scale }
+    }
+
     /// Mean of the three scales: turns distances in the template into mm of the patient.
     pub fn mean_scale(self) -> f32 {
         self.scale.iter().sum::<f32>() / 3.0

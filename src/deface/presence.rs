@@ -1,9 +1,11 @@
-//! Proof that a CT shows no head: nothing enclosed by bone, and no sections of a head's or neck's size.
+//! Proof that a volume shows no head with a face.
 //!
 //! A head that isn't recognised as one would leave with its face, so absence must be proven from the
-//! voxels and be stated by the header. Legs, arms and small children look like necks: without a word
-//! of the header they are refused.
+//! voxels: in CT nothing enclosed by bone and no sections of a head's or neck's size, in MR a brain that
+//! nothing surrounds ([`super::bare`]), or no way in which a head would fit. But for the bare brain the header
+//! must say so, too: legs, arms and small children look like necks.
 
+use super::fit::Closeness;
 use super::grid::Mask;
 use super::morphology::{fill_section, largest_component, open};
 use super::refusal::Refusal;
@@ -35,13 +37,31 @@ pub enum BodyPartHint {
     Unknown,
 }
 
-/// The proof that there is no head.
+/// The worst fit of a head that was ever right costs 8 mm2, fruit 11: from here on it is none, mm2.
+const NO_HEAD_COST: f32 = 10.0;
+
+/// The proof that there is no head, or none with a face.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Absence {
-    /// Volume of the largest space enclosed by bone, mL.
-    pub cavity_ml: f32,
-    /// Length of the longest run of head- or neck-like sections, mm.
-    pub head_like_mm: f32,
+pub enum Absence {
+    /// A CT of another part of the body, as the header says.
+    OtherPart {
+        /// Volume of the largest space enclosed by bone, mL.
+        cavity_ml: f32,
+        /// Length of the longest run of head- or neck-like sections, mm.
+        head_like_mm: f32,
+    },
+    /// An MR of another part of the body, as the header says: a head fits in no way.
+    Unlike {
+        /// Robust mean of squared residuals of the best fit, mm2.
+        cost: f32,
+    },
+    /// A brain without skull, scalp and face: whatever lies outside it holds the lowest value.
+    BareBrain {
+        /// How well the endocranium fits to its surface.
+        surface: Closeness,
+        /// Share of what was measured that lies outside it.
+        outside: f32,
+    },
 }
 
 impl Absence {
@@ -57,9 +77,19 @@ impl Absence {
     ) -> Result<Self, Refusal> {
         let head_like_mm = head_like_run(volume);
         if hint == BodyPartHint::Other && head_like_mm < RUN_MIN_MM {
-            Ok(Absence { cavity_ml, head_like_mm })
+            Ok(Absence::OtherPart { cavity_ml, head_like_mm })
         } else {
             Err(Refusal::AbsenceUnproven { cavity_ml, head_like_mm })
+        }
+    }
+
+    /// Whether what kept a head from being found in an MR proves, with the header's word, that there is none.
+    pub(super) fn of_refusal(refusal: &Refusal, hint: BodyPartHint) -> Option<Self> {
+        match *refusal {
+            Refusal::PoorFit { cost, .. } if hint == BodyPartHint::Other && cost > NO_HEAD_COST => {
+                Some(Absence::Unlike { cost })
+            }
+            _ => None,
         }
     }
 }

@@ -95,6 +95,15 @@ pub enum Refusal {
         "facial bones are to be kept, but only CT shows them. Use the level `strict` for this series"
     )]
     BonesNotSeen,
+    /// The head isn't where another series of the frame of reference has it.
+    #[error(
+        "the head lies elsewhere than in the series that shows it best (agreement {agreement:.2}): the patient moved. \
+         Deface it by hand"
+    )]
+    Moved {
+        /// Dice's coefficient of the two outlines.
+        agreement: f32,
+    },
     /// The template doesn't fit the head.
     #[error(
         "the template doesn't fit: cost {cost:.1}, endocranium {median_mm:.1} mm median, {p90_mm:.1} mm at p90. \
@@ -128,6 +137,15 @@ pub enum Refusal {
         scale_max: f32,
         /// Angle to the patient axes.
         rotation_deg: f32,
+    },
+    /// Tissue at the edge of the field of view, apart from the head: MR that wraps round.
+    #[error(
+        "{ml:.0} mL of tissue lie apart from the head at the edge of the field of view: the image wraps round, and part \
+         of the face may show behind the head. Deface it by hand, or drop the series"
+    )]
+    Wrapped {
+        /// Volume of the largest piece.
+        ml: f32,
     },
     /// The skull has a large hole towards the face.
     #[error(
@@ -166,6 +184,15 @@ pub enum Refusal {
     #[error("{:.1} % of the facial skin is left. Deface it by hand", fraction * 100.0)]
     SkinSurvives {
         /// Share of the original's facial skin near a remaining surface.
+        fraction: f32,
+    },
+    /// Where bone is to stay, noise as dense as bone is left of the skin.
+    #[error(
+        "something as dense as bone is left where {:.0} % of the facial skin was: too noisy for the level that keeps \
+         facial bones. Use the level `strict` for this series", fraction * 100.0
+    )]
+    SkinSpeckled {
+        /// Share of the original's facial skin that isn't empty.
         fraction: f32,
     },
     /// The original shows nothing where the template has a face.

@@ -4,6 +4,7 @@ use super::check::Check;
 use super::grid::{Grid, Lattice, Point, SampleRow};
 use super::head::{Anatomy, Head, Original};
 use super::intensity::{Contrast, Rescale};
+use super::pose::Frame;
 use super::refusal::Refusal;
 use super::stack::Stack;
 use super::survey::CELL_MM;
@@ -30,10 +31,11 @@ pub struct Region {
     /// The series before, if the head was found in it.
     pub(super) original: Option<Original>,
     level: Level,
+    contrast: Contrast,
     /// Real-world value with which the region is filled.
     air: f32,
     /// Depth in the region at each node, in about mm.
-    field: Grid<f32>,
+    pub(super) field: Grid<f32>,
     /// Per cell (by its lower corner): removed, kept, or crossed by the region's border.
     cells: Grid<Content>,
 }
@@ -53,6 +55,11 @@ pub struct Edit {
 impl Edit {
     fn keeps(self, stored: i32) -> bool {
         self.keep_from.is_some_and(|from| stored >= from)
+    }
+
+    /// Stored values with the fill in place of whatever may stay as bone.
+    pub(super) fn without_bone(self, samples: &[i32]) -> Vec<i32> {
+        samples.iter().map(|&s| if self.keeps(s) { self.fill } else { s }).collect()
     }
 }
 
@@ -131,7 +138,12 @@ impl Region {
             return Err(Refusal::BrainTouched { cells: touching });
         }
         let cells = Grid::from_fn(lattice, |i| content(&field, lattice.node(i)));
-        Ok(Region { anatomy, stack, original: None, level, air, field, cells })
+        Ok(Region { anatomy, stack, original: None, level, contrast, air, field, cells })
+    }
+
+    /// How much of the face goes.
+    pub fn level(&self) -> Level {
+        self.level
     }
 
     /// Where the head is.
@@ -144,11 +156,13 @@ impl Region {
         self.air
     }
 
-    /// What becomes of the stored values of a slice. `storable`: Bits Stored, signed or not.
-    pub fn edit(&self, rescale: Rescale, storable: RangeInclusive<i32>) -> Edit {
+    /// What becomes of the stored values of a slice. `inverted` as in [`super::Slice`]; `storable`: Bits
+    /// Stored, signed or not.
+    pub fn edit(&self, rescale: Rescale, inverted: bool, storable: RangeInclusive<i32>) -> Edit {
         let bone = || rescale.stored(BONE_HU, storable.clone());
+        let air = self.contrast.as_stored(self.air, inverted);
         Edit {
-            fill: rescale.stored(self.air, storable.clone()),
+            fill: rescale.stored(air, storable.clone()),
             keep_from: (self.level == Level::KeepFacialBones).then(bone),
         }
     }
@@ -156,6 +170,16 @@ impl Region {
     /// Whether a point of the patient (RAS mm) is removed.
     pub fn contains(&self, point: Point) -> bool {
         self.field.sample(point) > 0.0
+    }
+
+    /// Whether anything of slice `index` lies in the region.
+    pub fn touches(&self, index: usize) -> bool {
+        let Some(plane) = self.stack.planes().get(index) else { return false };
+        (0..plane.rows()).into_par_iter().any(|row| {
+            let mut any = false;
+            self.divide(index, row, |range, removed| any |= removed && !range.is_empty());
+            any
+        })
     }
 
     /// Puts the fill value into every voxel of slice `index` that lies in the region; no other voxel
@@ -269,13 +293,25 @@ impl Region {
 }
 
 impl Anatomy {
+    /// The head's frame of reference in the patient.
+    pub(crate) fn frame(&self) -> Frame {
+        self.frame
+    }
+
     /// How deep each node of a lattice lies in what is removed, in about mm.
-    fn removal_field(&self, lattice: Lattice, grown_mm: f32) -> Grid<f32> {
-        Grid::from_fn(lattice, |i| {
-            let at = lattice.point(lattice.node(i));
-            let depths = Depths { brain: self.to_brain(at), skin: self.skin.sample(at) };
-            zones::removal_depth(self.frame.to_template(at), depths, self.margins(), grown_mm)
-        })
+    pub(super) fn removal_field(&self, lattice: Lattice, grown_mm: f32) -> Grid<f32> {
+        Grid::from_fn(lattice, |i| self.removal_depth(lattice.point(lattice.node(i)), grown_mm))
+    }
+
+    /// How deep a point lies in what is removed, in about mm.
+    fn removal_depth(&self, at: Point, grown_mm: f32) -> f32 {
+        let depths = Depths { brain: self.to_brain(at), skin: self.skin.sample(at) };
+        zones::removal_depth(self.frame.to_template(at), depths, self.margins(), grown_mm)
+    }
+
+    /// Whether a point of the patient (RAS mm) is removed where the region is larger by `grown_mm`.
+    pub fn removes(&self, at: Point, grown_mm: f32) -> bool {
+        self.removal_depth(at, grown_mm) > 0.0
     }
 
     /// What is kept off the brain, whose border is known so or so well.
@@ -285,7 +321,7 @@ impl Anatomy {
 
     /// Signed distance of a point to the brain, mm. Beyond the series in which the head was found it is that
     /// to the template's.
-    pub(super) fn to_brain(&self, at: Point) -> f32 {
+    pub(crate) fn to_brain(&self, at: Point) -> f32 {
         self.brain.sample_inside(at).unwrap_or_else(|| {
             let template = &TEMPLATE.endocranium.distance;
             template.sample(self.frame.to_template(at)) * self.frame.mean_scale()

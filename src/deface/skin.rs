@@ -4,6 +4,7 @@ use super::grid::{Grid, Mask};
 use super::histogram::Histogram;
 use super::morphology::{both, close, fill_holes, largest_component, open, smooth};
 use super::survey::Volume;
+use std::borrow::Cow;
 
 /// Half-way between air and soft tissue, shifted towards air: partial volume at the skin.
 pub const SKIN_HU: f32 = -350.0;
@@ -42,15 +43,18 @@ impl Outline {
         fill_holes(&both(&close(&body, CLOSING_MM), &volume.inside))
     }
 
+    /// The values in which the skin is looked for: in MR those of the volume, smoothed against noise.
+    pub fn values<'a>(&self, volume: &'a Volume) -> Cow<'a, Grid<f32>> {
+        if self.hounsfield {
+            Cow::Borrowed(&volume.value)
+        } else {
+            Cow::Owned(smooth(&volume.value, SMOOTHING_MM))
+        }
+    }
+
     /// Cells in the field of view that aren't air.
     pub fn tissue(&self, volume: &Volume) -> Mask {
-        let smoothed;
-        let value = if self.hounsfield {
-            &volume.value
-        } else {
-            smoothed = smooth(&volume.value, SMOOTHING_MM);
-            &smoothed
-        };
+        let value = self.values(volume);
         Grid::from_fn(volume.value.lattice, |i| volume.inside.data[i] && value.data[i] > self.level)
     }
 }

@@ -168,6 +168,14 @@ impl Volume {
         self.contrast.air().unwrap_or_else(|| self.background(outline.level))
     }
 
+    /// The lowest value that a sample can have: what is cut out holds it.
+    pub(super) fn lowest(&self) -> f32 {
+        match self.contrast {
+            Contrast::Hounsfield => f32::NEG_INFINITY,
+            Contrast::Arbitrary { low, .. } => low,
+        }
+    }
+
     /// What most cells darker than tissue hold; 0, where noise reaches down to next to nothing.
     fn background(&self, tissue: f32) -> f32 {
         /// Shares of the tissue's level below which the least noise, and most of it, is next to nothing.

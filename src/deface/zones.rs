@@ -54,6 +54,10 @@ const CHIN_SLOPE: f32 = 0.55;
 
 /// The ear zone, a slab beside the head: ear, preauricular skin and angle of the jaw.
 const EAR_X_MIN: f32 = 50.0;
+/// Behind the jaw it begins so much farther out, from here to there: parotid, carotid and mastoid stay.
+const EAR_X_BEHIND: f32 = 5.0;
+const EAR_BEHIND_FROM: f32 = 2.0;
+const EAR_BEHIND_FULL: f32 = -8.0;
 const EAR_Y: std::ops::Range<f32> = -60.0..40.0;
 const EAR_Z: std::ops::Range<f32> = -92.0..12.0;
 
@@ -129,7 +133,14 @@ fn face_depth(x: f32, y: f32, z: f32) -> f32 {
 }
 
 fn ear_depth(x: f32, y: f32, z: f32) -> f32 {
-    least([x - EAR_X_MIN, y - EAR_Y.start, EAR_Y.end - y, z - EAR_Z.start, EAR_Z.end - z])
+    let behind = smoothstep((EAR_BEHIND_FROM - y) / (EAR_BEHIND_FROM - EAR_BEHIND_FULL));
+    least([
+        x - EAR_X_MIN - behind * EAR_X_BEHIND,
+        y - EAR_Y.start,
+        EAR_Y.end - y,
+        z - EAR_Z.start,
+        EAR_Z.end - z,
+    ])
 }
 
 fn least<const N: usize>(values: [f32; N]) -> f32 {

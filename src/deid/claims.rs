@@ -15,6 +15,9 @@ use dicom_object::InMemDicomObject;
 pub enum FaceStatement {
     /// Removed, and the removal was checked: 113102, Recognizable Visual Features NO.
     Removed,
+    /// Skin and soft tissue removed, and the removal was checked; facial bones stay, from which a face can be
+    /// approximated: no 113102, Recognizable Visual Features YES, and De-identification Method says it.
+    SoftTissueRemoved,
     /// Left by the profile in a kind of object that may show one: Recognizable Visual Features YES.
     Left,
     /// Nothing to say: no face can be in it, or none was found.
@@ -77,7 +80,7 @@ pub(super) fn write(
         dates,
     };
     dataset.put_text(tags::PATIENT_IDENTITY_REMOVED, VR::CS, "YES");
-    let method = PrimitiveValue::Strs(method(profile).into());
+    let method = PrimitiveValue::Strs(method(profile, pixels.face).into());
     dataset.put(DataElement::new(tags::DEIDENTIFICATION_METHOD, VR::LO, method));
     let options = options.iter().map(|option| (option.code(), option.meaning()));
     let items: Vec<_> = std::iter::once(BASIC).chain(options).map(code_item).collect();
@@ -118,7 +121,7 @@ fn longitudinal(dates: DateRule) -> &'static str {
 fn visual_features(face: FaceStatement) -> Option<&'static str> {
     match face {
         FaceStatement::Removed => Some("NO"),
-        FaceStatement::Left => Some("YES"),
+        FaceStatement::SoftTissueRemoved | FaceStatement::Left => Some("YES"),
         FaceStatement::Silent => None,
     }
 }
@@ -132,10 +135,14 @@ fn code_item((value, meaning): (&str, &str)) -> InMemDicomObject {
 }
 
 /// De-identification Method (0012,0063), each value at most 64 characters.
-fn method(profile: &Profile) -> Vec<String> {
+fn method(profile: &Profile, face: FaceStatement) -> Vec<String> {
     let digest = data_encoding::HEXLOWER.encode(&profile.digest()[..8]);
-    vec![
+    let mut method = vec![
         format!("efface {} PS3.15 {}", env!("CARGO_PKG_VERSION"), standard::EDITION),
         format!("profile {} {digest}", profile.name()),
-    ]
+    ];
+    if face == FaceStatement::SoftTissueRemoved {
+        method.push("soft tissue of the face removed, facial bones kept".to_owned());
+    }
+    method
 }

@@ -114,7 +114,7 @@ fn name_no_owner(dataset: &mut Dataset) {
 
 /// PS3.3 C.7.6.1.1.2: pixels that differ from those of the source are derived; what was computed
 /// from the old ones no longer holds.
-fn mark_derived(dataset: &mut Dataset) {
+pub(crate) fn mark_derived(dataset: &mut Dataset) {
     let mut image_type = dataset.texts(tags::IMAGE_TYPE);
     if let Some(first) = image_type.first_mut() {
         *first = "DERIVED".to_owned();

@@ -223,6 +223,8 @@ fn claims_are_what_was_done() {
     };
     let yes_no = |s: &str| Some(s.to_owned());
     assert_eq!(said(FaceStatement::Removed, true), (2, yes_no("NO"), "DERIVED".into()));
+    let bones = said(FaceStatement::SoftTissueRemoved, true);
+    assert_eq!(bones, (1, yes_no("YES"), "DERIVED".into()), "113102 would not be true");
     assert_eq!(said(FaceStatement::Left, false), (1, yes_no("YES"), "ORIGINAL".into()));
     assert_eq!(said(FaceStatement::Silent, false), (1, None, "ORIGINAL".into()));
 }

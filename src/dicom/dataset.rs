@@ -63,8 +63,7 @@ impl Dataset {
 
     /// Numbers of a top-level element of VR DS, IS, US, SS, UL, SL, FL or FD; empty when absent.
     pub fn numbers(&self, tag: Tag) -> Vec<f64> {
-        let element = self.0.get(tag);
-        element.and_then(|e| e.value().to_multi_float64().ok()).unwrap_or_default()
+        self.0.get(tag).map(numbers_of).unwrap_or_default()
     }
 
     /// The first number of a top-level element.
@@ -125,6 +124,11 @@ pub fn text_of(element: &Element) -> Option<String> {
         trim(text.split('\\').next().unwrap_or_default())
     };
     (!first.is_empty()).then(|| first.to_owned())
+}
+
+/// The numbers of an element; none when it is empty or holds something else.
+pub fn numbers_of(element: &Element) -> Vec<f64> {
+    element.value().to_multi_float64().unwrap_or_default()
 }
 
 /// Whether values of a VR are text, of free form or for a term: not names, and nothing of a closed

@@ -1,32 +1,33 @@
-//! Grayscale frames: from the bytes of any transfer syntax to stored values and back to native.
+//! Grayscale frames: from native bytes to stored values and back.
 //!
 //! Stored values are what PS3.3 C.7.6.3.1.1 calls so: masked to Bits Stored and sign-extended,
 //! before the Modality LUT. Bits outside Bits Stored are dropped when a frame is read: nobody sees
 //! them, so nobody would miss what hides in them.
 
 use super::bits::Bits;
-use super::codec::{self, FrameShape, Undecodable};
 use super::dataset::Dataset;
-use dicom_dictionary_std::{tags, uids};
+use super::mosaic::Tile;
+use dicom_dictionary_std::tags;
+use std::ops::Range;
 
 /// Why pixels cannot be looked at. Such an object cannot be defaced either.
-#[derive(Debug, thiserror::Error, PartialEq)]
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
-    /// Not one grayscale frame of 8 or 16 bits.
-    #[error("pixels of this form are not decoded: {0}")]
+    /// Not grayscale frames of 8 or 16 bits, or not to be told apart.
+    #[error("the pixels cannot be looked at: {0}")]
     Form(&'static str),
-    /// The decoder gave up.
+    /// They are not there, or the decoder gave up.
     #[error("the pixels do not decode in their transfer syntax")]
     Decode,
 }
 
-impl From<Undecodable> for Error {
-    fn from(_: Undecodable) -> Self {
-        Error::Decode
-    }
-}
+/// The most frames of one object that are looked at one by one; enhanced objects in use have
+/// fewer than 10,000.
+pub const FRAMES_MAX: usize = 20_000;
+/// The longest native value: its length has 32 bits, is even, and is not the undefined one.
+const NATIVE_BYTES_MAX: u64 = u32::MAX as u64 - 3;
 
-/// The Image Pixel Module (PS3.3 C.7.6.3) of a single grayscale frame.
+/// The Image Pixel Module (PS3.3 C.7.6.3) of grayscale frames: the same for all of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameFormat {
     /// Rows (0028,0010).
@@ -45,7 +46,7 @@ impl FrameFormat {
     /// Reads the module.
     ///
     /// # Errors
-    /// [`Error::Form`] for colour, several frames, other depths.
+    /// [`Error::Form`] for colour and other depths.
     pub fn of(dataset: &Dataset) -> Result<Self, Error> {
         let number = |tag, name| {
             let value = dataset.number(tag).ok_or(Error::Form(name))?;
@@ -61,11 +62,9 @@ impl FrameFormat {
         let high_bit = number(tags::HIGH_BIT, "no High Bit (0028,0102)")?;
         let photometric = dataset.text(tags::PHOTOMETRIC_INTERPRETATION).unwrap_or_default();
         let problem = if number(tags::SAMPLES_PER_PIXEL, "no Samples per Pixel (0028,0002)")? != 1
-            || !photometric.starts_with("MONOCHROME")
+            || !matches!(photometric.as_str(), "MONOCHROME1" | "MONOCHROME2")
         {
             Some("not grayscale")
-        } else if dataset.number(tags::NUMBER_OF_FRAMES).is_some_and(|n| n != 1.0) {
-            Some("more than one frame")
         } else if format.rows == 0 || format.columns == 0 {
             Some("no pixels")
         } else if !matches!(format.bits_allocated, 8 | 16) {
@@ -91,6 +90,11 @@ impl FrameFormat {
         self.samples() * usize::from(self.bits_allocated / 8)
     }
 
+    /// Bytes of the native value of some frames, padded to an even length (PS3.5 8.1.1).
+    pub fn native_bytes(&self, frames: usize) -> u64 {
+        (self.bytes() as u64).saturating_mul(frames as u64).saturating_add(1) & !1
+    }
+
     /// Smallest and largest stored value.
     pub fn range(&self) -> (i32, i32) {
         let (low, high) = self.bits().range();
@@ -100,11 +104,6 @@ impl FrameFormat {
     fn bits(&self) -> Bits {
         let &FrameFormat { bits_allocated: allocated, bits_stored: stored, signed, .. } = self;
         Bits { allocated, stored, high: stored - 1, signed }
-    }
-
-    fn shape(&self) -> FrameShape {
-        let &FrameFormat { rows, columns, bits_allocated, bits_stored, signed } = self;
-        FrameShape { rows, columns, samples: 1, bits_allocated, bits_stored, signed }
     }
 
     /// The stored value of a clean word.
@@ -121,31 +120,39 @@ impl FrameFormat {
     }
 }
 
+/// Number of Frames (0028,0008) of a grayscale image; 1 when absent or empty.
+///
+/// # Errors
+/// [`Error::Form`] for no number, more than [`FRAMES_MAX`], more than a native value can hold.
+pub fn frames_of(dataset: &Dataset) -> Result<usize, Error> {
+    let format = FrameFormat::of(dataset)?;
+    let frames = match dataset.text(tags::NUMBER_OF_FRAMES) {
+        None => 1.0,
+        Some(_) => dataset.number(tags::NUMBER_OF_FRAMES).unwrap_or(0.0),
+    };
+    if !((1.0..=FRAMES_MAX as f64).contains(&frames) && frames.fract() == 0.0) {
+        return Err(Error::Form("Number of Frames (0028,0008) is none, or too many"));
+    }
+    let frames = frames as usize;
+    if format.native_bytes(frames) > NATIVE_BYTES_MAX {
+        return Err(Error::Form("native, the frames are too large for one object"));
+    }
+    Ok(frames)
+}
+
 /// One grayscale frame.
+#[derive(Clone)]
 pub struct Frame {
     format: FrameFormat,
     words: Vec<u16>,
 }
 
 impl Frame {
-    /// Decodes a Pixel Data value as it stands in the object.
+    /// Takes native bytes, little endian; those behind the frame are passed over.
     ///
     /// # Errors
-    /// [`Error::Decode`]; a decoder that panics has failed like one that says so.
-    pub fn decode(format: FrameFormat, transfer_syntax: &str, value: &[u8]) -> Result<Self, Error> {
-        match transfer_syntax {
-            uids::IMPLICIT_VR_LITTLE_ENDIAN | uids::EXPLICIT_VR_LITTLE_ENDIAN => {
-                Frame::from_native(format, value)
-            }
-            _ => {
-                let codestream = codestream(value).ok_or(Error::Decode)?;
-                let native = codec::decode(&format.shape(), transfer_syntax, codestream)?;
-                Frame::from_native(format, &native)
-            }
-        }
-    }
-
-    fn from_native(format: FrameFormat, bytes: &[u8]) -> Result<Self, Error> {
+    /// [`Error::Decode`] when there are too few.
+    pub fn from_native(format: FrameFormat, bytes: &[u8]) -> Result<Self, Error> {
         let bytes = bytes.get(..format.bytes()).ok_or(Error::Decode)?;
         let mut bytes = bytes.to_vec();
         format.bits().clean_words(&mut bytes);
@@ -168,43 +175,81 @@ impl Frame {
         }
     }
 
-    /// Native bytes, little endian, padded to an even length.
+    /// The stored values of a part of the frame, row by row.
+    ///
+    /// # Errors
+    /// [`Error::Form`] for a tile that isn't within the frame.
+    pub fn tile(&self, tile: &Tile) -> Result<Vec<i32>, Error> {
+        let rows = self.rows_of(tile)?;
+        let stored = |&word: &u16| self.format.stored(word);
+        Ok(rows.flat_map(|row| self.words[row].iter().map(stored)).collect())
+    }
+
+    /// Takes over the samples of a part of the frame, like [`Frame::replace`].
+    ///
+    /// # Errors
+    /// [`Error::Form`] for a tile that isn't within the frame, or another number of samples.
+    pub fn replace_tile(&mut self, tile: &Tile, samples: &[i32]) -> Result<(), Error> {
+        let rows = self.rows_of(tile)?;
+        if samples.len() != tile.rows * tile.columns {
+            return Err(Error::Form("a tile of another size"));
+        }
+        let format = self.format;
+        for (row, samples) in rows.zip(samples.chunks(tile.columns)) {
+            let words = self.words[row].iter_mut();
+            words.zip(samples).for_each(|(word, &sample)| *word = format.word(sample));
+        }
+        Ok(())
+    }
+
+    /// Whether all samples outside these tiles have one value: there is no picture.
+    ///
+    /// # Errors
+    /// [`Error::Form`] for a tile that isn't within the frame.
+    pub fn is_flat_outside(&self, tiles: &[Tile]) -> Result<bool, Error> {
+        let mut outside = vec![true; self.words.len()];
+        for tile in tiles {
+            self.rows_of(tile)?.for_each(|row| outside[row].fill(false));
+        }
+        let mut words = self.words.iter().zip(outside).filter(|(_, outside)| *outside);
+        let first = words.next().map(|(word, _)| word);
+        Ok(words.all(|(word, _)| Some(word) == first))
+    }
+
+    /// Where the rows of a tile stand in the frame.
+    fn rows_of(&self, tile: &Tile) -> Result<impl Iterator<Item = Range<usize>> + use<>, Error> {
+        let (rows, columns) = (usize::from(self.format.rows), usize::from(self.format.columns));
+        let fits = |from: usize, length: usize, all| {
+            length > 0 && from.checked_add(length).is_some_and(|end| end <= all)
+        };
+        if !(fits(tile.left, tile.columns, columns) && fits(tile.top, tile.rows, rows)) {
+            return Err(Error::Form("a tile that is not within the frame"));
+        }
+        let Tile { left, top, columns: width, rows: height } = *tile;
+        Ok((top..top + height).map(move |row| {
+            let start = row * columns + left;
+            start..start + width
+        }))
+    }
+
+    /// The form of the frame.
+    pub fn format(&self) -> FrameFormat {
+        self.format
+    }
+
+    /// Native bytes, little endian, not padded.
     pub fn to_native(&self) -> Vec<u8> {
-        let mut bytes: Vec<u8> = match self.format.bits_allocated {
+        match self.format.bits_allocated {
             8 => self.words.iter().map(|&w| w as u8).collect(),
             _ => self.words.iter().flat_map(|w| w.to_le_bytes()).collect(),
-        };
-        if bytes.len() % 2 == 1 {
-            bytes.push(0);
-        }
-        bytes
-    }
-}
-
-/// The fragments behind the Basic Offset Table, joined: the one frame (PS3.5 A.4).
-fn codestream(mut value: &[u8]) -> Option<Vec<u8>> {
-    let (mut joined, mut items) = (Vec::new(), 0);
-    loop {
-        let (head, rest) = value.split_at_checked(8)?;
-        let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
-        match &head[..4] {
-            [0xfe, 0xff, 0x00, 0xe0] => {
-                let (fragment, after) = rest.split_at_checked(length)?;
-                if items > 0 {
-                    joined.extend_from_slice(fragment);
-                }
-                (value, items) = (after, items + 1);
-            }
-            [0xfe, 0xff, 0xdd, 0xe0] => break,
-            _ => return None,
         }
     }
-    (items > 1).then_some(joined)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dicom_core::{DataElement, PrimitiveValue, VR};
 
     const CT12: FrameFormat =
         FrameFormat { rows: 1, columns: 4, bits_allocated: 16, bits_stored: 12, signed: true };
@@ -214,7 +259,7 @@ mod tests {
         // -1 once with and once without the sign in the unused bits; 5; -2048 with an overlay bit.
         let words = [0xffff_u16, 0x0fff, 0x0005, 0x1800];
         let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-        let mut frame = Frame::decode(CT12, uids::EXPLICIT_VR_LITTLE_ENDIAN, &bytes).unwrap();
+        let mut frame = Frame::from_native(CT12, &bytes).unwrap();
         assert_eq!(frame.samples(), [-1, -1, 5, -2048]);
         frame.replace(&[-1, -1, -1000, -2048]);
         // Every sample leaves sign-extended; the overlay bit is gone.
@@ -224,10 +269,60 @@ mod tests {
     }
 
     #[test]
-    fn too_few_bytes_and_broken_fragments_are_errors() {
-        let short = Frame::decode(CT12, uids::EXPLICIT_VR_LITTLE_ENDIAN, &[0; 7]);
-        assert_eq!(short.err(), Some(Error::Decode));
-        let garbage = Frame::decode(CT12, uids::JPEG_LOSSLESS_SV1, &[0xfe, 0xff, 0, 0xe0, 9, 0]);
-        assert_eq!(garbage.err(), Some(Error::Decode));
+    fn too_few_bytes_are_an_error() {
+        assert_eq!(Frame::from_native(CT12, &[0; 7]).err(), Some(Error::Decode));
+    }
+
+    #[test]
+    fn tiles_are_parts_of_a_frame() {
+        let format = FrameFormat { rows: 3, columns: 4, ..CT12 };
+        let bytes: Vec<u8> = (0..12_u16).flat_map(u16::to_le_bytes).collect();
+        let mut frame = Frame::from_native(format, &bytes).unwrap();
+        let tile = Tile { left: 1, top: 1, columns: 2, rows: 2 };
+        assert_eq!(frame.tile(&tile).unwrap(), [5, 6, 9, 10]);
+        frame.replace_tile(&tile, &[-5, -6, -9, -10]).unwrap();
+        assert_eq!(frame.samples(), [0, 1, 2, 3, 4, -5, -6, 7, 8, -9, -10, 11]);
+        assert!(!frame.is_flat_outside(&[tile]).unwrap());
+        let rest = Tile { left: 0, top: 0, columns: 4, rows: 2 };
+        frame.replace_tile(&Tile { top: 2, rows: 1, ..rest }, &[7; 4]).unwrap();
+        assert!(frame.is_flat_outside(&[rest]).unwrap());
+        assert!(frame.replace_tile(&tile, &[0; 3]).is_err());
+        for wrong in [
+            Tile { left: 3, ..tile },
+            Tile { top: 2, ..tile },
+            Tile { columns: 0, ..tile },
+            Tile { left: usize::MAX, ..tile },
+        ] {
+            assert!(frame.tile(&wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn frames_are_counted_within_bounds() {
+        let of = |rows: u16, frames: Option<&str>| {
+            let mut dataset = Dataset::new();
+            for (tag, value) in [
+                (tags::ROWS, rows),
+                (tags::COLUMNS, 512),
+                (tags::BITS_ALLOCATED, 16),
+                (tags::BITS_STORED, 12),
+                (tags::HIGH_BIT, 11),
+                (tags::PIXEL_REPRESENTATION, 0),
+                (tags::SAMPLES_PER_PIXEL, 1),
+            ] {
+                dataset.put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
+            }
+            dataset.put_text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME1");
+            if let Some(frames) = frames {
+                dataset.put_text(tags::NUMBER_OF_FRAMES, VR::IS, frames);
+            }
+            frames_of(&dataset).ok()
+        };
+        assert_eq!([of(4, None), of(4, Some("")), of(4, Some("1"))], [Some(1); 3]);
+        assert_eq!([of(4, Some("20000")), of(512, Some("8191"))], [Some(20_000), Some(8191)]);
+        assert_eq!(of(512, Some("8192")), None, "exactly 4 GiB has no length");
+        for no in ["0", "-1", "20001", "1.5", "many", "NaN"] {
+            assert_eq!(of(4, Some(no)), None);
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! The same code serves the gateway and `efface deid`. It writes drafts into a directory that it is
 //! given, and nothing else.
 
+mod faces;
 pub mod survey;
 
 use crate::audit::SeriesFace;
@@ -13,7 +14,7 @@ use crate::custody::verify::Residue;
 use crate::deid::pseudonym::Pseudonyms;
 use crate::deid::text::Retained;
 use crate::deid::{Engine, FaceStatement, Subject};
-use crate::face::{self, Removal, Series};
+use crate::face::{self, Heads};
 use crate::key::{Key, Purpose, RootKey};
 use crate::pixel;
 use crate::profile::{Profile, Pseudonymity};
@@ -22,7 +23,7 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use survey::{Instance, Study};
 
 /// How studies are de-identified for one destination.
@@ -95,6 +96,8 @@ pub struct Output {
     pub withheld: Vec<Withheld>,
     /// What was done about faces.
     pub faces: Vec<SeriesFace>,
+    /// Pictures of series by the spool id of their first instance, PNG. They show faces: for inside only.
+    pub pictures: BTreeMap<String, Vec<u8>>,
 }
 
 impl Output {
@@ -107,6 +110,7 @@ impl Output {
             released: Vec::new(),
             withheld: Vec::new(),
             faces: Vec::new(),
+            pictures: BTreeMap::new(),
         }
     }
 }
@@ -151,13 +155,15 @@ impl Failure {
 
 /// De-identifies a study for a route. Drafts are made in `drafts`, named by spool id.
 ///
-/// `done` is called once for every instance that has been dealt with.
+/// `heads` knows the heads of earlier batches of the study, and learns those of this one. `done` is
+/// called once for every instance that has been dealt with.
 ///
 /// # Errors
 /// [`Failure`]: nothing of the study may leave.
 pub fn run(
     route: &Route,
     study: &Study,
+    heads: &mut Heads,
     drafts: &Path,
     done: &(dyn Fn() + Sync),
 ) -> Result<Output, Failure> {
@@ -171,12 +177,32 @@ pub fn run(
     let by_rule = has_rules.then(|| study.known.cleaner(Retained::BY_RULE));
     let engine = Engine::new(&route.profile, &pseudonyms, &cleaner)
         .with_rules_cleaned_by(by_rule.as_ref().unwrap_or(&cleaner));
-    let mut stage =
-        Stage { route, study, drafts, grant: &grant, engine, pseudonyms: &pseudonyms, done };
+    let mut stage = Stage {
+        route,
+        study,
+        drafts,
+        grant: &grant,
+        engine,
+        pseudonyms: &pseudonyms,
+        done,
+        pictures: Mutex::default(),
+    };
     let (pass, mut withheld) = stage.gate();
+    let (mut volumes, mut contours, mut finished) = (Vec::new(), Vec::new(), Vec::new());
+    for group in pass {
+        match group.duty.face {
+            FaceDuty::None => finished.push(Ok(stage.plain(&group, FaceStatement::Silent)?)),
+            FaceDuty::Left => finished.push(Ok(stage.plain(&group, FaceStatement::Left)?)),
+            FaceDuty::Clear => volumes.push(group),
+            FaceDuty::Cut => contours.push(group),
+        }
+    }
+    // Contours are cut by the heads that the images have shown.
+    finished.extend(stage.clear_faces(&volumes, heads)?);
+    finished.extend(stage.cut_contours(&contours, heads)?);
     let (mut clean, mut faces) = (Vec::new(), Vec::new());
-    for series in pass {
-        match stage.series(&series)? {
+    for series in finished {
+        match series {
             Ok(finished) => {
                 faces.extend(finished.face);
                 clean.extend(finished.clean);
@@ -188,7 +214,8 @@ pub fn run(
     let (released, clean) = clean.into_iter().unzip();
     let patient = subject.pseudonymous_patient(&pseudonyms);
     let study = subject.pseudonymous_study(&pseudonyms);
-    Ok(Output { grant, patient, study, clean, released, withheld, faces })
+    let pictures = stage.pictures.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Output { grant, patient, study, clean, released, withheld, faces, pictures })
 }
 
 /// The instances of one series that owe the same to the face stage.
@@ -212,6 +239,7 @@ struct Stage<'a> {
     engine: Engine<'a>,
     pseudonyms: &'a Pseudonyms,
     done: &'a (dyn Fn() + Sync),
+    pictures: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
 impl<'a> Stage<'a> {
@@ -238,16 +266,6 @@ impl<'a> Stage<'a> {
             ids,
         });
         (pass.into_values().collect(), stay.collect())
-    }
-
-    /// One series. The inner error is a decision, the outer one a failure.
-    fn series(&self, group: &Group<'_>) -> Result<Result<Finished, Withheld>, Failure> {
-        let finished = match group.duty.face {
-            FaceDuty::None => self.plain(group, FaceStatement::Silent),
-            FaceDuty::Left => self.plain(group, FaceStatement::Left),
-            FaceDuty::Clear => return self.clear_face(group),
-        };
-        finished.map(Ok)
     }
 
     /// What the device rule, if there is one, has blanked.
@@ -297,77 +315,6 @@ impl<'a> Stage<'a> {
         }
         (self.done)();
         Ok((instance.id.clone(), reason.to_string()))
-    }
-
-    /// A series that may show a face: proven to show none, or defaced and checked, or kept inside.
-    fn clear_face(&self, group: &Group<'_>) -> Result<Result<Finished, Withheld>, Failure> {
-        match self.try_clear_face(group)? {
-            Ok(finished) => Ok(Ok(finished)),
-            Err(reason) => {
-                for instance in &group.members {
-                    crate::disk::remove(&self.draft_path(instance))?;
-                    (self.done)();
-                }
-                let ids = group.members.iter().map(|i| i.id.clone()).collect();
-                let detail = reason.to_string();
-                Ok(Err(Withheld { code: Code::FaceNotCleared, detail, ids }))
-            }
-        }
-    }
-
-    fn try_clear_face(&self, group: &Group<'_>) -> Result<Result<Finished, face::Error>, Failure> {
-        let members = &group.members;
-        let facts: Result<Vec<_>, _> = members.iter().map(|i| i.slice_facts()).collect();
-        let hint = survey::body_part(members);
-        let located = facts.and_then(|facts| {
-            face::locate(facts, hint, |n| {
-                Object::open(members[n].source.clone())
-                    .map_err(|_| crate::dicom::frame::Error::Decode)
-            })
-        });
-        let defacing = match located {
-            Err(reason) => return Ok(Err(reason)),
-            Ok(Series::Clear) => return self.plain(group, FaceStatement::Silent).map(Ok),
-            Ok(Series::Head(defacing)) => defacing,
-        };
-        let removal = match Removal::new(&defacing) {
-            Err(reason) => return Ok(Err(reason)),
-            Ok(removal) => removal,
-        };
-        let drafts = members.par_iter().enumerate().map(|(n, instance)| {
-            let object = Object::open(instance.source.clone())?;
-            let treated = match removal.treat(n, &object) {
-                Err(reason) => return Ok(Err(reason)),
-                Ok(treated) => treated,
-            };
-            let ((format, frame), confirmation) = treated.split();
-            let pixels = Wanted::Other(format, frame);
-            let scrubbed = object.scrub(self.grant, &self.engine, FaceStatement::Removed, pixels);
-            match scrubbed.and_then(|object| object.draft(&self.draft_path(instance))) {
-                Ok(draft) => Ok(removal.confirm(&confirmation, &draft).map(|()| draft)),
-                Err(pixel::Error::Io(error)) => Err(Failure::Io(error)),
-                Err(reason) => Ok(Err(face::Error::NotCleaned(reason))),
-            }
-        });
-        let drafts: Result<Vec<Result<_, face::Error>>, Failure> = drafts.collect();
-        let drafts: Vec<_> = match drafts?.into_iter().collect() {
-            Err(reason) => return Ok(Err(reason)),
-            Ok(drafts) => drafts,
-        };
-        let evidence = match removal.finish() {
-            Err(reason) => return Ok(Err(reason)),
-            Ok(evidence) => evidence,
-        };
-        let verified = members.par_iter().zip(drafts);
-        let clean = verified.map(|(instance, draft)| self.verified(instance, draft));
-        let clean = clean.collect::<Result<Vec<_>, Failure>>()?;
-        let line = face::series_face(
-            self.pseudonym(group),
-            clean.len(),
-            FaceStatement::Removed,
-            Some(&evidence),
-        );
-        Ok(Ok(Finished { clean, stay: Vec::new(), face: Some(line) }))
     }
 
     fn verified(

@@ -5,15 +5,17 @@
 use crate::custody::gate::Facts;
 use crate::custody::object::{Identified, Object, OpenError};
 use crate::custody::verify::{Watch, Witness, WitnessError};
-use crate::deface::BodyPartHint;
+use crate::deface::{BodyPartHint, contours};
 use crate::deid::Subject;
 use crate::deid::text::Known;
+use crate::dicom::facts::FactsError;
 use crate::dicom::source::Source;
-use crate::face::{self, SliceFacts};
+use crate::face::{self, Frames};
 use crate::key::Key;
 use crate::pipeline::Withheld;
 use crate::spool::ledger::{Ledger, Standing, instance_tag};
 use crate::spool::quarantine::Code;
+use dicom_dictionary_std::tags;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -46,18 +48,13 @@ pub struct Instance {
     pub digest: [u8; 32],
     /// Keyed tag of its series.
     pub series_tag: [u8; 32],
-    slice: Result<SliceFacts, &'static str>,
+    /// Keyed tag of its Frame of Reference UID (0020,0052).
+    pub frame_of_reference: Option<[u8; 32]>,
+    /// Keyed tags of the frames of reference in which its contours lie, if it has any.
+    pub contours_in: Vec<[u8; 32]>,
+    /// What its frames say of themselves, if it may show a face.
+    pub frames: Result<Frames, FactsError>,
     body_part: BodyPartHint,
-}
-
-impl Instance {
-    /// Its place in a volume.
-    ///
-    /// # Errors
-    /// [`face::Error::Attribute`].
-    pub fn slice_facts(&self) -> Result<SliceFacts, face::Error> {
-        self.slice.clone().map_err(face::Error::Attribute)
-    }
 }
 
 /// A study whose instances were all read once.
@@ -188,15 +185,28 @@ fn instance(
 ) -> Instance {
     let dataset = object.dataset();
     let facts = Facts::of(dataset, object.subject().sop_class(), object.has_pixels());
-    let slice = SliceFacts::of(dataset).map_err(|error| match error {
-        face::Error::Attribute(name) => name,
-        _ => "the form of the pixels or their rescale",
-    });
+    let frames = Frames::of(dataset);
     let body_part = face::body_part(dataset);
+    let frame = |uid: String| handles.tag(&[b"frame of reference", uid.as_bytes()]);
+    let frame_of_reference = dataset.text(tags::FRAME_OF_REFERENCE_UID).map(frame);
+    let contours_in = contours::frames_of_reference(dataset.object()).into_iter().map(frame);
+    let contours_in = contours_in.collect();
     let subject = object.into_subject();
     let tag = subject.with_instance(|uid| instance_tag(handles, uid));
     let series_tag = subject.with_series(|uid| handles.tag(&[b"series", uid.as_bytes()]));
-    Instance { id, source, facts, subject, tag, digest, series_tag, slice, body_part }
+    Instance {
+        id,
+        source,
+        facts,
+        subject,
+        tag,
+        digest,
+        series_tag,
+        frame_of_reference,
+        contours_in,
+        frames,
+        body_part,
+    }
 }
 
 /// Same instance, same bytes: once. Same instance, other bytes: nobody knows which is right.

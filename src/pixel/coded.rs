@@ -48,6 +48,17 @@ const LOSSLESS: [&str; 6] = [
     uids::HTJ2K_LOSSLESS,
 ];
 
+/// Whether samples that are decoded from a transfer syntax have lost something: DCT and near
+/// lossless JPEG-LS always, JPEG 2000 unless Lossy Image Compression (0028,2110) says no.
+pub fn loses(transfer_syntax: &str, said: Option<&str>) -> bool {
+    match Coding::of(transfer_syntax) {
+        Ok(None) => false,
+        _ if LOSSLESS.contains(&transfer_syntax) => false,
+        Ok(Some(Coding::Jpeg2000)) => said != Some("00"),
+        _ => true,
+    }
+}
+
 /// The compressed frames of an image.
 #[derive(Debug)]
 pub struct Coded {

@@ -14,6 +14,8 @@ const MOST: usize = 1 << 20;
 pub struct Index {
     /// Whether the source had a Basic Offset Table with entries.
     pub has_offsets: bool,
+    /// Whether that table names the starts of the frames, if it has entries.
+    agrees: bool,
     fragments: Vec<Fragment>,
     /// The first fragment of each frame, and one past the last.
     starts: Vec<usize>,
@@ -66,7 +68,24 @@ impl Index {
         }
         let table = table.ok_or(Error::Fragments("there is no Basic Offset Table"))?;
         let starts = group(&fragments, &table, frames as usize)?;
-        Ok(Index { has_offsets: !table.is_empty(), fragments, starts })
+        let mut index = Index { has_offsets: !table.is_empty(), agrees: true, fragments, starts };
+        let table = table.iter().map(|&entry| u64::from(entry));
+        index.agrees = !index.has_offsets || index.is_told_by(table);
+        Ok(index)
+    }
+
+    /// Whether all readers see the same frames in the same order: tables are needed by nobody here,
+    /// but others follow them. `extended` are the offsets of the Extended Offset Table (7FE0,0001).
+    pub fn is_certain(&self, extended: Option<&[u64]>) -> bool {
+        let extended = extended.is_none_or(|table| self.is_told_by(table.iter().copied()));
+        self.frames() == 1 || self.agrees && extended
+    }
+
+    /// Whether offsets are those of the frames, from the first fragment on (PS3.5 A.4).
+    fn is_told_by(&self, table: impl Iterator<Item = u64>) -> bool {
+        let base = self.fragments.first().map_or(0, |first| first.offset);
+        let firsts = self.starts[..self.starts.len() - 1].iter();
+        firsts.map(|&first| self.fragments[first].offset - base).eq(table)
     }
 
     /// Number of frames.
@@ -213,6 +232,21 @@ mod tests {
             assert!(frames(&whole[..cut], 3).is_err());
         }
         assert!(frames(&value(&[], &[b"ab", b""]), 2).is_err());
+    }
+
+    #[test]
+    fn tables_that_name_other_starts_are_seen() {
+        let three: [&[u8]; 3] = [b"ab", b"cd", b"ef"];
+        let certain = |table: &[u32], frames, extended: Option<&[u64]>| {
+            let value = value(table, &three);
+            let index = Index::read(&mut Cursor::new(&value), 0, value.len() as u64, frames);
+            index.unwrap().is_certain(extended)
+        };
+        assert!(certain(&[], 3, None) && certain(&[0, 10, 20], 3, Some(&[0, 10, 20])));
+        assert!(certain(&[0, 20], 2, None) && certain(&[7], 1, Some(&[9])));
+        // The same starts in another order are other frames to those who follow the table.
+        assert!(!certain(&[0, 20, 10], 3, None) && !certain(&[], 3, Some(&[10, 0, 20])));
+        assert!(!certain(&[0, 10], 3, None) && !certain(&[], 3, Some(&[0, 10])));
     }
 
     #[test]

@@ -14,13 +14,17 @@ mod coded;
 mod codestream;
 mod form;
 mod fragments;
+mod frames;
 mod j2k;
 mod jpeg;
 mod regions;
 mod single_bits;
 mod treatment;
 
+use crate::dicom::frame;
+
 pub use form::Photometric;
+pub use frames::FrameTable;
 pub use regions::{Frames, Region};
 pub use treatment::{HeaderChanges, Stored, Treatment};
 
@@ -48,6 +52,9 @@ pub enum Error {
     /// Video, JPEG XL, JPIP or an unknown transfer syntax.
     #[error("nobody can look into pixels of this transfer syntax for text")]
     TransferSyntax,
+    /// Whoever makes the frames stopped, and knows why.
+    #[error("a frame could not be made")]
+    Stopped,
     /// The source or the target failed.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -56,6 +63,20 @@ pub enum Error {
 impl From<crate::dicom::codec::Undecodable> for Error {
     fn from(_: crate::dicom::codec::Undecodable) -> Self {
         Error::Undecodable("they do not decode in their transfer syntax")
+    }
+}
+
+impl From<Error> for frame::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Form(what)
+            | Error::Region(what)
+            | Error::Fragments(what)
+            | Error::Codestream(what)
+            | Error::Undecodable(what) => frame::Error::Form(what),
+            Error::TransferSyntax => frame::Error::Form("there is no decoder for them here"),
+            Error::Colour | Error::Stopped | Error::Io(_) => frame::Error::Decode,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The plan for the pixels of one object, and its execution.
 
 use super::Error;
-use super::coded::{Coded, Coding};
+use super::coded::{Coded, Coding, loses};
 use super::form::{Form, Photometric};
 use super::fragments::{self, Index};
 use super::regions::{Brush, Frames, Region};
@@ -9,7 +9,7 @@ use super::single_bits::{Packer, Unpacker};
 use crate::dicom::canonical::PixelSpan;
 use crate::dicom::dataset::Dataset;
 use crate::dicom::part10;
-use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -52,14 +52,45 @@ pub struct HeaderChanges {
     pub interleaved: bool,
     /// Lossy Image Compression (0028,2110) becomes 01: what was lost stays lost.
     pub lossy: bool,
+    /// What was said about the smallest and largest samples goes: some samples are others.
+    pub other_samples: bool,
 }
 
+/// True only of the source's fragments, optional, and other places to write in: the Extended Offset
+/// Table and the total length of the fragments.
+const OF_THE_FRAGMENTS: [Tag; 3] = [
+    tags::EXTENDED_OFFSET_TABLE,
+    tags::EXTENDED_OFFSET_TABLE_LENGTHS,
+    tags::ENCAPSULATED_PIXEL_DATA_VALUE_TOTAL_LENGTH,
+];
+
+/// Extremes of the samples, all optional (PS3.3 C.7.6.3, C.7.3.1): of valid ones, of the image, of the
+/// series, of a plane; the first and the last are retired.
+const OF_THE_SAMPLES: [Tag; 8] = [
+    Tag(0x0028, 0x0104),
+    Tag(0x0028, 0x0105),
+    tags::SMALLEST_IMAGE_PIXEL_VALUE,
+    tags::LARGEST_IMAGE_PIXEL_VALUE,
+    tags::SMALLEST_PIXEL_VALUE_IN_SERIES,
+    tags::LARGEST_PIXEL_VALUE_IN_SERIES,
+    Tag(0x0028, 0x0110),
+    Tag(0x0028, 0x0111),
+];
+
 impl HeaderChanges {
-    /// Applies them. The Extended Offset Table (7FE0,0001), (7FE0,0002) always goes: it is optional,
-    /// true only of the source's fragments, and another place to write in.
+    /// Those for frames that are made here from a source of this transfer syntax.
+    pub fn of_made_frames(dataset: &Dataset, transfer_syntax: &str) -> Self {
+        let said = dataset.text(tags::LOSSY_IMAGE_COMPRESSION);
+        let lossy = loses(transfer_syntax, said.as_deref());
+        HeaderChanges { lossy, other_samples: true, ..HeaderChanges::default() }
+    }
+
+    /// Applies them. What is true only of the source's fragments always goes.
     pub fn apply(&self, dataset: &mut Dataset) {
-        dataset.remove(tags::EXTENDED_OFFSET_TABLE);
-        dataset.remove(tags::EXTENDED_OFFSET_TABLE_LENGTHS);
+        OF_THE_FRAGMENTS.iter().for_each(|&tag| dataset.remove(tag));
+        if self.other_samples {
+            OF_THE_SAMPLES.iter().for_each(|&tag| dataset.remove(tag));
+        }
         if let Some(term) = self.photometric.and_then(Photometric::name) {
             dataset.put_text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, term);
         }
@@ -192,7 +223,8 @@ fn plan_native(
     let words = span.vr == VR::OB && form.bits_allocated > 8;
     let span = PixelSpan { vr: if words { VR::OW } else { span.vr }, ..span };
     let brush = brush(&form, regions)?;
-    let (blanked, header) = (brush.is_some(), HeaderChanges::default());
+    let blanked = brush.is_some();
+    let header = HeaderChanges { other_samples: blanked, ..HeaderChanges::default() };
     Ok(Treatment { span, way: Way::Native { form, brush }, blanked, header })
 }
 
@@ -229,6 +261,7 @@ fn plan_coded(
     header.interleaved = form.samples > 1;
     let brush = brush(&form, regions)?;
     let blanked = brush.is_some();
+    header.other_samples = blanked;
     Ok(Treatment { span, way: Way::Decoded { coded, index, form, brush }, blanked, header })
 }
 

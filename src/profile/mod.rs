@@ -98,8 +98,8 @@ pub enum Pseudonymity {
 /// What the profile says about faces in CT, MR and PET volumes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Faces {
-    /// The Clean Recognizable Visual Features option (113102): removed, or the series stays inside.
-    Remove,
+    /// Removed, and so much of them, or the series stays inside.
+    Remove(FaceLevel),
     /// They leave, for the reason given.
     Leave {
         /// The reason, as written in the profile.
@@ -107,6 +107,20 @@ pub enum Faces {
     },
     /// The profile doesn't speak of faces: what may show one stays inside.
     Withhold,
+}
+
+/// How much of a face is removed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FaceLevel {
+    /// Everything by which it could be known or rebuilt: the Clean Recognizable Visual Features option (113102).
+    Strict,
+    /// In CT skin and soft tissue: facial bones and teeth stay, from which a face can be approximated, so that
+    /// 113102 isn't claimed and Recognizable Visual Features (0028,0302) is YES. Where bone can't be told
+    /// from soft tissue (MR, PET), everything.
+    KeepFacialBones {
+        /// The reason, as written in the profile.
+        because: String,
+    },
 }
 
 /// What the profile says about images that may have identifying text burned in.
@@ -123,9 +137,10 @@ pub enum BurnedIn {
 }
 
 /// The profiles that efface brings along, by name: the text of each file in `profiles/`.
-pub const SHIPPED: [(&str, &str); 5] = [
+pub const SHIPPED: [(&str, &str); 6] = [
     ("basic", include_str!("../../profiles/basic.yaml")),
     ("device-manufacturing", include_str!("../../profiles/device-manufacturing.yaml")),
+    ("device-facial-bones", include_str!("../../profiles/device-facial-bones.yaml")),
     ("teleradiology", include_str!("../../profiles/teleradiology.yaml")),
     ("research-longitudinal", include_str!("../../profiles/research-longitudinal.yaml")),
     ("hipaa-safe-harbor", include_str!("../../profiles/hipaa-safe-harbor.yaml")),
@@ -255,8 +270,10 @@ impl Profile {
             Dates::Removed | Dates::Full | Dates::Shifted => None,
         };
         let faces = match &self.faces {
-            Faces::Leave { because } => Some(because),
-            Faces::Remove | Faces::Withhold => None,
+            Faces::Leave { because } | Faces::Remove(FaceLevel::KeepFacialBones { because }) => {
+                Some(because)
+            }
+            Faces::Remove(FaceLevel::Strict) | Faces::Withhold => None,
         };
         let burned_in = match &self.burned_in {
             BurnedIn::Leave { because } => Some(because),
@@ -520,7 +537,12 @@ mod tests {
         for (name, text) in SHIPPED {
             let profile = language::parse(name, text).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(profile.name(), name);
-            assert_eq!(*profile.faces(), Faces::Remove, "{name}");
+            let bones_stay =
+                matches!(profile.faces(), Faces::Remove(FaceLevel::KeepFacialBones { .. }));
+            match name {
+                "device-facial-bones" => assert!(bones_stay),
+                _ => assert_eq!(*profile.faces(), Faces::Remove(FaceLevel::Strict), "{name}"),
+            }
             assert_eq!(*profile.burned_in(), BurnedIn::Withhold, "{name}");
             for (tag, vr) in [
                 (tags::PATIENT_BIRTH_DATE, VR::DA),

@@ -2,8 +2,8 @@
 //! the engine makes of a VR that has no way to be kept or cleaned.
 
 use super::{
-    ALWAYS_PSEUDONYMIZED, BurnedIn, Dates, Decision, DeviceRegions, Faces, Ground, Profile,
-    Pseudonymity, Treatment, When,
+    ALWAYS_PSEUDONYMIZED, BurnedIn, Dates, Decision, DeviceRegions, FaceLevel, Faces, Ground,
+    Profile, Pseudonymity, Treatment, When,
 };
 use crate::dicom::dataset::is_text;
 use crate::pixel::{Frames, Region};
@@ -62,6 +62,9 @@ pub fn effect(
         _ if top_level && ALWAYS_PSEUDONYMIZED.contains(&tag) => {
             leaves("replaced by a pseudonym of the project")
         }
+        _ if top_level && tag == tags::RECOGNIZABLE_VISUAL_FEATURES => {
+            stays(visual_features(profile))
+        }
         _ if top_level && WRITTEN.contains(&tag) => {
             stays("replaced by efface's own statement of what it did")
         }
@@ -89,6 +92,20 @@ pub fn effect(
             leaves(&format!("looked up in the rule's table of {} values", table.len()))
         }
         treatment => leaves(&treatment.to_string()),
+    }
+}
+
+/// What Recognizable Visual Features (0028,0302) says of a volume that showed a face.
+fn visual_features(profile: &Profile) -> &'static str {
+    match profile.faces() {
+        Faces::Remove(FaceLevel::Strict) => {
+            "replaced by efface's own statement: NO where a face was removed and that was checked"
+        }
+        Faces::Remove(FaceLevel::KeepFacialBones { .. }) => {
+            "replaced by efface's own statement: YES where facial bones stayed, NO where the whole face was removed"
+        }
+        Faces::Leave { .. } => "replaced by efface's own statement: YES where a face may be seen",
+        Faces::Withhold => "replaced by efface's own statement of what it did",
     }
 }
 
@@ -169,7 +186,10 @@ pub fn pseudonymity(pseudonymity: Pseudonymity) -> &'static str {
 /// What becomes of faces in CT, MR and PET.
 pub fn faces(faces: &Faces) -> &'static str {
     match faces {
-        Faces::Remove => "removed, or the series stays inside",
+        Faces::Remove(FaceLevel::Strict) => "removed, or the series stays inside",
+        Faces::Remove(FaceLevel::KeepFacialBones { .. }) => {
+            "removed, in CT down to the facial bones, which stay, or the series stays inside"
+        }
         Faces::Leave { .. } => "leave",
         Faces::Withhold => "what may show one stays inside",
     }

@@ -11,6 +11,7 @@
 //!   held/BATCH/ID           identified originals until every destination has its parcels
 //!   delivered/BATCH/ID      identified originals until the retention time is over
 //!   quarantine/BATCH[.CODE]/  identified originals that a person must look at, and reason.json
+//!   heads/HANDLE/TAG        where the head is in a frame of reference, as long as originals of the study are there
 //!   ledger/HANDLE           which instances of a study were released, as keyed tags
 //!   audit/log               the log
 //! ```
@@ -19,6 +20,7 @@
 //! directory to the next is one rename, and every step can be done again.
 
 pub mod entry;
+pub mod heads;
 pub mod inbox;
 pub mod ledger;
 pub mod quarantine;
@@ -58,6 +60,8 @@ pub enum Place {
     Delivered,
     /// A person must look.
     Quarantine,
+    /// Where heads are, for series that come later.
+    Heads,
     /// What was released before.
     Ledger,
     /// The log.
@@ -65,7 +69,7 @@ pub enum Place {
 }
 
 /// All places with their directories.
-const PLACES: [(Place, &str); 9] = [
+const PLACES: [(Place, &str); 10] = [
     (Place::Receiving, "inbox/tmp"),
     (Place::Inbox, "inbox/new"),
     (Place::Studies, "studies"),
@@ -73,6 +77,7 @@ const PLACES: [(Place, &str); 9] = [
     (Place::Held, "held"),
     (Place::Delivered, "delivered"),
     (Place::Quarantine, "quarantine"),
+    (Place::Heads, "heads"),
     (Place::Ledger, "ledger"),
     (Place::Audit, "audit"),
 ];

@@ -128,8 +128,13 @@ pub fn put_aside(spool: &Spool, batch: &str, ids: &[String], reason: &Reason) ->
     let name = format!("{batch}.{}", reason.code.name());
     let target = spool.dir(Place::Quarantine).join(name);
     disk::make_dir(&target)?;
+    let work = spool.dir(Place::Work).join(batch);
     for id in ids {
-        disk::link(&spool.dir(Place::Work).join(batch).join(id), &target.join(id))?;
+        disk::link(&work.join(id), &target.join(id))?;
+        let picture = picture_of(id);
+        if work.join(&picture).exists() {
+            disk::link(&work.join(&picture), &target.join(&picture))?;
+        }
     }
     explain(&target, reason)?;
     disk::sync_dir(&spool.dir(Place::Quarantine))
@@ -183,6 +188,12 @@ pub fn reason(spool: &Spool, name: &str) -> io::Result<Reason> {
     Ok(serde_json::from_str(&text)?)
 }
 
+/// Name of the picture of a series, beside the entry of its first instance. It shows a face, and goes where the
+/// entry goes.
+pub fn picture_of(id: &str) -> String {
+    format!("{id}.face.png")
+}
+
 /// The file that says why. Not a spool entry.
 pub const REASON: &str = "reason.json";
 
@@ -201,6 +212,7 @@ mod tests {
         let work = spool.dir(Place::Work).join("b");
         disk::make_dir(&work).unwrap();
         disk::create(&work.join("1")).unwrap();
+        disk::create(&work.join(picture_of("1"))).unwrap();
         let why = Reason {
             code: Code::NoDefacer,
             detail: "MR".into(),
@@ -210,6 +222,8 @@ mod tests {
         put_aside(&spool, "b", &["1".to_owned()], &why).unwrap();
         put_aside(&spool, "b", &["1".to_owned()], &why).unwrap();
         assert_eq!(reason(&spool, "b.no-defacer").unwrap().detail, "MR");
+        let aside = disk::list(&spool.dir(Place::Quarantine).join("b.no-defacer")).unwrap();
+        assert_eq!(aside, ["1", "1.face.png", REASON]);
         put_batch(&spool, "b", &why).unwrap();
         assert!(!work.exists() && reason(&spool, "b").is_ok());
     }

@@ -3,12 +3,14 @@
 mod dictionary;
 mod option;
 mod private;
+mod sight;
 pub mod structured;
 pub mod unlisted;
 
 pub use dictionary::{Element, element, element_by_keyword, elements};
 pub use option::{Annex, Options};
 pub use private::{SafePrivate, is_safe_private, safe_private, safe_private_vr};
+pub use sight::Sight;
 
 use dicom_core::Tag;
 use std::collections::HashMap;

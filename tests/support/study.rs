@@ -4,11 +4,16 @@
 //! was not written by a library that the gateway uses.
 
 use super::canary::UID_ROOT;
+use efface::dicom::plane::ImagePlane;
+use efface::phantom::Phantom;
 use encoding_rs::Encoding;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+pub const ENHANCED_CT: &str = "1.2.840.10008.5.1.4.1.1.2.1";
+pub const PET: &str = "1.2.840.10008.5.1.4.1.1.128";
+pub const STRUCTURE_SET: &str = "1.2.840.10008.5.1.4.1.1.481.3";
 pub const MR: &str = "1.2.840.10008.5.1.4.1.1.4";
 pub const US: &str = "1.2.840.10008.5.1.4.1.1.6.1";
 pub const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
@@ -354,17 +359,32 @@ impl Patient {
 
     /// The CT of an average head that is nobody's, 2 mm apart.
     pub fn head_ct(&self, study: u32) -> Vec<Elements> {
-        let phantom = efface::phantom::Phantom::axial(2.0);
-        let slices = phantom.planes.iter().zip(&phantom.slices).enumerate();
-        let slices = slices.map(|(at, (plane, samples))| {
-            let mut slice = self.instance(CT, study, 3, at as u32 + 1);
-            let [x, y, z] = plane.origin();
+        self.head(CT, [study, 3], Phantom::axial(2.0).planes)
+    }
+
+    /// The same head in a series of any class, as these planes sample it. In other classes than CT air is 0.
+    pub fn head(
+        &self,
+        class: &str,
+        [study, series]: [u32; 2],
+        planes: Vec<ImagePlane>,
+    ) -> Vec<Elements> {
+        let phantom = Phantom::sampled_by(planes);
+        let slices = phantom.planes.iter().zip(&phantom.slices).zip(1..);
+        let slices = slices.map(|((plane, samples), number)| {
+            let mut slice = self.instance(class, study, series, number);
+            let air = if class == CT { 0 } else { 64 };
+            let samples: Vec<u16> = samples.iter().map(|v| (*v - air).max(0) as u16).collect();
             let size = [plane.rows() as u16, plane.columns() as u16];
-            let samples: Vec<u16> = samples.iter().map(|v| *v as u16).collect();
-            image(&mut slice, &samples, size, 2.0, z);
-            slice.text(0x0020_0032, "DS", &format!("{x}\\{y}\\{z}"));
+            let spacing = plane.spacing();
+            image(&mut slice, &samples, size, spacing.between_rows, 0.0);
+            let numbers = |n: &[f64]| n.iter().map(f64::to_string).collect::<Vec<_>>().join("\\");
+            slice.text(0x0020_0032, "DS", &numbers(&plane.origin()));
+            slice.text(0x0020_0037, "DS", &numbers(&[plane.row(), plane.column()].concat()));
             slice.text(0x0018_0015, "CS", "HEAD").text(0x0018_0050, "DS", "2");
-            slice.text(0x0028_1052, "DS", "-1024").text(0x0028_1053, "DS", "1");
+            if class == CT {
+                slice.text(0x0028_1052, "DS", "-1024").text(0x0028_1053, "DS", "1");
+            }
             slice
         });
         slices.collect()
@@ -384,9 +404,12 @@ const ABOUT: [(u32, &str, &str); 9] = [
     (0x0032_1060, "LO", "CT for "),
 ];
 
-const MODALITIES: [(&str, &str); 6] = [
+const MODALITIES: [(&str, &str); 9] = [
     (CT, "CT"),
+    (ENHANCED_CT, "CT"),
     (MR, "MR"),
+    (PET, "PT"),
+    (STRUCTURE_SET, "RTSTRUCT"),
     (US, "US"),
     (SECONDARY_CAPTURE, "OT"),
     (BASIC_TEXT_SR, "SR"),

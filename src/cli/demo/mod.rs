@@ -12,10 +12,11 @@ use super::Problem;
 use super::serve::log_to_stderr;
 use crate::audit::{self, Event, Record};
 use crate::config::{self, Settings};
-use crate::deface::{Contrast, Slice, Survey, Volume};
+use crate::custody::object::FrameIndex;
+use crate::deface::{Contrast, Rescale, Slice, Survey, Volume};
 use crate::dicom::canonical::Limits;
 use crate::dicom::dataset::Dataset;
-use crate::dicom::frame::{Frame, FrameFormat};
+use crate::dicom::facts::FrameFacts;
 use crate::dicom::plane::ImagePlane;
 use crate::dicom::source::Source;
 use crate::disk;
@@ -168,19 +169,15 @@ fn wait(
     None
 }
 
-fn read(path: &Path) -> Result<(Source, Dataset, Vec<u8>), Problem> {
-    let source = Source::of_file(path)?;
-    let header = source.header(Limits::default())?;
-    let pixels =
-        header.pixels.map(|span| source.pixel_bytes(&span)).transpose()?.unwrap_or_default();
-    let dataset = Dataset::parse(&header.bytes)?;
-    Ok((source, dataset, pixels))
+fn read(path: &Path) -> Result<Dataset, Problem> {
+    let header = Source::of_file(path)?.header(Limits::default())?;
+    Ok(Dataset::parse(&header.bytes)?)
 }
 
 /// The same attributes of one slice, inside and outside.
 fn show_attributes(before: &Path, arrived: &[PathBuf]) -> Result<(), Problem> {
-    let (_, before, _) = read(before)?;
-    let (_, after, _) = read(arrived.first().ok_or("nothing arrived")?)?;
+    let before = read(before)?;
+    let after = read(arrived.first().ok_or("nothing arrived")?)?;
     println!("\n{:40} {:26} outside", "attribute", "inside");
     for tag in SHOWN {
         let name = StandardDataDictionary.by_tag(tag).map_or("", |entry| entry.alias());
@@ -244,17 +241,18 @@ fn draw(before: &[PathBuf], after: &[PathBuf], picture: &Path) -> Result<(), Pro
 /// A coarse volume of a series, for a picture.
 fn volume(files: &[PathBuf]) -> Result<Volume, Problem> {
     let slices = files.iter().map(|path| {
-        let (source, dataset, pixels) = read(path)?;
-        let format = FrameFormat::of(&dataset)?;
-        let frame = Frame::decode(format, source.transfer_syntax(), &pixels)?;
-        Ok((crate::face::SliceFacts::of(&dataset)?, frame.samples()))
+        let dataset = read(path)?;
+        let (_, frame) = FrameIndex::of_file(path)?.frame(0)?;
+        let facts = FrameFacts::of(&dataset)?.into_iter().next();
+        Ok((facts.ok_or("an image without frames")?, frame.samples()))
     });
     let slices: Vec<_> = slices.collect::<Result<_, Problem>>()?;
-    let planes: Vec<ImagePlane> = slices.iter().map(|(facts, _)| *facts.plane()).collect();
+    let planes: Vec<ImagePlane> = slices.iter().map(|(facts, _)| facts.plane).collect();
     let survey = Survey::with_cell(&planes, Contrast::Hounsfield, 2.0)?;
     for (index, (facts, samples)) in slices.iter().enumerate() {
-        let slice: Slice<'_> = facts.slice(samples);
-        survey.add(index, &slice)?;
+        let rescale = Rescale::new(facts.slope, facts.intercept)?;
+        let (padding, inverted) = (facts.padding.clone(), facts.inverted);
+        survey.add(index, &Slice { samples, rescale, padding, inverted })?;
     }
     Ok(survey.volume()?)
 }

@@ -271,7 +271,7 @@ fn said_by_the_object() -> String {
         ),
         (
             tags::RECOGNIZABLE_VISUAL_FEATURES,
-            "`NO` if a face was removed and the removal checked, `YES` if one may have left, else absent",
+            "`NO` if a face was removed and the removal checked, `YES` if one may have left or its bones stayed, else absent",
         ),
         (
             tags::BURNED_IN_ANNOTATION,
@@ -330,6 +330,9 @@ fn in_words(verdict: &Verdict) -> String {
         FaceDuty::Left => "leaves de-identified, with the face that it may show",
         FaceDuty::Clear => {
             "leaves when it is proven to show no face, or the face was removed and that was checked"
+        }
+        FaceDuty::Cut => {
+            "leaves with contours cut where the face was removed from the images that they were drawn on"
         }
     }
     .to_owned()

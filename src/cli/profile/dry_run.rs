@@ -11,6 +11,7 @@ use crate::dicom::canonical::Limits;
 use crate::dicom::dataset::Dataset;
 use crate::dicom::source::Source;
 use crate::disk;
+use crate::face::Heads;
 use crate::key::RootKey;
 use crate::pipeline::survey::{Instance, survey};
 use crate::pipeline::{self, Route, Withheld};
@@ -128,7 +129,7 @@ impl DryRun<'_> {
             }
         };
         let mut outcomes: HashMap<&str, Outcome> = HashMap::new();
-        let output = pipeline::run(self.route, &study, self.drafts, &|| ());
+        let output = pipeline::run(self.route, &study, &mut Heads::default(), self.drafts, &|| ());
         let withheld = match &output {
             Ok(output) => {
                 for (id, object) in output.released.iter().zip(&output.clean) {

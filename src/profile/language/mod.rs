@@ -21,15 +21,18 @@ pub(crate) mod tests;
 
 pub use schema::schema;
 
-use super::{BurnedIn, Dates, DeviceRegions, Faces, Profile, Pseudonymity};
+use super::{BurnedIn, Dates, DeviceRegions, FaceLevel, Faces, Profile, Pseudonymity};
 use crate::pixel::{Frames, Region};
 use crate::standard::{self, Annex, Options};
 use crate::yaml::{Mistakes, Notes, suggestion};
-use raw::{RawDevice, RawProfile};
+use raw::{RawDevice, RawFaces, RawProfile};
 use serde_yaml::Spanned;
 
 /// What `based_on` must say; the edition is that of [`standard::EDITION`].
 const BASE: &str = "PS3.15 2026d Basic Application Level Confidentiality Profile";
+
+/// The level of `faces:` at which facial bones stay.
+const KEEP_FACIAL_BONES: &str = "keep-facial-bones";
 
 /// Compiles a profile. `file` is only used in messages.
 ///
@@ -137,15 +140,39 @@ impl Reader {
 
     fn faces(&mut self, raw: &RawProfile, options: Options) -> Faces {
         let clean = options.has(Annex::CleanRecognizableVisualFeatures);
-        match (clean, &raw.leave.faces) {
-            (true, Some(reason)) => {
-                self.notes.at(&reason.because, "faces cannot be both cleaned and left");
-                Faces::Withhold
-            }
-            (true, None) => Faces::Remove,
-            (false, Some(reason)) => Faces::Leave { because: self.because(&reason.because) },
-            (false, None) => Faces::Withhold,
+        if let (true, Some(reason)) = (clean || raw.faces.is_some(), &raw.leave.faces) {
+            self.notes.at(&reason.because, "faces cannot be both cleaned and left");
         }
+        match (&raw.faces, &raw.leave.faces) {
+            (Some(faces), _) => Faces::Remove(self.face_level(faces, clean)),
+            (None, _) if clean => Faces::Remove(FaceLevel::Strict),
+            (None, Some(reason)) => Faces::Leave { because: self.because(&reason.because) },
+            (None, None) => Faces::Withhold,
+        }
+    }
+
+    /// The level that isn't an option of Annex E: what it leaves is no clean face.
+    fn face_level(&mut self, raw: &RawFaces, clean: bool) -> FaceLevel {
+        let because = self.because(&raw.because);
+        let option = Annex::CleanRecognizableVisualFeatures;
+        match raw.level.value.as_str() {
+            KEEP_FACIAL_BONES if clean => {
+                let what = format!(
+                    "a face can be approximated from its bones: {option} would not be true. Leave one of the two out"
+                );
+                self.notes.at(&raw.level, what);
+            }
+            KEEP_FACIAL_BONES => {}
+            "strict" => {
+                let what = format!("strict is the option {option}: list it under options: instead");
+                self.notes.at(&raw.level, what);
+            }
+            level => {
+                let what = format!("no level {level:?}: write {KEEP_FACIAL_BONES}");
+                self.notes.at(&raw.level, what);
+            }
+        }
+        FaceLevel::KeepFacialBones { because }
     }
 
     fn burned_in(&mut self, raw: &RawProfile, options: Options) -> BurnedIn {

@@ -29,6 +29,9 @@ pub(super) struct RawProfile {
     /// crosswalk, derived from nothing.
     #[schemars(with = "Option<String>", extend("enum" = ["keyed", "random"]))]
     pub pseudonyms: Option<Spanned<String>>,
+    /// How much of a face goes, where facial bones are to stay; all of it goes by the option Clean
+    /// Recognizable Visual Features.
+    pub faces: Option<RawFaces>,
     /// What may leave though it can show who somebody is.
     #[serde(default)]
     pub leave: RawLeave,
@@ -50,6 +53,19 @@ pub(super) struct RawDates {
     #[schemars(with = "String", extend("enum" = ["year"]))]
     pub keep: Spanned<String>,
     /// Why, for the audit log.
+    #[schemars(with = "String")]
+    pub because: Spanned<String>,
+}
+
+/// How much of a face is removed, where not all of it is.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFaces {
+    /// keep-facial-bones: skin and soft tissue go; in CT facial bones and teeth stay, from which a face can be
+    /// approximated. The objects say so: Recognizable Visual Features YES, and no code 113102.
+    #[schemars(with = "String", extend("enum" = [super::KEEP_FACIAL_BONES]))]
+    pub level: Spanned<String>,
+    /// Why bones are needed, for the audit log.
     #[schemars(with = "String")]
     pub because: Spanned<String>,
 }

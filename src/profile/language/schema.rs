@@ -24,7 +24,9 @@ mod tests {
     fn the_schema_names_every_word_of_the_language() {
         let schema = schema();
         let words = schema["properties"].as_object().unwrap();
-        for word in ["efface_profile", "name", "based_on", "options", "dates", "rules", "devices"] {
+        for word in
+            ["efface_profile", "name", "based_on", "options", "dates", "rules", "devices", "faces"]
+        {
             assert!(words.contains_key(word), "{word}");
             assert!(!words[word]["description"].as_str().unwrap_or_default().is_empty(), "{word}");
         }

@@ -193,9 +193,44 @@ fn faces_by_option_by_reason_or_not_at_all() {
     let faces =
         |rest: &str| parse("p", &format!("{HEAD}{rest}")).map(|p| p.faces().clone()).unwrap();
     assert_eq!(faces(""), Faces::Withhold);
-    assert_eq!(faces("options: [Clean Recognizable Visual Features]\n"), Faces::Remove);
+    let strict = Faces::Remove(FaceLevel::Strict);
+    assert_eq!(faces("options: [Clean Recognizable Visual Features]\n"), strict);
     let left = faces("leave: { faces: { because: \"public test heads\" } }\n");
     assert_eq!(left, Faces::Leave { because: "public test heads".to_owned() });
+}
+
+#[test]
+fn facial_bones_stay_for_a_reason_and_never_under_the_option() {
+    let bones = "faces: { level: keep-facial-bones, because: \"plates for the mandible\" }\n";
+    let profile = profile(bones);
+    let because = "plates for the mandible".to_owned();
+    let level = FaceLevel::KeepFacialBones { because: because.clone() };
+    assert_eq!(*profile.faces(), Faces::Remove(level));
+    assert_eq!(profile.reasons(), [because]);
+    for (text, place, wanted) in [
+        (
+            bones.replace("keep-facial-bones", "keep-facial-bone"),
+            "p.yaml:4:17:",
+            "write keep-facial-bones",
+        ),
+        (bones.replace("keep-facial-bones", "strict"), "p.yaml:4:17:", "list it under options:"),
+        (bones.replace("plates for the mandible", ""), "p.yaml:4:45:", "say why"),
+        ("faces: { level: keep-facial-bones }\n".to_owned(), "line 4", "because"),
+        (
+            format!("options: [Clean Recognizable Visual Features]\n{bones}"),
+            "p.yaml:5:17:",
+            "would not be true",
+        ),
+        (
+            format!("{bones}leave: {{ faces: {{ because: \"public test heads\" }} }}\n"),
+            "p.yaml:5:",
+            "both cleaned and left",
+        ),
+        (bones.replace("because", "why"), "line 4", "why"),
+    ] {
+        let said = mistakes(&text);
+        assert!(said.contains(place) && said.contains(wanted), "{text}: {said}");
+    }
 }
 
 #[test]

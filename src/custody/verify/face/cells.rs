@@ -8,7 +8,9 @@ use super::{FaceFault, Scale};
 /// The side of a cell, mm: facial relief shows, noise does not.
 const CELL_MM: f64 = 3.0;
 /// Where cells must be larger, for a coarse or a long volume, they show no face beyond this.
-const CELL_MAX_MM: f64 = 4.5;
+pub(super) const CELL_MAX_MM: f64 = 4.5;
+/// In larger ones nothing can be said of a head that is known, either, mm.
+const CELL_COARSEST_MM: f64 = 12.0;
 /// Memory is bounded: 16 bytes each.
 const CELLS_MAX: usize = 6_000_000;
 /// Cells a little larger than voxels, so that none between others is empty.
@@ -48,11 +50,11 @@ impl Lattice {
         let mut cell = CELL_MM.max(LARGER_THAN_VOXEL * voxel);
         let cells = |cell: f64| bounds.map(|(low, high)| ((high - low) / cell) as usize + 2);
         while cells(cell).iter().map(|&n| n as f64).product::<f64>() > CELLS_MAX as f64
-            && cell <= CELL_MAX_MM
+            && cell <= CELL_COARSEST_MM
         {
             cell *= 1.05;
         }
-        let fine = cell <= CELL_MAX_MM;
+        let fine = cell <= CELL_COARSEST_MM;
         if !fine {
             return Err(FaceFault::Coarse { cell_mm: cell as f32 });
         }

@@ -95,6 +95,16 @@ impl FaceSeen {
     pub fn figures(&self) -> Vec<(&'static str, f32)> {
         self.figures.clone()
     }
+
+    /// The head frame as bytes, for series that come later.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.frame.to_bytes()
+    }
+
+    /// Reads what [`FaceSeen::to_bytes`] wrote; without figures. `None` for anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(FaceSeen { frame: PatientFrame::from_bytes(bytes)?, figures: Vec::new() })
+    }
 }
 
 impl FaceAudit {
@@ -174,6 +184,10 @@ impl FaceAudit {
     pub fn finish(self) -> Result<FaceSeen, FaceFault> {
         if self.places.len() < SLICES_MIN {
             return Err(FaceFault::Slices { slices: self.places.len() });
+        }
+        let fine = self.lattice.cell <= cells::CELL_MAX_MM;
+        if !fine {
+            return Err(FaceFault::Coarse { cell_mm: self.lattice.cell as f32 });
         }
         let (cells, counts) = self.take()?;
         let field = Field::near_change(&cells, &self.lattice, &self.places)?;

@@ -30,6 +30,28 @@ impl PatientFrame {
         PatientFrame { axes, nose: field.to_patient(head.nose) }
     }
 
+    /// Axes and tip of the nose, one after the other.
+    pub fn to_bytes(self) -> Vec<u8> {
+        let numbers = self.axes.iter().flatten().chain(&self.nose);
+        numbers.flat_map(|number| number.to_le_bytes()).collect()
+    }
+
+    /// Reads what [`PatientFrame::to_bytes`] wrote; `None` for anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let numbers: [[f64; 3]; 4] = match words {
+            words if words.len() == 12 && rest.is_empty() => std::array::from_fn(|r| {
+                std::array::from_fn(|c| f64::from_le_bytes(words[3 * r + c]))
+            }),
+            _ => return None,
+        };
+        let [side, front, up, nose] = numbers;
+        let is_unit = |axis: [f64; 3]| (dot64(axis, axis) - 1.0).abs() < 1e-3;
+        let valid =
+            [side, front, up].into_iter().all(is_unit) && nose.iter().all(|c| c.is_finite());
+        valid.then_some(PatientFrame { axes: [side, front, up], nose })
+    }
+
     fn local(&self, at: [f64; 3]) -> [f64; 3] {
         let from: [f64; 3] = std::array::from_fn(|a| at[a] - self.nose[a]);
         self.axes.map(|axis| dot64(from, axis))

@@ -38,7 +38,7 @@ impl Case {
             panic!("the phantom is a head")
         };
         let region = head.region(level).unwrap();
-        let edit = region.edit(phantom.rescale, 0..=4095);
+        let edit = region.edit(phantom.rescale, false, 0..=4095);
         assert_eq!(edit.fill, FILL);
         let mut defaced = phantom.slices.clone();
         for (index, samples) in defaced.iter_mut().enumerate() {

@@ -1,0 +1,247 @@
+//! First pass over a series: where the head is, and so what will be removed from each volume.
+
+use super::series::Series;
+use super::{Error, KnownHead};
+use crate::custody::object::{Identified, Object};
+use crate::custody::verify::FaceSeen;
+use crate::deface::{
+    Anatomy, BodyPartHint, Contrast, Finding, Level, Outline, Refusal, Region, Stack, Survey,
+    Volume,
+};
+use crate::dicom::frame;
+use crate::render;
+use crate::standard::Sight;
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Opens an instance of the series.
+pub type Open<'a> = dyn Fn(usize) -> Result<Object<Identified>, frame::Error> + Sync + 'a;
+
+/// What a series shows, after the first pass.
+pub enum Found {
+    /// Proven to show no head.
+    Clear(Series),
+    /// A head.
+    Head(Box<Defacing>),
+}
+
+/// A series, and what will be removed from each of its volumes.
+pub struct Defacing {
+    pub(super) series: Series,
+    /// By volume; `None` where nothing is to be removed.
+    pub(super) regions: Vec<Option<Region>>,
+    anatomy: Arc<Anatomy>,
+    /// The head as the verifier saw it in another series; `None` if it must find it in this one.
+    pub(super) seen: Option<FaceSeen>,
+}
+
+impl Defacing {
+    /// Where the head is.
+    pub(super) fn anatomy(&self) -> &Arc<Anatomy> {
+        &self.anatomy
+    }
+
+    /// How much goes, where least goes.
+    pub fn level(&self) -> Level {
+        let levels = self.regions.iter().flatten().map(Region::level);
+        levels.max().unwrap_or(Level::Strict)
+    }
+}
+
+/// Between series of an examination a head moves by some mm: so much is the region grown.
+pub(super) const MOTION_MM: f32 = 4.0;
+/// A tracer's image is blurred by more than that.
+const TRACER_MM: f32 = 8.0;
+/// Below this the same head isn't in the same place (Dice coefficient of the two outlines).
+const AGREEMENT_MIN: f32 = 0.85;
+
+/// Finds the head in a series by what it shows itself.
+///
+/// # Errors
+/// [`Error`]. A head that is known by another series may still serve: [`carry`].
+pub fn find(
+    series: Series,
+    level: Level,
+    hint: BodyPartHint,
+    open: &Open<'_>,
+) -> Result<Found, (Series, Error)> {
+    match try_find(&series, level, hint, open) {
+        Err(error) => Err((series, error)),
+        Ok((_, None)) => Ok(Found::Clear(series)),
+        Ok((regions, Some(anatomy))) => {
+            Ok(Found::Head(Box::new(Defacing { series, regions, anatomy, seen: None })))
+        }
+    }
+}
+
+type Regions = (Vec<Option<Region>>, Option<Arc<Anatomy>>);
+
+fn try_find(
+    series: &Series,
+    level: Level,
+    hint: BodyPartHint,
+    open: &Open<'_>,
+) -> Result<Regions, Error> {
+    if series.sight == Sight::Tracer {
+        return Err(Error::NeedsHead("a tracer's image shows no skin"));
+    }
+    let mut regions: Vec<Option<Region>> = Vec::new();
+    let mut anatomy = None;
+    for volume in 0..series.volumes() {
+        let earlier = (0..volume).find(|&other| series.are_phases(other, volume));
+        let region = match earlier.map(|other| regions[other].as_ref().map(Region::anatomy)) {
+            // Of the phases of a volume, the first says where the head is, or that there is none.
+            Some(Some(head)) => carried(series, volume, level, &Arc::clone(head), 0.0, None)?,
+            Some(None) => None,
+            None => own(series, volume, level, hint, open)?,
+        };
+        if let (None, Some(region)) = (&anatomy, &region) {
+            anatomy = Some(Arc::clone(region.anatomy()));
+        }
+        regions.push(region);
+    }
+    Ok((regions, anatomy))
+}
+
+fn own(
+    series: &Series,
+    volume: usize,
+    level: Level,
+    hint: BodyPartHint,
+    open: &Open<'_>,
+) -> Result<Option<Region>, Error> {
+    match survey(series, volume, open)?.locate(hint)? {
+        Finding::NoHead(_) => Ok(None),
+        Finding::Head(head) => Ok(Some(head.region(level_in(level, series.contrast(volume)))?)),
+    }
+}
+
+/// Takes the head that another series of the frame of reference has shown.
+///
+/// # Errors
+/// [`Error`]: this series stays inside.
+pub fn carry(
+    series: Series,
+    level: Level,
+    head: &KnownHead,
+    open: &Open<'_>,
+) -> Result<Defacing, Error> {
+    let regions = try_carry(&series, level, head, open)?;
+    let (anatomy, seen) = (Arc::clone(&head.anatomy), Some(head.seen.clone()));
+    Ok(Defacing { series, regions, anatomy, seen })
+}
+
+fn try_carry(
+    series: &Series,
+    level: Level,
+    head: &KnownHead,
+    open: &Open<'_>,
+) -> Result<Vec<Option<Region>>, Error> {
+    let grown_mm = if series.sight == Sight::Tracer { TRACER_MM } else { MOTION_MM };
+    let mut regions: Vec<Option<Region>> = Vec::new();
+    for volume in 0..series.volumes() {
+        let known = (0..volume).any(|other| series.are_phases(other, volume));
+        let seen = if known { None } else { outlined(series, volume, open)? };
+        if let Some((seen, outline)) = &seen {
+            let agreement = head.anatomy.agreement(seen, outline);
+            if agreement.is_some_and(|agreement| !(agreement >= AGREEMENT_MIN)) {
+                return Err(Refusal::Moved { agreement: agreement.unwrap_or(0.0) }.into());
+            }
+        }
+        let air = seen.map(|(volume, outline)| volume.air(&outline));
+        regions.push(carried(series, volume, level, &head.anatomy, grown_mm, air)?);
+    }
+    if regions.iter().all(Option::is_none) {
+        return Err(Error::HeadElsewhere);
+    }
+    Ok(regions)
+}
+
+/// The region of a head in a volume, if it reaches into it.
+fn carried(
+    series: &Series,
+    volume: usize,
+    level: Level,
+    head: &Arc<Anatomy>,
+    grown_mm: f32,
+    air: Option<f32>,
+) -> Result<Option<Region>, Error> {
+    let contrast = series.contrast(volume);
+    let air = air.unwrap_or_else(|| air_of(contrast));
+    let stack = Stack::loose(&series.planes(volume));
+    let level = level_in(level, contrast);
+    let region = Region::carried(head, stack, level, contrast, air, grown_mm)?;
+    let reaches = (0..series.members(volume).len()).any(|slice| region.touches(slice));
+    Ok(reaches.then_some(region))
+}
+
+/// Only in CT bone is told from soft tissue: elsewhere everything goes.
+fn level_in(level: Level, contrast: Contrast) -> Level {
+    if contrast.is_hounsfield() { level } else { Level::Strict }
+}
+
+/// Air where nobody looked: 0, or what is next to it.
+fn air_of(contrast: Contrast) -> f32 {
+    contrast.air().unwrap_or(match contrast {
+        Contrast::Arbitrary { low, high } => 0_f32.clamp(low, high),
+        Contrast::Hounsfield => 0.0,
+    })
+}
+
+/// A volume and its outline, if the frames are a volume of something with a skin.
+fn outlined(
+    series: &Series,
+    volume: usize,
+    open: &Open<'_>,
+) -> Result<Option<(Volume, Outline)>, Error> {
+    if series.sight == Sight::Tracer || Stack::new(&series.planes(volume)).is_err() {
+        return Ok(None);
+    }
+    let volume = survey(series, volume, open)?.volume()?;
+    let outline = Outline::of(&volume);
+    Ok(Some((volume, outline)))
+}
+
+/// Sections of the largest volume of a series that stays inside, with what was found drawn in, as PNG for a
+/// reviewer; `None` if it is no volume that could be drawn.
+pub fn picture(series: &Series, open: &Open<'_>) -> Option<Vec<u8>> {
+    let largest = (0..series.volumes()).max_by_key(|&v| series.members(v).len())?;
+    let sketch = survey(series, largest, open).ok()?.sketch().ok()?;
+    render::found(&sketch).ok()
+}
+
+fn survey(series: &Series, volume: usize, open: &Open<'_>) -> Result<Survey, Error> {
+    let survey = Survey::new(&series.planes(volume), series.contrast(volume))?;
+    each_slice(series, volume, open, |place, slice, samples| {
+        Ok(survey.add(place, &series.slices()[slice].slice(samples)?)?)
+    })?;
+    Ok(survey)
+}
+
+/// Shows the samples of every slice of a volume with its place therein, from any thread; an instance is
+/// opened once.
+pub(super) fn each_slice(
+    series: &Series,
+    volume: usize,
+    open: &Open<'_>,
+    then: impl Fn(usize, usize, &[i32]) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    by_instance(series, volume).into_par_iter().try_for_each(|(instance, members)| {
+        let index = open(instance)?.frame_index()?;
+        members.into_par_iter().try_for_each(|(place, slice)| {
+            let shot = &series.slices()[slice];
+            let (format, frame) = index.frame(shot.facts.frame)?;
+            then(place, slice, &shot.samples(&format, frame.samples()))
+        })
+    })
+}
+
+/// The slices of a volume, those of one instance together: place in the volume, and slice.
+pub(super) fn by_instance(series: &Series, volume: usize) -> Vec<(usize, Vec<(usize, usize)>)> {
+    let mut members: Vec<(usize, usize)> =
+        series.members(volume).iter().copied().enumerate().collect();
+    let instance = |&(_, slice): &(usize, usize)| series.slices()[slice].instance;
+    members.sort_by_key(instance);
+    let groups = members.chunk_by(|a, b| instance(a) == instance(b));
+    groups.map(|group| (instance(&group[0]), group.to_vec())).collect()
+}
