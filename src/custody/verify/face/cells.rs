@@ -54,7 +54,8 @@ impl Lattice {
         {
             cell *= 1.05;
         }
-        if !(cell <= CELL_COARSEST_MM) {
+        let fine = cell <= CELL_COARSEST_MM;
+        if !fine {
             return Err(FaceFault::Coarse { cell_mm: cell as f32 });
         }
         // Half a cell beyond the first voxel's centre: voxels lie amid cells, not on their borders.

@@ -66,7 +66,8 @@ impl Field {
         places: &[SlicePlace],
     ) -> Result<Self, FaceFault> {
         let gap = widest_gap(places, lattice);
-        if !(gap <= GAP_MAX_MM) {
+        let stacked = gap <= GAP_MAX_MM;
+        if !stacked {
             return Err(FaceFault::Stack { gap_mm: gap as f32 });
         }
         let middle = middle_of_change(cells, lattice).ok_or(FaceFault::Nothing)?;

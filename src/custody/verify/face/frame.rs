@@ -1,5 +1,6 @@
 //! The verifier's own head frame: midline, front and up, from the surface before.
 
+use super::FaceFault;
 use super::body::Body;
 use super::brain;
 use super::cells::Levels;
@@ -7,7 +8,6 @@ use super::field::Field;
 use super::mirror::{self, Mirror};
 use super::search::{self, Sighting};
 use super::space::{Vector, along, cross, dot, minus, unit};
-use super::{FaceFault, Scale};
 
 /// A head is its own mirror image up to this.
 const MIRROR_ERROR_MAX: f32 = 0.22;
@@ -58,8 +58,7 @@ impl HeadFrame {
         field: &Field,
         body: &Body,
         removed: &[bool],
-        scale: Scale,
-        levels: &Levels,
+        bone: Option<&Levels>,
     ) -> Result<Self, FaceFault> {
         let gone = mean(field, (0..field.len()).filter(|&i| removed[i]));
         let plane = mirror::midline(field, body, gone);
@@ -71,62 +70,42 @@ impl HeadFrame {
         let (gone, head) = (mirror::onto(&plane, gone), mirror::onto(&plane, head));
         let hint = unit(minus(gone, head));
         let sightings = search::around(field, &body.surface, &plane, gone);
-        let seen = || sightings.iter().filter(|s| s.has_relief_of_a_face());
-        let best_of = |keep: &dyn Fn(&Sighting) -> bool| {
-            seen().filter(|s| keep(s)).max_by(|a, b| a.likeness.total_cmp(&b.likeness)).copied()
-        };
-        let mut best = best_of(&|_| true);
-        // Part of a face is no match for cut edges elsewhere, but it must be for the other side of the head.
-        if best.is_some_and(|s| s.likeness < SURE) {
-            let near = best_of(&|s| dot(s.front, hint) >= SAME_SIDE);
-            let far = best_of(&|s| dot(s.front, hint) < OTHER_SIDE);
-            let likeness = |s: &Option<Sighting>| s.map_or(0.0, |s| s.likeness);
-            best = if likeness(&near) >= likeness(&far) { near } else { far };
-        }
+        let sightings = Sightings { all: sightings, hint };
+        let best = sightings.best();
         let none =
             FaceFault::NoFace { likeness: best.map_or(0.0, |s| s.likeness), mirror: plane.error };
-        let Some(mut best) = best.filter(|s| s.likeness >= LEAST) else { return Err(none) };
+        let best = best.filter(|s| s.likeness >= LEAST).ok_or(none.clone())?;
         let angle = dot(best.front, hint);
-        if !(angle >= SAME_SIDE && off.abs() <= OFF_MIDLINE_MAX_MM) {
+        let same_side = angle >= SAME_SIDE && off.abs() <= OFF_MIDLINE_MAX_MM;
+        if !same_side {
             let degrees = angle.clamp(-1.0, 1.0).acos().to_degrees();
             return Err(FaceFault::WrongSide { degrees, off_mm: off.abs() });
         }
-        if best.likeness < SURE
-            && let Some(up) = match scale {
-                Scale::Hounsfield => towards_brain(field, body, &plane, &best, hint, levels),
-                Scale::Arbitrary { .. } => {
-                    dome(field, body, &plane, unit(along(best.front, 1.0, hint)))
-                }
-            }
-        {
-            let right = best_of(&|s| dot(s.up, up) > 0.0 && dot(s.front, hint) >= SAME_SIDE);
-            let Some(right) = right else { return Err(none) };
-            best = right;
+        if best.likeness >= SURE {
+            let front = sightings.steady_front(&best, plane.normal);
+            return Ok(HeadFrame::new(field, body, &plane, &best, front));
         }
-        let up = cross(plane.normal, best.front);
-        let sideways = if dot(up, best.up) < 0.0 { -1.0 } else { 1.0 };
-        let front = if best.likeness >= SURE {
-            // The best view is a flat optimum; the middle of the good ones is steady, and a little too high.
-            let good = seen().filter(|s| {
-                let (a, b) = (minus(s.nose, best.nose), dot(s.up, best.up));
-                dot(a, a).sqrt() < SAME_NOSE_MM && b > 0.0 && s.likeness > best.likeness - ALSO_GOOD
-            });
-            let sum = good.fold([0.0; 3], |sum, s| {
-                along(sum, s.likeness - best.likeness + ALSO_GOOD, s.front)
-            });
-            let (middle, above) = (unit(sum), cross(plane.normal, unit(sum)).map(|c| c * sideways));
-            unit(along(middle, -VIEWED_FROM_ABOVE, above))
-        } else {
-            unit(along(best.front, 1.0, hint))
+        let front = unit(along(best.front, 1.0, hint));
+        let top = dome(field, body, &plane, front);
+        let top = top.or_else(|| towards_brain(field, body, &plane, front, bone));
+        let best = match top {
+            Some(up) => sightings.upright(up).ok_or(none)?,
+            None => best,
         };
-        let up = cross(plane.normal, front).map(|c| c * sideways);
+        let front = unit(along(best.front, 1.0, hint));
+        Ok(HeadFrame::new(field, body, &plane, &best, front))
+    }
+
+    /// The frame of a sighting, seen straight from `front`.
+    fn new(field: &Field, body: &Body, plane: &Mirror, seen: &Sighting, front: Vector) -> Self {
+        let up = upwards(plane.normal, front, seen.up);
         let mut head = HeadFrame {
             side: plane.normal,
             front,
             up,
-            nose: best.nose,
+            nose: seen.nose,
             mirror_error: plane.error,
-            likeness: best.likeness,
+            likeness: seen.likeness,
             vertex: None,
         };
         let (above, _) = cuts(field, body, up);
@@ -136,7 +115,7 @@ impl HeadFrame {
         let cut_mm2 = above as f32 * field.cell * field.cell;
         head.vertex = (cut_mm2 <= CAP_MAX_MM2)
             .then(|| high + cut_mm2 / (std::f32::consts::TAU * VERTEX_RADIUS_MM));
-        Ok(head)
+        head
     }
 
     /// Beside, before and above the nose, mm.
@@ -170,21 +149,75 @@ impl HeadFrame {
     }
 }
 
-/// Which way along the midline the brain lies, seen from the face; `None` if bone encloses none.
+/// Upwards in the midline, at right angles to a front, on the side of `about`.
+fn upwards(normal: Vector, front: Vector, about: Vector) -> Vector {
+    let up = cross(normal, front);
+    if dot(up, about) < 0.0 { up.map(|c| -c) } else { up }
+}
+
+/// All views round the midline, and the way from the middle of the head to that of what was removed.
+struct Sightings {
+    all: Vec<Sighting>,
+    hint: Vector,
+}
+
+impl Sightings {
+    fn best_of(&self, keep: impl Fn(&Sighting) -> bool) -> Option<Sighting> {
+        let seen = self.all.iter().filter(|s| s.has_relief_of_a_face() && keep(s));
+        seen.max_by(|a, b| a.likeness.total_cmp(&b.likeness)).copied()
+    }
+
+    /// The face, wherever it is. Part of one is no match for cut edges anywhere, but it must be for all that is
+    /// on the other side of the head.
+    fn best(&self) -> Option<Sighting> {
+        let best = self.best_of(|_| true)?;
+        if best.likeness >= SURE {
+            return Some(best);
+        }
+        let near = self.best_of(|s| dot(s.front, self.hint) >= SAME_SIDE);
+        let far = self.best_of(|s| dot(s.front, self.hint) < OTHER_SIDE);
+        match (near, far) {
+            (Some(near), Some(far)) if near.likeness < far.likeness => Some(far),
+            (None, far) => far,
+            (near, _) => near,
+        }
+    }
+
+    /// The best of those near what was removed that are this way up.
+    fn upright(&self, up: Vector) -> Option<Sighting> {
+        self.best_of(|s| dot(s.up, up) > 0.0 && dot(s.front, self.hint) >= SAME_SIDE)
+    }
+
+    /// The best view is a flat optimum; the middle of the good ones is steady, and a little too high.
+    fn steady_front(&self, best: &Sighting, normal: Vector) -> Vector {
+        let good = self.all.iter().filter(|s| {
+            let apart = minus(s.nose, best.nose);
+            s.has_relief_of_a_face()
+                && dot(apart, apart).sqrt() < SAME_NOSE_MM
+                && dot(s.up, best.up) > 0.0
+                && s.likeness > best.likeness - ALSO_GOOD
+        });
+        let weighed = |s: &Sighting| s.likeness - best.likeness + ALSO_GOOD;
+        let middle = unit(good.fold([0.0; 3], |sum, s| along(sum, weighed(s), s.front)));
+        unit(along(middle, -VIEWED_FROM_ABOVE, upwards(normal, middle, best.up)))
+    }
+}
+
+/// Which way along the midline the brain lies, in CT; `None` if bone encloses none.
 fn towards_brain(
     field: &Field,
     body: &Body,
     plane: &Mirror,
-    best: &Sighting,
-    hint: Vector,
-    levels: &Levels,
+    front: Vector,
+    levels: Option<&Levels>,
 ) -> Option<Vector> {
+    let levels = levels?;
     let deep = brain::enclosed(field, body, levels);
     let cells = || (0..field.len()).filter(|&i| deep[i]);
     if cells().count() < BRAIN_CELLS_MIN {
         return None;
     }
-    let up = cross(plane.normal, unit(along(best.front, 1.0, hint)));
+    let up = cross(plane.normal, front);
     let middle = mean(field, cells());
     let body_middle = mean(field, (0..field.len()).filter(|&i| body.before[i]));
     let sign = if dot(minus(middle, body_middle), up) < 0.0 { -1.0 } else { 1.0 };

@@ -185,7 +185,8 @@ impl FaceAudit {
         if self.places.len() < SLICES_MIN {
             return Err(FaceFault::Slices { slices: self.places.len() });
         }
-        if !(self.lattice.cell <= cells::CELL_MAX_MM) {
+        let fine = self.lattice.cell <= cells::CELL_MAX_MM;
+        if !fine {
             return Err(FaceFault::Coarse { cell_mm: self.lattice.cell as f32 });
         }
         let (cells, counts) = self.take()?;
@@ -195,7 +196,8 @@ impl FaceAudit {
         series::require_one_dark_fill(&counts, self.scale, &self.levels, body.level)?;
         series::require_no_slice_left_out(&counts, &self.places, body.level)?;
         let removed = body.removed();
-        let head = HeadFrame::find(&field, &body, &removed, self.scale, &self.levels)?;
+        let bone = (self.scale == Scale::Hounsfield).then_some(&self.levels);
+        let head = HeadFrame::find(&field, &body, &removed, bone)?;
         let findings = Findings::measure(&field, &body, &head, &removed, self.scale, &self.levels);
         findings.require_faceless(self.bones_kept)?;
         let frame = PatientFrame::of(&field, &head);

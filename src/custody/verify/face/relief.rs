@@ -30,14 +30,9 @@ pub(super) fn flatten<const N: usize>(
             }
         }
     }
-    for i in 0..count {
-        for j in i + 1..count {
-            matrix[i][j] = matrix[j][i];
-        }
-    }
     for (map, right) in maps.iter_mut().zip(right) {
         let mut system: [[f64; ALL + 1]; ALL] = std::array::from_fn(|i| {
-            std::array::from_fn(|j| if j < ALL { matrix[i][j] } else { 0.0 })
+            std::array::from_fn(|j| if j < ALL { matrix[i.max(j)][i.min(j)] } else { 0.0 })
         });
         for i in 0..count {
             system[i][count] = right[i];

@@ -30,7 +30,8 @@ pub(super) fn require_one_dark_fill(
     let mut fills =
         counts.iter().enumerate().filter_map(|(slice, count)| count.fill.map(|f| (slice, f)));
     let Some((first, (level, step))) = fills.next() else { return Ok(()) };
-    if !(level <= darkest_allowed) {
+    let dark = level <= darkest_allowed;
+    if !dark {
         return Err(FaceFault::Fill { slice: first });
     }
     let differs = fills.find(|(_, (other, other_step))| {

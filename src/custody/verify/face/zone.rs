@@ -82,7 +82,8 @@ pub(super) fn require_empty(
         brain += usize::from(in_brain && field.changed[index] > 0.0);
     }
     let share = left as f32 / tissue.max(1) as f32;
-    if !(share <= LEFT_MAX) {
+    let empty = share <= LEFT_MAX;
+    if !empty {
         return Err(FaceFault::ZoneNotEmpty { share });
     }
     if brain > 0 {
