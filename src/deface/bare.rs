@@ -59,3 +59,72 @@ pub(super) fn prove(volume: &Volume) -> Option<Absence> {
         && outside <= OUTSIDE_MAX;
     is_brain.then_some(Absence::BareBrain { surface, outside })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deface::Contrast;
+    use crate::deface::grid::{Lattice, Point};
+
+    /// A volume of a 3 mm grid whose values are a function of MNI mm, drawn at nine tenths of its size.
+    fn volume(value: impl Fn(Point) -> f32 + Sync) -> Volume {
+        const SIZE: f32 = 0.9;
+        let corners = [[-100.0, -130.0, -110.0], [100.0, 120.0, 110.0]];
+        let lattice = Lattice::enclosing(corners, 3.0);
+        Volume {
+            value: Grid::from_fn(lattice, |i| {
+                value(lattice.point(lattice.node(i)).map(|c| c / SIZE))
+            }),
+            inside: Grid::from_fn(lattice, |_| true),
+            contrast: Contrast::Arbitrary { low: 0.0, high: 1000.0 },
+        }
+    }
+
+    fn brain(at: Point) -> f32 {
+        // As a brain lies in its endocranium, 2 mm off.
+        if TEMPLATE.endocranium.distance.sample(at) < -2.0 { 500.0 } else { 0.0 }
+    }
+
+    #[test]
+    fn a_brain_alone_is_bare() {
+        let found = prove(&volume(brain));
+        assert!(
+            matches!(found, Some(Absence::BareBrain { outside, .. }) if outside < 0.001),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_head_is_not_bare_even_if_its_face_is_dim() {
+        let skin = |at: Point| TEMPLATE.skin.distance.sample(at) < 0.0;
+        let whole = volume(|at| {
+            if brain(at) > 0.0 {
+                500.0
+            } else if skin(at) {
+                400.0
+            } else {
+                0.0
+            }
+        });
+        assert_eq!(prove(&whole), None);
+        // Attenuated to a thousandth: no tissue, but there.
+        let dim = volume(|at| {
+            if brain(at) > 0.0 {
+                500.0
+            } else if skin(at) {
+                0.4
+            } else {
+                0.0
+            }
+        });
+        assert_eq!(prove(&dim), None);
+    }
+
+    #[test]
+    fn a_slab_or_half_of_a_brain_proves_nothing() {
+        let half = volume(|at| if at[2] > 5.0 { brain(at) } else { 0.0 });
+        assert_eq!(prove(&half), None);
+        let noisy = volume(|at| brain(at).max(1.0 + (at[0] * 7.0).sin()));
+        assert_eq!(prove(&noisy), None, "nothing was cut out");
+    }
+}

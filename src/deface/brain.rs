@@ -344,3 +344,43 @@ fn median(values: &mut [f32]) -> Option<f32> {
     let middle = values.len() / 2;
     Some(*values.select_nth_unstable_by(middle, f32::total_cmp).1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A profile of the usual length: the values from the inner end on, the last one repeated.
+    fn profile_of(values: &[f32]) -> Vec<f32> {
+        let last = values.last().copied().unwrap_or(0.0);
+        (0..PROFILE_MM.count()).map(|n| values.get(n).copied().unwrap_or(last)).collect()
+    }
+
+    #[test]
+    fn a_thin_skull_is_a_valley_between_brain_and_scalp() {
+        // Brain to -2 mm, then bone that a thick slice brightens to 0.6, then fat.
+        let thick = profile_of(&[
+            1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.9, 0.75, 0.65, 0.6, 0.7, 0.9, 1.2, 1.4, 1.5,
+            1.2, 0.6,
+        ]);
+        assert_eq!(skull(&thick, 1.0), Some(1.0));
+        assert_eq!(skull(&profile_of(&[1.0, 0.9, 0.5, 0.1]), 1.0), None, "no scalp, no valley");
+        assert_eq!(skull(&profile_of(&[1.0, 1.0, 1.5, 1.6]), 1.0), None, "fat on brain, no bone");
+    }
+
+    #[test]
+    fn of_two_valleys_the_outer_one_is_the_skull() {
+        // A sulcus at -5 mm, a gyrus, then bone at 3 mm under fat.
+        let mut values = vec![1.0, 1.0, 1.0, 0.9, 0.6, 0.5, 0.7, 0.9, 1.0, 1.0, 1.0, 0.8, 0.5, 0.3];
+        values.extend([0.6, 1.0, 1.4, 1.5]);
+        assert_eq!(skull(&profile_of(&values), 1.0), Some(3.0));
+        // What is as deep as this is no skull: the border stays at the least depth.
+        let deep = [1.0, 1.0, 0.9, 0.6, 0.4, 0.6, 0.9, 1.2, 1.4, 1.5];
+        assert_eq!(skull(&profile_of(&deep), 1.0), Some(VALLEY_FROM_MM as f32));
+    }
+
+    #[test]
+    fn the_border_is_never_inside_the_averages() {
+        assert!(*SHIFT_MM.start() >= 0.0);
+        assert!(shift_max([0.0, 60.0, -20.0]) < shift_max([0.0, 60.0, 20.0]));
+    }
+}
