@@ -97,12 +97,12 @@ pub enum Refusal {
     BonesNotSeen,
     /// The head isn't where another series of the frame of reference has it.
     #[error(
-        "the head lies elsewhere than in the series that shows it best (agreement {agreement:.2}): the patient moved. \
-         Deface it by hand"
+        "{:.1} % of the head stick out of where another series of the same frame of reference shows it: the patient \
+         moved. Deface it by hand", share * 100.0
     )]
     Moved {
-        /// Dice's coefficient of the two outlines.
-        agreement: f32,
+        /// Share of what is seen.
+        share: f32,
     },
     /// The template doesn't fit the head.
     #[error(

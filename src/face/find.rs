@@ -52,8 +52,9 @@ impl Defacing {
 pub(super) const MOTION_MM: f32 = 4.0;
 /// A tracer's image is blurred by more than that.
 const TRACER_MM: f32 = 8.0;
-/// Below this the same head isn't in the same place (Dice coefficient of the two outlines).
-const AGREEMENT_MIN: f32 = 0.85;
+/// More of a head outside of the one that is known, and the patient moved farther than the region is grown. (A head
+/// moved by 10 mm: 0.03; diffusion beside T1 of the same head: under 0.01.)
+const STICKING_OUT_MAX: f32 = 0.02;
 
 /// Finds the head in a series by what it shows itself.
 ///
@@ -143,9 +144,9 @@ fn try_carry(
         let known = (0..volume).any(|other| series.are_phases(other, volume));
         let seen = if known { None } else { outlined(series, volume, open)? };
         if let Some((seen, outline)) = &seen {
-            let agreement = head.anatomy.agreement(seen, outline);
-            if agreement.is_some_and(|agreement| !(agreement >= AGREEMENT_MIN)) {
-                return Err(Refusal::Moved { agreement: agreement.unwrap_or(0.0) }.into());
+            let outside = head.anatomy.sticking_out(seen, outline, grown_mm);
+            if outside.is_some_and(|share| !(share <= STICKING_OUT_MAX)) {
+                return Err(Refusal::Moved { share: outside.unwrap_or(1.0) }.into());
             }
         }
         let air = seen.map(|(volume, outline)| volume.air(&outline));

@@ -199,7 +199,8 @@ impl<'a> Removal<'a> {
         let Examined { evidence, after, verdict } = check.examine()?;
         let sketch = pass.region.and_then(Region::sketch).filter(|_| lock(&self.picture).is_none());
         if let (Some(after), Some(sketch)) = (after, sketch) {
-            let portrait = render::portrait(sketch.anatomy(), sketch.image(), Some(&after));
+            let (anatomy, before) = (sketch.anatomy(), sketch.image());
+            let portrait = render::portrait(anatomy, before, Some(&after), render::THUMBNAIL_SIDE);
             *lock(&self.picture) = portrait.ok();
         }
         verdict?;

@@ -8,9 +8,8 @@
 
 use super::survey::{self, Instance};
 use super::{Failure, Finished, Group, Stage, Withheld};
-use crate::custody::object::{Deidentified, Object, Wanted};
+use crate::custody::object::{Object, Wanted};
 use crate::deface::Level;
-use crate::deface::contours::{self, Contours};
 use crate::deid::FaceStatement;
 use crate::dicom::frame;
 use crate::face::{self, Defacing, Found, Frames, Heads, KnownHead, Removal, Series};
@@ -22,10 +21,7 @@ use rayon::prelude::*;
 use std::sync::PoisonError;
 
 /// A series that may leave, or stays.
-type Decided = Result<Finished, Withheld>;
-
-/// An instance that the verifier passed.
-type Passed = (String, Object<Deidentified>);
+pub(super) type Decided = Result<Finished, Withheld>;
 
 /// What the series itself shows.
 enum Own {
@@ -66,80 +62,6 @@ impl Stage<'_> {
             decided.push(done);
         }
         Ok(decided)
-    }
-
-    /// Cuts the contours of structure sets where the face was removed from the images.
-    pub(super) fn cut_contours(
-        &self,
-        groups: &[Group<'_>],
-        heads: &Heads,
-    ) -> Result<Vec<Decided>, Failure> {
-        groups.iter().map(|group| self.cut_group(group, heads)).collect()
-    }
-
-    fn cut_group(&self, group: &Group<'_>, heads: &Heads) -> Result<Decided, Failure> {
-        let mut clean = Vec::new();
-        let mut points = 0;
-        for instance in &group.members {
-            match self.cut_one(instance, heads)? {
-                Ok((passed, cut)) => {
-                    clean.push(passed);
-                    points += cut;
-                }
-                Err(reason) => return self.stays(group, &reason),
-            }
-        }
-        let face = if points > 0 { removed_to(self.level()) } else { FaceStatement::Silent };
-        let line = face::series_face(self.pseudonym(group), clean.len(), face, None);
-        Ok(Ok(Finished { clean, stay: Vec::new(), face: Some(line) }))
-    }
-
-    fn cut_one(
-        &self,
-        instance: &Instance,
-        heads: &Heads,
-    ) -> Result<Result<(Passed, usize), face::Error>, Failure> {
-        let head = match self.head_of_contours(instance, heads) {
-            Ok(head) => head,
-            Err(reason) => return Ok(Err(reason)),
-        };
-        let removed = |point: [f64; 3]| head.is_some_and(|head| head.removes(point));
-        let mut object = Object::open(instance.source.clone())?;
-        let cut = match object.cut_contours(&removed) {
-            Ok(cut) => cut,
-            Err(reason) => return Ok(Err(reason.into())),
-        };
-        let face = if cut.cut > 0 { removed_to(self.level()) } else { FaceStatement::Silent };
-        let scrubbed = object.scrub(self.grant, &self.engine, face, Wanted::Own);
-        let draft = match scrubbed.and_then(|object| object.draft(&self.draft_path(instance))) {
-            Ok(draft) => draft,
-            Err(pixel::Error::Io(error)) => return Err(Failure::Io(error)),
-            Err(reason) => return Ok(Err(face::Error::NotCleaned(reason))),
-        };
-        // What would leave is what was left, and none of it is in the face.
-        match draft.contours(&removed) {
-            Ok(Contours { cut: 0, left }) if left == cut.left => {}
-            Ok(_) => return Ok(Err(contours::Error::Points.into())),
-            Err(reason) => return Ok(Err(reason.into())),
-        }
-        Ok(Ok((self.verified(instance, draft)?, cut.cut)))
-    }
-
-    /// The head that contours may trace; `None` where it is proven that there is none.
-    fn head_of_contours<'h>(
-        &self,
-        instance: &Instance,
-        heads: &'h Heads,
-    ) -> Result<Option<&'h KnownHead>, face::Error> {
-        let tags = &instance.contours_in;
-        // Also where there are no contours.
-        if tags.iter().all(|&tag| heads.show_none(tag)) {
-            return Ok(None);
-        }
-        match tags.as_slice() {
-            &[tag] => heads.of(Some(tag)).map(Some).ok_or(face::Error::ContoursAlone),
-            _ => Err(face::Error::ContoursAlone),
-        }
     }
 
     fn by_itself(
@@ -204,7 +126,11 @@ impl Stage<'_> {
     }
 
     /// A series that stays leaves no draft.
-    fn stays(&self, group: &Group<'_>, reason: &face::Error) -> Result<Decided, Failure> {
+    pub(super) fn stays(
+        &self,
+        group: &Group<'_>,
+        reason: &face::Error,
+    ) -> Result<Decided, Failure> {
         for instance in &group.members {
             crate::disk::remove(&self.draft_path(instance))?;
             (self.done)();
@@ -279,7 +205,7 @@ impl Stage<'_> {
     }
 
     /// How much of a face goes.
-    fn level(&self) -> Level {
+    pub(super) fn level(&self) -> Level {
         match self.route.profile.faces() {
             Faces::Remove(FaceLevel::KeepFacialBones { .. }) => Level::KeepFacialBones,
             _ => Level::Strict,
@@ -288,7 +214,7 @@ impl Stage<'_> {
 }
 
 /// What is said of a face of which so much was removed.
-fn removed_to(level: Level) -> FaceStatement {
+pub(super) fn removed_to(level: Level) -> FaceStatement {
     match level {
         Level::Strict => FaceStatement::Removed,
         Level::KeepFacialBones => FaceStatement::SoftTissueRemoved,

@@ -3,6 +3,7 @@
 //! The same code serves the gateway and `efface deid`. It writes drafts into a directory that it is
 //! given, and nothing else.
 
+mod contours;
 mod faces;
 pub mod survey;
 

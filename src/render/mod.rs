@@ -24,6 +24,8 @@ pub const SKIN_HU: f32 = -250.0;
 pub const BONE_HU: f32 = 300.0;
 /// Side of a view in a portrait, pixels.
 pub const PORTRAIT_SIDE: u32 = 256;
+/// Pixels along a side of a view that is made of every series: enough to see whether there is a face.
+pub const THUMBNAIL_SIDE: u32 = 112;
 
 const BACKGROUND: u8 = 24;
 
@@ -64,8 +66,8 @@ pub fn sheet(volumes: &[&Volume], level: f32, side: u32) -> GrayImage {
     arranged(volumes.iter().map(row).collect(), side)
 }
 
-/// A head before and after as PNG, for a reviewer who may see it: front, oblique, profile, each of at most
-/// [`PORTRAIT_SIDE`] pixels; first the skin before and after, then in CT the bone before and after.
+/// A head before and after as PNG, for a reviewer who may see it: front, oblique, profile, each of
+/// `side` pixels; first the skin before and after, then in CT the bone before and after.
 ///
 /// With `anatomy` the head is seen from its own front, however it lies in the scanner. Without `after`, of
 /// what was withheld, there are only the rows before. **It shows the patient's face.**
@@ -76,6 +78,7 @@ pub fn portrait(
     anatomy: Option<&Anatomy>,
     before: &Volume,
     after: Option<&Volume>,
+    side: u32,
 ) -> Result<Vec<u8>, image::ImageError> {
     let outline = Outline::of(before);
     let levels = match before.contrast.is_hounsfield() {
@@ -87,14 +90,14 @@ pub fn portrait(
     let views = |level: f32, values: &Grid<f32>| {
         View::ALL.map(|view| {
             let camera = match anatomy {
-                Some(anatomy) => Camera::of_head(anatomy.frame(), values, view, PORTRAIT_SIDE),
-                None => Camera::of_all(values, view, PORTRAIT_SIDE),
+                Some(anatomy) => Camera::of_head(anatomy.frame(), values, view, side),
+                None => Camera::of_all(values, view, side),
             };
             take(&camera, values, level)
         })
     };
     let rows = levels.iter().flat_map(|&level| volumes.iter().map(move |values| (level, values)));
-    png(&arranged(rows.map(|(level, values)| views(level, values)).collect(), PORTRAIT_SIDE))
+    png(&arranged(rows.map(|(level, values)| views(level, values)).collect(), side))
 }
 
 /// What a camera sees.
@@ -169,7 +172,7 @@ mod tests {
         let Ok(Finding::Head(head)) = survey.locate(BodyPartHint::Head) else { panic!() };
         let region = head.region(Level::Strict).unwrap();
         let before = survey.volume().unwrap();
-        let file = portrait(Some(region.anatomy()), &before, Some(&before)).unwrap();
+        let file = portrait(Some(region.anatomy()), &before, Some(&before), PORTRAIT_SIDE).unwrap();
         let picture = image::load_from_memory(&file).unwrap().into_luma8();
         assert_eq!(picture.dimensions(), (3 * PORTRAIT_SIDE, 4 * PORTRAIT_SIDE), "skin and bone");
         // The phantom's head is tilted; seen in its own frame it is as wide to the left as to the right.
@@ -177,7 +180,7 @@ mod tests {
         let left = (0..PORTRAIT_SIDE).find(|&x| seen(x)).unwrap();
         let right = (0..PORTRAIT_SIDE).rev().find(|&x| seen(x)).unwrap();
         assert!(left.abs_diff(PORTRAIT_SIDE - 1 - right) <= 3, "{left} {right}");
-        let withheld = portrait(None, &before, None).unwrap();
+        let withheld = portrait(None, &before, None, PORTRAIT_SIDE).unwrap();
         let picture = image::load_from_memory(&withheld).unwrap();
         assert_eq!(picture.height(), 2 * PORTRAIT_SIDE, "only what was before");
     }

@@ -73,7 +73,8 @@ impl Report {
         if let Some(sketch) = &outcome.sketch {
             let name = if outcome.after.is_some() { "before-after" } else { "before" };
             let after = outcome.after.as_ref();
-            draw(name, render::portrait(sketch.anatomy(), sketch.image(), after)?)?;
+            let (anatomy, before, side) = (sketch.anatomy(), sketch.image(), render::PORTRAIT_SIDE);
+            draw(name, render::portrait(anatomy, before, after, side)?)?;
             if self.explain {
                 draw("found", render::found(sketch)?)?;
             }
