@@ -20,6 +20,8 @@ struct Case {
     phantom: Phantom,
     region: Region,
     defaced: Vec<Vec<i32>>,
+    /// Slice number of the middle of the removed tissue.
+    middle: f64,
 }
 
 static CASE: LazyLock<Case> = LazyLock::new(|| Case::at(Level::Strict));
@@ -44,7 +46,8 @@ impl Case {
         for (index, samples) in defaced.iter_mut().enumerate() {
             region.apply(index, samples, edit).unwrap();
         }
-        Case { phantom, region, defaced }
+        let middle = middle(&phantom.slices, &defaced);
+        Case { phantom, region, defaced, middle }
     }
 
     fn places(&self) -> Vec<SlicePlace> {
@@ -62,13 +65,7 @@ impl Case {
 
     /// Foot to head, mm above the middle of the removed tissue.
     fn height(&self, slice: usize) -> f64 {
-        let weights = self.phantom.slices.iter().zip(&self.defaced).map(|(before, after)| {
-            before.iter().zip(after).map(|(b, a)| f64::from((b - a).max(0))).sum::<f64>()
-        });
-        let (sum, total) = weights.enumerate().fold((0.0, 0.0), |(sum, total), (k, weight)| {
-            (sum + weight * k as f64, total + weight)
-        });
-        SPACING_MM * (slice as f64 - sum / total)
+        SPACING_MM * (slice as f64 - self.middle)
     }
 
     fn verdict(&self, after: &[Vec<i32>]) -> Result<FaceSeen, FaceFault> {
@@ -81,6 +78,17 @@ impl Case {
         let slices = self.phantom.slices.iter().zip(after).enumerate();
         slices.map(|(k, (b, a))| audit.add(k, b, a, 1.0, INTERCEPT, false, FILL)).collect()
     }
+}
+
+/// Slice number of the middle of what became darker.
+fn middle(before: &[Vec<i32>], after: &[Vec<i32>]) -> f64 {
+    let darker = before.iter().zip(after).map(|(before, after)| {
+        before.iter().zip(after).map(|(b, a)| f64::from((b - a).max(0))).sum::<f64>()
+    });
+    let (sum, total) = darker
+        .enumerate()
+        .fold((0.0, 0.0), |(sum, total), (k, weight)| (sum + weight * k as f64, total + weight));
+    sum / total
 }
 
 fn place(plane: &ImagePlane) -> SlicePlace {
