@@ -33,6 +33,9 @@ enum Command {
     /// De-identify files and folders with the same engine
     Deid(deid::DeidArgs),
     /// Remove the face from a CT or MR of the head, and nothing else: NIfTI or DICOM
+    ///
+    /// What it isn't sure of is not written. NOTHING ELSE IS DE-IDENTIFIED: names, numbers, dates and file names stay
+    /// as they are. DICOM files that are to leave the house go through `efface deid` or the gateway.
     Deface(deface::DefaceArgs),
     /// Show the whole way on an embedded study: nothing to install, nothing to configure
     Demo(demo::DemoArgs),

@@ -62,7 +62,7 @@ impl Section {
         Section { middle: [0.0, -8.0, -20.0], right: BACK, down: DOWN },
         Section { middle: [0.0, 62.0, -20.0], right: LEFT, down: DOWN },
         Section { middle: [0.0, -8.0, -42.0], right: LEFT, down: BACK },
-        Section { middle: [0.0, -8.0, -92.0], right: LEFT, down: BACK },
+        Section { middle: [0.0, -8.0, -86.0], right: LEFT, down: BACK },
     ];
     /// From the middle of the volume, mm of the patient.
     const OF_VOLUME: [Section; 4] = [

@@ -18,10 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use volume::NiftiSeries;
 
-/// Removes the face from a CT or MR of the head. What it isn't sure of is not written.
-///
-/// NOTHING ELSE IS DE-IDENTIFIED: names, numbers, dates and file names stay as they are. DICOM files that are to
-/// leave the house go through `efface deid` or the gateway.
+/// What `efface deface` is given; what it is for stands with the command.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct DefaceArgs {
@@ -49,16 +46,16 @@ pub struct DefaceArgs {
     body_part: BodyPart,
 }
 
+/// A paragraph a line: they are wrapped to the terminal.
 const HELP: &str = "\
-The report (--report DIR) holds report.json with the verdict, its reason and the figures by name, and
-before-after.png: the surface of the skin, in CT also of the bone, from the front, obliquely, in profile.
-With --explain also found.png: sections through the head in which yellow is the skin of the average head as it
-was fitted, blue its endocranium, green the brain's border in the image, and red what is removed (but bone, where
-it is to stay).
+The report (--report DIR) holds report.json with the verdict, its reason and the figures by name, and before-after.png: \
+the surface of the skin, in CT also of the bone, from the front, obliquely, in profile. With --explain also found.png: \
+sections through the head in which yellow is the skin of the average head as it was fitted, blue its endocranium, green \
+the brain's border in the image, and red what is removed (but bone, where it is to stay).
 
-DICOM: each series is written whole, under the same file names, or withheld. Pixels are native, headers Explicit
-VR Little Endian in UTF-8. SOP Instance UIDs are new, made by a hash of the old ones; references to the old ones are
-not changed. Image Type says DERIVED. Icons go. Private elements, overlays and other objects of the study (renderings,
+DICOM: each series is written whole, under the same file names, or withheld. Pixels are native, headers Explicit VR \
+Little Endian in UTF-8. SOP Instance UIDs are new, made by a hash of the old ones; references to the old ones are not \
+changed. Image Type says DERIVED. Icons go. Private elements, overlays and other objects of the study (renderings, \
 contours, segmentations) may still show the face.
 
 Exit codes: 0 all written; 1 something was withheld, and not written; 2 not done.
