@@ -56,7 +56,7 @@ impl Volume {
             panic!("a head taken for none")
         };
         let region = head.region(Level::Strict)?;
-        let edit: Edit = region.edit(self.rescale(), 0..=65535);
+        let edit: Edit = region.edit(self.rescale(), false, 0..=65535);
         let check = region.check()?;
         for (index, samples) in self.slices.iter().enumerate() {
             let mut samples = samples.clone();
@@ -106,8 +106,9 @@ fn thick_slices_are_defaced() {
     let region = head.region(Level::Strict).unwrap();
     let check = region.check().unwrap();
     for (index, mut samples) in slices.into_iter().enumerate() {
-        let change =
-            region.apply(index, &mut samples, region.edit(volume.rescale(), 0..=65535)).unwrap();
+        let change = region
+            .apply(index, &mut samples, region.edit(volume.rescale(), false, 0..=65535))
+            .unwrap();
         check.add(&change, &volume.slice(&samples)).unwrap();
     }
     let evidence = check.finish();

@@ -138,7 +138,7 @@ fn points(contour: &InMemDicomObject) -> Result<Vec<[f64; 3]>, Error> {
     let Some(data) = contour.get(tags::CONTOUR_DATA) else { return Ok(Vec::new()) };
     let numbers = numbers_of(data);
     let texts = source_texts(contour)?.len();
-    let readable = numbers.len() % 3 == 0
+    let readable = numbers.len().is_multiple_of(3)
         && numbers.len() == texts
         && numbers.iter().all(|number| number.is_finite());
     if !readable {

@@ -151,7 +151,8 @@ impl Rest<'_> {
         let origin = self.numbers()?;
         let [spacing] = self.numbers()?;
         let nodes = size.iter().try_fold(1_usize, |all, &n| all.checked_mul(n))?;
-        if size.iter().any(|&n| n < 2) || nodes > NODES_MAX || !(spacing > 0.0) {
+        let is_grid = size.iter().all(|&n| n >= 2) && nodes <= NODES_MAX && spacing > 0.0;
+        if !is_grid {
             return None;
         }
         let (values, rest) = self.0.split_at_checked(4 * nodes)?;

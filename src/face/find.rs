@@ -20,7 +20,7 @@ pub type Open<'a> = dyn Fn(usize) -> Result<Object<Identified>, frame::Error> + 
 /// What a series shows, after the first pass.
 pub enum Found {
     /// Proven to show no head.
-    Clear(Series),
+    Clear,
     /// A head.
     Head(Box<Defacing>),
 }
@@ -65,11 +65,10 @@ pub fn find(
     level: Level,
     hint: BodyPartHint,
     open: &Open<'_>,
-) -> Result<Found, (Series, Error)> {
-    match try_find(&series, level, hint, open) {
-        Err(error) => Err((series, error)),
-        Ok((_, None)) => Ok(Found::Clear(series)),
-        Ok((regions, Some(anatomy))) => {
+) -> Result<Found, Error> {
+    match try_find(&series, level, hint, open)? {
+        (_, None) => Ok(Found::Clear),
+        (regions, Some(anatomy)) => {
             Ok(Found::Head(Box::new(Defacing { series, regions, anatomy, seen: None })))
         }
     }
@@ -89,11 +88,12 @@ fn try_find(
     let mut regions: Vec<Option<Region>> = Vec::new();
     let mut anatomy = None;
     for volume in 0..series.volumes() {
-        let earlier = (0..volume).find(|&other| series.are_phases(other, volume));
-        let region = match earlier.map(|other| regions[other].as_ref().map(Region::anatomy)) {
-            // Of the phases of a volume, the first says where the head is, or that there is none.
-            Some(Some(head)) => carried(series, volume, level, &Arc::clone(head), 0.0, None)?,
-            Some(None) => None,
+        let phases = (0..volume).filter(|&other| series.are_phases(other, volume));
+        let earlier = phases.filter_map(|other| regions[other].as_ref()).next();
+        let region = match earlier.map(|region| Arc::clone(region.anatomy())) {
+            // Of the phases of a volume, the first that shows the head says where it is. That one shows none
+            // says nothing of the others: a difference of images has no skin.
+            Some(head) => carried(series, volume, level, &head, 0.0, None)?,
             None => own(series, volume, level, hint, open)?,
         };
         if let (None, Some(region)) = (&anatomy, &region) {
@@ -145,7 +145,9 @@ fn try_carry(
         let seen = if known { None } else { outlined(series, volume, open)? };
         if let Some((seen, outline)) = &seen {
             let outside = head.anatomy.sticking_out(seen, outline, grown_mm);
-            if outside.is_some_and(|share| !(share <= STICKING_OUT_MAX)) {
+            // Stated as what must hold, so that a NaN is refused.
+            let in_place = outside.is_none_or(|share| share <= STICKING_OUT_MAX);
+            if !in_place {
                 return Err(Refusal::Moved { share: outside.unwrap_or(1.0) }.into());
             }
         }
@@ -227,22 +229,31 @@ pub(super) fn each_slice(
     open: &Open<'_>,
     then: impl Fn(usize, usize, &[i32]) -> Result<(), Error> + Sync,
 ) -> Result<(), Error> {
-    by_instance(series, volume).into_par_iter().try_for_each(|(instance, members)| {
+    by_instance(series, volume).into_par_iter().try_for_each(|(instance, frames)| {
         let index = open(instance)?.frame_index()?;
-        members.into_par_iter().try_for_each(|(place, slice)| {
-            let shot = &series.slices()[slice];
-            let (format, frame) = index.frame(shot.facts.frame)?;
-            then(place, slice, &shot.samples(&format, frame.samples()))
+        frames.into_par_iter().try_for_each(|members| {
+            let frame = series.slices()[members[0].1].facts.frame;
+            let (format, frame) = index.frame(frame)?;
+            let whole = frame.samples();
+            members.into_iter().try_for_each(|(place, slice)| {
+                then(place, slice, &series.slices()[slice].samples(&format, &whole))
+            })
         })
     })
 }
 
-/// The slices of a volume, those of one instance together: place in the volume, and slice.
-pub(super) fn by_instance(series: &Series, volume: usize) -> Vec<(usize, Vec<(usize, usize)>)> {
-    let mut members: Vec<(usize, usize)> =
-        series.members(volume).iter().copied().enumerate().collect();
-    let instance = |&(_, slice): &(usize, usize)| series.slices()[slice].instance;
-    members.sort_by_key(instance);
-    let groups = members.chunk_by(|a, b| instance(a) == instance(b));
-    groups.map(|group| (instance(&group[0]), group.to_vec())).collect()
+/// Slices of a volume that one frame holds: place in the volume, and slice. Only mosaics have several.
+pub(super) type OfFrame = Vec<(usize, usize)>;
+
+/// The slices of a volume by instance and frame.
+pub(super) fn by_instance(series: &Series, volume: usize) -> Vec<(usize, Vec<OfFrame>)> {
+    let mut members: OfFrame = series.members(volume).iter().copied().enumerate().collect();
+    let shot = |&(_, slice): &(usize, usize)| &series.slices()[slice];
+    members.sort_by_key(|member| (shot(member).instance, shot(member).facts.frame));
+    let instances = members.chunk_by(|a, b| shot(a).instance == shot(b).instance);
+    let frames = |group: &[(usize, usize)]| -> Vec<OfFrame> {
+        let frames = group.chunk_by(|a, b| shot(a).facts.frame == shot(b).facts.frame);
+        frames.map(<[_]>::to_vec).collect()
+    };
+    instances.map(|group| (shot(&group[0]).instance, frames(group))).collect()
 }

@@ -4,7 +4,7 @@ use super::find::{Defacing, Open, by_instance};
 use super::{Error, KnownHead};
 use crate::custody::object::{Drafted, FrameIndex, Object, Stop};
 use crate::custody::verify::{FaceAudit, FaceSeen, InstanceClaim, Scale, SliceAudit, SlicePlace};
-use crate::deface::{Contrast, Evidence, Examined, Level, Refusal, Region, SliceChange};
+use crate::deface::{Check, Contrast, Evidence, Examined, Level, Refusal, Region, SliceChange};
 use crate::dicom::facts::FrameFacts;
 use crate::dicom::frame::Frame;
 use crate::dicom::mosaic::Tile;
@@ -102,7 +102,7 @@ impl<'a> Removal<'a> {
             let Some(region) = &self.defacing.regions[volume] else { continue };
             let shot = &series.slices()[slice];
             let edit = region.edit(shot.rescale()?, shot.facts.inverted, low..=high);
-            let mut samples = shot.samples(&format, frame.samples());
+            let mut samples = shot.samples(&format, &frame.samples()).into_owned();
             let change = region.apply(place, &mut samples, edit)?;
             match &shot.facts.tile {
                 None => frame.replace(&samples),
@@ -171,28 +171,20 @@ impl<'a> Removal<'a> {
     fn confirm_volume(&self, pass: &Pass<'_>) -> Result<Option<Evidence>, Error> {
         let series = &self.defacing.series;
         let check = pass.region.map(Region::check).transpose()?;
-        by_instance(series, pass.volume).into_par_iter().try_for_each(|(instance, members)| {
+        by_instance(series, pass.volume).into_par_iter().try_for_each(|(instance, frames)| {
             let index = (pass.open)(instance)?.frame_index()?;
             let draft = pass.drafts.get(instance);
             let draft = draft.ok_or(Refusal::SliceBookkeeping { slice: instance })?;
-            members.into_par_iter().try_for_each(|(place, slice)| -> Result<(), Error> {
-                let shot = &series.slices()[slice];
-                let (format, before) = index.frame(shot.facts.frame)?;
-                let before = shot.samples(&format, before.samples());
-                let after = shot.samples(&format, draft.samples_at(shot.facts.frame)?);
-                let change = lock(&self.changes)[slice].clone();
-                let claim = match (&check, pass.audit, &change) {
-                    (Some(check), Some(audit), Some(change)) => {
-                        check.add(change, &shot.slice(&after)?)?;
-                        let FrameFacts { slope, intercept, inverted, .. } = shot.facts;
-                        let fill = change.edit.fill;
-                        audit.add(place, &before, &after, slope, intercept, inverted, fill)?;
-                        InstanceClaim { removed: change.removed as u64, fill }
-                    }
-                    (None, None, None) => InstanceClaim { removed: 0, fill: 0 },
-                    _ => return Err(Refusal::SliceBookkeeping { slice }.into()),
-                };
-                Ok(lock(pass.counts).add(&slice.to_string(), &before, &after, Some(claim))?)
+            frames.into_par_iter().try_for_each(|members| -> Result<(), Error> {
+                let frame = series.slices()[members[0].1].facts.frame;
+                let (format, before) = index.frame(frame)?;
+                let (before, after) = (before.samples(), draft.samples_at(frame)?);
+                members.into_iter().try_for_each(|(place, slice)| {
+                    let shot = &series.slices()[slice];
+                    let (before, after) =
+                        (shot.samples(&format, &before), shot.samples(&format, &after));
+                    self.confirm_slice(pass, check.as_ref(), place, slice, &before, &after)
+                })
             })
         })?;
         let Some(check) = check else { return Ok(None) };
@@ -205,6 +197,31 @@ impl<'a> Removal<'a> {
         }
         verdict?;
         Ok(Some(evidence))
+    }
+
+    fn confirm_slice(
+        &self,
+        pass: &Pass<'_>,
+        check: Option<&Check<'_>>,
+        place: usize,
+        slice: usize,
+        before: &[i32],
+        after: &[i32],
+    ) -> Result<(), Error> {
+        let shot = &self.defacing.series.slices()[slice];
+        let change = lock(&self.changes)[slice].clone();
+        let claim = match (check, pass.audit, &change) {
+            (Some(check), Some(audit), Some(change)) => {
+                check.add(change, &shot.slice(after)?)?;
+                let FrameFacts { slope, intercept, inverted, .. } = shot.facts;
+                let fill = change.edit.fill;
+                audit.add(place, before, after, slope, intercept, inverted, fill)?;
+                InstanceClaim { removed: change.removed as u64, fill }
+            }
+            (None, None, None) => InstanceClaim { removed: 0, fill: 0 },
+            _ => return Err(Refusal::SliceBookkeeping { slice }.into()),
+        };
+        Ok(lock(pass.counts).add(&slice.to_string(), before, after, Some(claim))?)
     }
 
     /// The head before and after as PNG, for a reviewer inside; also if the check failed. Made by

@@ -8,6 +8,7 @@ use crate::dicom::frame::FrameFormat;
 use crate::dicom::plane::ImagePlane;
 use crate::dicom::volumes::volumes;
 use crate::standard::Sight;
+use std::borrow::Cow;
 
 /// The frames of an instance.
 #[derive(Clone, Debug)]
@@ -56,8 +57,8 @@ impl Shot {
     }
 
     /// Its samples, of those of the frame that holds it.
-    pub fn samples(&self, format: &FrameFormat, frame: Vec<i32>) -> Vec<i32> {
-        let Some(tile) = self.facts.tile else { return frame };
+    pub fn samples<'a>(&self, format: &FrameFormat, frame: &'a [i32]) -> Cow<'a, [i32]> {
+        let Some(tile) = self.facts.tile else { return Cow::Borrowed(frame) };
         let rows = frame.chunks_exact(usize::from(format.columns)).skip(tile.top).take(tile.rows);
         rows.flat_map(|row| &row[tile.left..tile.left + tile.columns]).copied().collect()
     }

@@ -72,12 +72,11 @@ impl Stage<'_> {
         heads: &mut Heads,
     ) -> Result<Own, Failure> {
         let hint = survey::body_part(&group.members);
-        let found = series.and_then(|series| {
-            face::find(series, self.level(), hint, &|n| open(group, n)).map_err(|(_, error)| error)
-        });
+        let found =
+            series.and_then(|series| face::find(series, self.level(), hint, &|n| open(group, n)));
         let defacing = match found {
             Err(reason) => return Ok(Own::Unsure(reason)),
-            Ok(Found::Clear(_)) => return Ok(Own::Clear),
+            Ok(Found::Clear) => return Ok(Own::Clear),
             Ok(Found::Head(defacing)) => defacing,
         };
         Ok(match self.deface(group, &defacing)? {

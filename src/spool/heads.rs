@@ -74,7 +74,7 @@ mod tests {
         write(&spool, "s", &[7; 32], b"a head").unwrap();
         write(&spool, "s", &[8; 32], b"another").unwrap();
         let broken = spool.dir(Place::Heads).join("s").join(HEXLOWER.encode(&[8; 32]));
-        std::fs::write(&broken, b"something else, longer than a digest of 32 bytes").unwrap();
+        disk::write_whole(&broken, b"something else, longer than a digest of 32 bytes").unwrap();
         assert_eq!(read(&spool, "s").unwrap(), [([7; 32], b"a head".to_vec())]);
         disk::make_dir(&spool.dir(Place::Delivered).join("s-12345678")).unwrap();
         forget(&spool, "s").unwrap();

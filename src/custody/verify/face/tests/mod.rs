@@ -75,8 +75,8 @@ impl Case {
     }
 
     fn add_all(&self, audit: &FaceAudit, after: &[Vec<i32>]) -> Result<(), FaceFault> {
-        let slices = self.phantom.slices.iter().zip(after).enumerate();
-        slices.map(|(k, (b, a))| audit.add(k, b, a, 1.0, INTERCEPT, false, FILL)).collect()
+        let mut slices = self.phantom.slices.iter().zip(after).enumerate();
+        slices.try_for_each(|(k, (b, a))| audit.add(k, b, a, 1.0, INTERCEPT, false, FILL))
     }
 }
 
