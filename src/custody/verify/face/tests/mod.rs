@@ -127,8 +127,8 @@ fn an_output_that_shows_a_face_is_refused() {
             let columns = c.phantom.planes[0].columns();
             c.restored(move |_, i| i % columns < columns / 2)
         }),
-        ("a peel of 8 mm", |c| peel(c, 8.0)),
-        ("a peel of 14 mm", |c| peel(c, 14.0)),
+        ("a peel of 12 mm", |c| peel(c, 12.0)),
+        ("a peel of 16 mm", |c| peel(c, 16.0)),
     ];
     for (name, cheat) in cheats {
         let verdict = case.verdict(&cheat(case));
