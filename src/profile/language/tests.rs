@@ -226,7 +226,7 @@ fn facial_bones_stay_for_a_reason_and_never_under_the_option() {
             "p.yaml:5:",
             "both cleaned and left",
         ),
-        (bones.replace("because", "why"), "p.yaml:4:", "why"),
+        (bones.replace("because", "why"), "line 4", "why"),
     ] {
         let said = mistakes(&text);
         assert!(said.contains(place) && said.contains(wanted), "{text}: {said}");
