@@ -78,20 +78,11 @@ fn check(case: &Case, region: &Region, slices: &[Vec<i32>], changes: &[SliceChan
 
 /// The verifier's look, which is told nothing but where the slices lie.
 fn verify(case: &Case, slices: &[Vec<i32>], changes: &[SliceChange]) {
-    let place = |plane: &ImagePlane| SlicePlace {
-        origin: plane.origin(),
-        row: plane.row(),
-        column: plane.column(),
-        between_rows: plane.spacing().between_rows,
-        between_columns: plane.spacing().between_columns,
-        rows: plane.rows(),
-        columns: plane.columns(),
-    };
     let scale = match case.contrast {
         Contrast::Hounsfield => Scale::Hounsfield,
         Contrast::Arbitrary { low, high } => Scale::Arbitrary { low, high },
     };
-    let places = case.head.planes.iter().map(place).collect();
+    let places = case.head.planes.iter().map(SlicePlace::from).collect();
     let audit = FaceAudit::new(places, scale).expect("one volume");
     let (slope, intercept) = (1.0, f64::from(case.head.rescale.real(0)));
     case.head.slices.par_iter().zip(slices).zip(changes).for_each(|((before, after), change)| {

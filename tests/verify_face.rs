@@ -75,19 +75,7 @@ impl Head {
             fills.push(nifti.fill(k, (0..marked.len()).filter(|&i| marked[i] == -1), air));
             after.push(nifti.levels(k));
         }
-        let places = nifti
-            .planes()
-            .iter()
-            .map(|plane| SlicePlace {
-                origin: plane.origin(),
-                row: plane.row(),
-                column: plane.column(),
-                between_rows: plane.spacing().between_rows,
-                between_columns: plane.spacing().between_columns,
-                rows: plane.rows(),
-                columns: plane.columns(),
-            })
-            .collect();
+        let places = nifti.planes().iter().map(SlicePlace::from).collect();
         Some(Head { places, scale, slope, intercept, before, after, fills })
     }
 

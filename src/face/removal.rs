@@ -150,20 +150,12 @@ impl<'a> Removal<'a> {
     /// The verifier's look at a volume. It is told where the slices lie, and whether bone may stay.
     fn audit(&self, volume: usize, region: &Region) -> Result<FaceAudit, Error> {
         let series = &self.defacing.series;
-        let places = series.planes(volume).into_iter().map(|plane| SlicePlace {
-            origin: plane.origin(),
-            row: plane.row(),
-            column: plane.column(),
-            between_rows: plane.spacing().between_rows,
-            between_columns: plane.spacing().between_columns,
-            rows: plane.rows(),
-            columns: plane.columns(),
-        });
+        let places = series.planes(volume).iter().map(SlicePlace::from).collect();
         let scale = match series.contrast(volume) {
             Contrast::Hounsfield => Scale::Hounsfield,
             Contrast::Arbitrary { low, high } => Scale::Arbitrary { low, high },
         };
-        let audit = FaceAudit::new(places.collect(), scale)?;
+        let audit = FaceAudit::new(places, scale)?;
         let bones_kept = region.level() == Level::KeepFacialBones;
         Ok(if bones_kept { audit.with_bones_kept() } else { audit })
     }

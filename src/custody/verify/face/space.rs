@@ -1,6 +1,7 @@
 //! Vectors in mm, and the places of slices in the patient.
 
 use super::FaceFault;
+use crate::dicom::plane::ImagePlane;
 
 /// A vector in mm.
 pub(super) type Vector = [f32; 3];
@@ -30,6 +31,20 @@ pub struct SlicePlace {
     pub rows: usize,
     /// Number of columns: samples in a row.
     pub columns: usize,
+}
+
+impl From<&ImagePlane> for SlicePlace {
+    fn from(plane: &ImagePlane) -> Self {
+        SlicePlace {
+            origin: plane.origin(),
+            row: plane.row(),
+            column: plane.column(),
+            between_rows: plane.spacing().between_rows,
+            between_columns: plane.spacing().between_columns,
+            rows: plane.rows(),
+            columns: plane.columns(),
+        }
+    }
 }
 
 impl SlicePlace {

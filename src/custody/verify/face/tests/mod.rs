@@ -51,7 +51,7 @@ impl Case {
     }
 
     fn places(&self) -> Vec<SlicePlace> {
-        self.phantom.planes.iter().map(place).collect()
+        self.phantom.planes.iter().map(SlicePlace::from).collect()
     }
 
     /// The engine's output where `keep` doesn't hold of (slice, sample), the original where it does.
@@ -89,19 +89,6 @@ fn middle(before: &[Vec<i32>], after: &[Vec<i32>]) -> f64 {
         .enumerate()
         .fold((0.0, 0.0), |(sum, total), (k, weight)| (sum + weight * k as f64, total + weight));
     sum / total
-}
-
-fn place(plane: &ImagePlane) -> SlicePlace {
-    let spacing = plane.spacing();
-    SlicePlace {
-        origin: plane.origin(),
-        row: plane.row(),
-        column: plane.column(),
-        between_rows: spacing.between_rows,
-        between_columns: spacing.between_columns,
-        rows: plane.rows(),
-        columns: plane.columns(),
-    }
 }
 
 #[test]
