@@ -63,7 +63,14 @@ fn leaving(text: &str) -> String {
     let about_pixels = [Annex::CleanRecognizableVisualFeatures, Annex::CleanPixelData];
     let names_one = |line: &str| about_pixels.iter().any(|option| line.contains(option.name()));
     let code = |line: &&str| !line.trim_start().starts_with('#') && !line.trim().is_empty();
-    let lines: Vec<&str> = text.lines().filter(code).filter(|line| !names_one(line)).collect();
+    let mut about_faces = false;
+    let says_nothing_of_faces = |line: &&str| {
+        // A key at the margin begins another part of the profile.
+        about_faces = line.starts_with("faces:") || about_faces && line.starts_with(' ');
+        !about_faces
+    };
+    let lines = text.lines().filter(code).filter(|line| !names_one(line));
+    let lines: Vec<&str> = lines.filter(says_nothing_of_faces).collect();
     let is_empty = |at: usize| !lines.get(at + 1).is_some_and(|l| l.trim_start().starts_with('-'));
     let kept = (0..lines.len()).filter(|at| lines[*at].trim_end() != "options:" || !is_empty(*at));
     let kept: Vec<&str> = kept.map(|at| lines[at]).collect();

@@ -300,7 +300,9 @@ fn a_localizer_is_judged_by_the_head_found_elsewhere() {
     let contrast = Contrast::Hounsfield;
     let region = Region::carried(&anatomy, stack, Level::Strict, contrast, -1000.0, 4.0).unwrap();
     let verdict = |defaced: bool| {
-        let audit = FaceAudit::new(planes.iter().map(place).collect(), Scale::Hounsfield).unwrap();
+        let audit =
+            FaceAudit::new(planes.iter().map(SlicePlace::from).collect(), Scale::Hounsfield)
+                .unwrap();
         for (k, before) in scout.slices.iter().enumerate() {
             let mut after = before.clone();
             if defaced {
