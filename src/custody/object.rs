@@ -30,7 +30,6 @@ pub struct Identified {
     dataset: Dataset,
     pixels: Option<PixelSpan>,
     subject: Subject,
-    frames: OnceLock<Result<FrameIndex, frame::Error>>,
 }
 
 /// De-identified by the engine; nobody has checked it.
@@ -122,8 +121,7 @@ impl Object<Identified> {
         let header = source.header(Limits::default())?;
         let dataset = Dataset::parse(&header.bytes)?;
         let subject = Subject::of(&dataset)?;
-        let (pixels, frames) = (header.pixels, OnceLock::new());
-        Ok(Object(Identified { source, dataset, pixels, subject, frames }))
+        Ok(Object(Identified { source, dataset, pixels: header.pixels, subject }))
     }
 
     /// Whom and what it is about.
@@ -159,30 +157,7 @@ impl Object<Identified> {
         self.0.source.transfer_syntax()
     }
 
-    /// Number of frames (PS3.3 C.7.6.6): 1 for a single-frame object.
-    ///
-    /// # Errors
-    /// [`frame::Error`]: such pixels cannot be looked at.
-    pub fn frames(&self) -> Result<usize, frame::Error> {
-        frames_of(&self.0.dataset)
-    }
-
-    /// Decodes frame `n`, from 0 on. Only its own bytes are read; the first call finds where the
-    /// frames are.
-    ///
-    /// # Errors
-    /// [`frame::Error`]: such pixels cannot be looked at.
-    pub fn frame_at(&self, n: usize) -> Result<(FrameFormat, Frame), frame::Error> {
-        let Identified { source, dataset, pixels, frames, .. } = &self.0;
-        frames
-            .get_or_init(|| FrameIndex::of(source, dataset, *pixels))
-            .as_ref()
-            .map_err(|error| *error)?
-            .frame(n)
-    }
-
-    /// Where its frames are, to be kept by those who come back for single frames: they need not
-    /// read the header again.
+    /// Where its frames are: each is read alone, without the header.
     ///
     /// # Errors
     /// [`frame::Error`]: such pixels cannot be looked at.
@@ -212,7 +187,7 @@ impl Object<Identified> {
         face: FaceStatement,
         wanted: Wanted<'a>,
     ) -> Result<Object<Scrubbed<'a>>, pixel::Error> {
-        let Identified { source, dataset, pixels, subject, .. } = self.0;
+        let Identified { source, dataset, pixels, subject } = self.0;
         let text_cleaned = matches!(wanted, Wanted::Blanked(_));
         let pixels = Pixels::plan(&source, &dataset, pixels, wanted)?;
         let said = PixelStatement { face, text_cleaned, changed: pixels.are_others() };
@@ -369,14 +344,14 @@ impl Object<Drafted> {
         contours::count(dataset.object(), removed)
     }
 
-    /// The samples of frame `n` that would leave, read again from the draft, for those who check the
+    /// Frame `n` as it would leave, read again from the draft, for those who check the
     /// face. The first call finds where the frames are.
     ///
     /// # Errors
     /// [`frame::Error`].
-    pub fn samples_at(&self, n: usize) -> Result<Vec<i32>, frame::Error> {
+    pub fn frame_at(&self, n: usize) -> Result<(FrameFormat, Frame), frame::Error> {
         let index = self.0.frames.get_or_init(|| FrameIndex::of_file(&self.0.file)).as_ref();
-        Ok(index.map_err(|error| *error)?.frame(n)?.1.samples())
+        index.map_err(|error| *error)?.frame(n)
     }
 }
 

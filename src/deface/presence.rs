@@ -37,6 +37,18 @@ pub enum BodyPartHint {
     Unknown,
 }
 
+impl BodyPartHint {
+    /// Of what several headers say, the most careful word.
+    pub fn most_careful(all: impl IntoIterator<Item = BodyPartHint>) -> Self {
+        let careful = |hint: &BodyPartHint| match hint {
+            BodyPartHint::Head => 2,
+            BodyPartHint::Unknown => 1,
+            BodyPartHint::Other => 0,
+        };
+        all.into_iter().max_by_key(careful).unwrap_or(BodyPartHint::Other)
+    }
+}
+
 /// The worst fit of a head that was ever right costs 8 mm2, fruit 11: from here on it is none, mm2.
 const NO_HEAD_COST: f32 = 10.0;
 

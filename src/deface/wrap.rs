@@ -41,19 +41,17 @@ pub(super) fn wrapped_ml(
         }
     });
     let mut left = open(&beside, OPENING_MM);
-    let mut most = 0.0f32;
     // Pieces from the largest on; the first that reaches the edge decides.
     loop {
         let piece = largest_component(&left);
         let count = piece.count();
         if count == 0 {
-            return most;
+            return 0.0;
         }
         let reaches = (0..piece.data.len())
             .any(|i| piece.data[i] && depth_in_view.data[i] <= 2.0 * lattice.spacing);
         if reaches {
-            most = count as f32 * lattice.cell_ml();
-            return most;
+            return count as f32 * lattice.cell_ml();
         }
         left = Grid::from_fn(lattice, |i| left.data[i] && !piece.data[i]);
     }

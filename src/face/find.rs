@@ -233,10 +233,9 @@ pub(super) fn each_slice(
         let index = open(instance)?.frame_index()?;
         frames.into_par_iter().try_for_each(|members| {
             let frame = series.slices()[members[0].1].facts.frame;
-            let (format, frame) = index.frame(frame)?;
-            let whole = frame.samples();
+            let (_, frame) = index.frame(frame)?;
             members.into_iter().try_for_each(|(place, slice)| {
-                then(place, slice, &series.slices()[slice].samples(&format, &whole))
+                then(place, slice, &series.slices()[slice].samples(&frame)?)
             })
         })
     })

@@ -102,7 +102,7 @@ impl<'a> Removal<'a> {
             let Some(region) = &self.defacing.regions[volume] else { continue };
             let shot = &series.slices()[slice];
             let edit = region.edit(shot.rescale()?, shot.facts.inverted, low..=high);
-            let mut samples = shot.samples(&format, &frame.samples()).into_owned();
+            let mut samples = shot.samples(&frame)?;
             let change = region.apply(place, &mut samples, edit)?;
             match &shot.facts.tile {
                 None => frame.replace(&samples),
@@ -169,19 +169,19 @@ impl<'a> Removal<'a> {
             let draft = draft.ok_or(Refusal::SliceBookkeeping { slice: instance })?;
             frames.into_par_iter().try_for_each(|members| -> Result<(), Error> {
                 let frame = series.slices()[members[0].1].facts.frame;
-                let (format, before) = index.frame(frame)?;
-                let (before, after) = (before.samples(), draft.samples_at(frame)?);
+                let ((_, before), (_, after)) = (index.frame(frame)?, draft.frame_at(frame)?);
                 members.into_iter().try_for_each(|(place, slice)| {
                     let shot = &series.slices()[slice];
-                    let (before, after) =
-                        (shot.samples(&format, &before), shot.samples(&format, &after));
+                    let (before, after) = (shot.samples(&before)?, shot.samples(&after)?);
                     self.confirm_slice(pass, check.as_ref(), place, slice, &before, &after)
                 })
             })
         })?;
         let Some(check) = check else { return Ok(None) };
         let Examined { evidence, after, verdict } = check.examine()?;
-        let sketch = pass.region.and_then(Region::sketch).filter(|_| lock(&self.picture).is_none());
+        // The first volume of a series is enough to look at.
+        let wanted = pass.region.filter(|_| lock(&self.picture).is_none());
+        let sketch = wanted.and_then(Region::sketch);
         if let (Some(after), Some(sketch)) = (after, sketch) {
             let (anatomy, before) = (sketch.anatomy(), sketch.image());
             let portrait = render::portrait(anatomy, before, Some(&after), render::THUMBNAIL_SIDE);

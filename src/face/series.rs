@@ -4,11 +4,10 @@ use super::Error;
 use crate::deface::{Contrast, Rescale, Slice};
 use crate::dicom::dataset::Dataset;
 use crate::dicom::facts::{FactsError, FrameFacts};
-use crate::dicom::frame::FrameFormat;
+use crate::dicom::frame::{Frame, FrameFormat};
 use crate::dicom::plane::ImagePlane;
 use crate::dicom::volumes::volumes;
 use crate::standard::Sight;
-use std::borrow::Cow;
 
 /// The frames of an instance.
 #[derive(Clone, Debug)]
@@ -56,11 +55,9 @@ impl Shot {
         Ok(Slice { samples, rescale, padding, inverted: *inverted })
     }
 
-    /// Its samples, of those of the frame that holds it.
-    pub fn samples<'a>(&self, format: &FrameFormat, frame: &'a [i32]) -> Cow<'a, [i32]> {
-        let Some(tile) = self.facts.tile else { return Cow::Borrowed(frame) };
-        let rows = frame.chunks_exact(usize::from(format.columns)).skip(tile.top).take(tile.rows);
-        rows.flat_map(|row| &row[tile.left..tile.left + tile.columns]).copied().collect()
+    /// Its samples: the frame's, or a tile's.
+    pub fn samples(&self, frame: &Frame) -> Result<Vec<i32>, Error> {
+        Ok(self.facts.tile.map_or_else(|| Ok(frame.samples()), |tile| frame.tile(&tile))?)
     }
 
     pub fn rescale(&self) -> Result<Rescale, Error> {

@@ -139,14 +139,7 @@ pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<
 
 /// What the header of a series says about the body part: of all members, the most careful word.
 pub fn body_part(members: &[&Instance]) -> BodyPartHint {
-    let any = |hint| members.iter().any(|i| i.body_part == hint);
-    if any(BodyPartHint::Head) {
-        BodyPartHint::Head
-    } else if any(BodyPartHint::Unknown) {
-        BodyPartHint::Unknown
-    } else {
-        BodyPartHint::Other
-    }
+    BodyPartHint::most_careful(members.iter().map(|instance| instance.body_part))
 }
 
 enum Seen {

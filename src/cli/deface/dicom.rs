@@ -157,19 +157,16 @@ fn one_series(
         .collect();
     let sets = volumes(&facts.iter().map(|(_, facts)| *facts).collect::<Vec<_>>());
     let progress = progress(facts.len());
+    let hint = BodyPartHint::most_careful(instances.iter().map(|instance| instance.hint));
     let mut outcomes = Vec::new();
     for set in sets {
         let slices: Vec<_> = set.into_iter().map(|n| facts[n]).collect();
         let count = slices.len();
         let outcome = match Volume::of(&instances, slices, args.level()) {
             Err(why) => Outcome::withheld(why, count),
-            Ok(mut volume) => flow::deface(
-                &mut volume,
-                args.level(),
-                hint(&instances),
-                report.is_some(),
-                &progress,
-            )?,
+            Ok(mut volume) => {
+                flow::deface(&mut volume, args.level(), hint, report.is_some(), &progress)?
+            }
         };
         outcomes.push(outcome);
     }
@@ -197,18 +194,6 @@ fn named(number: usize, instances: &[Instance]) -> String {
     match instances.len() {
         0 | 1 => format!("series {number} ({first})"),
         n => format!("series {number} ({first} and {} more)", n - 1),
-    }
-}
-
-/// A word for head in any instance outweighs everything.
-fn hint(instances: &[Instance]) -> BodyPartHint {
-    let any = |hint| instances.iter().any(|instance| instance.hint == hint);
-    if any(BodyPartHint::Head) {
-        BodyPartHint::Head
-    } else if any(BodyPartHint::Unknown) {
-        BodyPartHint::Unknown
-    } else {
-        BodyPartHint::Other
     }
 }
 

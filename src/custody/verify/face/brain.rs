@@ -2,12 +2,10 @@
 
 use super::Scale;
 use super::body::{self, Body};
-use super::cells::Levels;
+use super::cells::{BONE_HU, Levels};
 use super::field::Field;
 use super::frame::HeadFrame;
 
-/// Bone in cells of CT, HU: thin bone fills part of a cell.
-const BONE_HU: f64 = 150.0;
 /// Brain and its water in CT, HU.
 const BRAIN_HU: (f64, f64) = (-30.0, 110.0);
 /// So many layers of cells from bone and air on, what hangs together in a skull hangs together in the brain...

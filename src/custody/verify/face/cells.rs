@@ -20,6 +20,9 @@ pub(super) const LEVELS: f32 = 65_536.0;
 /// HU that count: metal must not outshine its cell.
 const HU: (f64, f64) = (-1024.0, 3071.0);
 
+/// Bone in cells of CT, HU: thin bone fills part of a cell.
+pub(super) const BONE_HU: f64 = 150.0;
+
 /// Orthogonal axes along rows, columns and normal of a volume's first slice, and the cells on them.
 #[derive(Debug, Clone)]
 pub(super) struct Lattice {

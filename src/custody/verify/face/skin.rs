@@ -1,12 +1,10 @@
 //! Cells of the skin before, and which of them are still there.
 
 use super::body::Body;
-use super::cells::Levels;
+use super::cells::{BONE_HU, Levels};
 use super::field::Field;
 use super::frame::HeadFrame;
 
-/// Bone, where bone may stay, HU of a whole cell.
-const BONE_HU: f64 = 150.0;
 /// Beside the midline, mm: the face without the temples.
 const FACE_SIDE_MM: f32 = 60.0;
 

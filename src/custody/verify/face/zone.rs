@@ -1,7 +1,7 @@
 //! The head frame in the patient, and what must be true of its zones in other volumes.
 
 use super::FaceFault;
-use super::cells::Levels;
+use super::cells::{BONE_HU, Levels};
 use super::field::Field;
 use super::frame::HeadFrame;
 use super::space::dot64;
@@ -13,8 +13,6 @@ const BRAIN: [f64; 3] = [0.0, -112.0, 82.0];
 const BRAIN_RADIUS_MM: f64 = 32.0;
 /// Share of the tissue of the face that may be left: cells at the zone's border.
 const LEFT_MAX: f32 = 0.05;
-/// Bone, where it may stay, HU of a whole cell.
-const BONE_HU: f64 = 150.0;
 
 /// A head in LPS mm.
 #[derive(Debug, Clone, Copy, PartialEq)]
