@@ -347,6 +347,9 @@ impl Needles {
                 .find(|at| std::str::from_utf8(&reading.folded[..*at]).is_ok());
             self.insert(reading.folded[..end.unwrap_or(length)].to_vec(), rule);
         }
+        if let Some(rest) = behind_run(&reading.folded) {
+            self.insert(rest.to_vec(), rule);
+        }
         self.insert(reading.folded, rule);
     }
 
@@ -356,6 +359,18 @@ impl Needles {
             rules.push(rule);
         }
     }
+}
+
+/// What a search of bytes is left with that passes over a run of equal ones: verifiers do, because
+/// blank pixels are such runs.
+fn behind_run(needle: &[u8]) -> Option<&[u8]> {
+    const RUN: usize = 4;
+    const BEGINNING: usize = 8;
+    let blank = |bytes: &[u8]| {
+        bytes[..BEGINNING].windows(RUN).any(|run| run.iter().all(|byte| *byte == run[0]))
+    };
+    let from = (0..needle.len().saturating_sub(BEGINNING)).find(|at| !blank(&needle[*at..]))?;
+    (from > 0 && std::str::from_utf8(&needle[from..]).is_ok()).then(|| &needle[from..])
 }
 
 /// The folded words of a text.
