@@ -9,9 +9,10 @@
     reason = "a test may fail, and say that it was skipped"
 )]
 
+use efface::custody::verify::{FaceAudit, FaceFault, FaceSeen, Scale, SlicePlace};
 use efface::deface::{
-    BodyPartHint, Contrast, Edit, Evidence, Finding, Level, Refusal, Region, Rescale, Slice, Stack,
-    Survey,
+    Absence, BodyPartHint, Contrast, Edit, Evidence, Finding, Level, Refusal, Region, Rescale,
+    Slice, Stack, Survey,
 };
 use efface::dicom::plane::{ImagePlane, PixelSpacing};
 use efface::phantom::Phantom;
@@ -23,6 +24,7 @@ struct Series {
     planes: Vec<ImagePlane>,
     slices: Vec<Vec<i32>>,
     rescales: Vec<Rescale>,
+    contrast: Contrast,
 }
 
 #[derive(Debug, PartialEq)]
@@ -34,7 +36,16 @@ struct Defaced {
 impl Series {
     fn of(phantom: Phantom) -> Self {
         let rescales = vec![phantom.rescale; phantom.planes.len()];
-        Series { planes: phantom.planes, slices: phantom.slices, rescales }
+        let contrast = Contrast::Hounsfield;
+        Series { planes: phantom.planes, slices: phantom.slices, rescales, contrast }
+    }
+
+    /// MR whose values are the lowest of all that can be stored in 16 bits with a sign, as many scanners write them.
+    fn of_few_values(phantom: Phantom) -> Self {
+        let mut series = Series::of(phantom.as_mr());
+        series.slices.iter_mut().flatten().for_each(|stored| *stored /= 6);
+        series.contrast = Contrast::Arbitrary { low: -32768.0, high: 32767.0 };
+        series
     }
 
     fn slice<'a>(&self, index: usize, samples: &'a [i32]) -> Slice<'a> {
@@ -42,7 +53,7 @@ impl Series {
     }
 
     fn locate(&self, hint: BodyPartHint) -> Result<Finding, Refusal> {
-        let survey = Survey::new(&self.planes, Contrast::Hounsfield)?;
+        let survey = Survey::new(&self.planes, self.contrast)?;
         for (index, samples) in self.slices.iter().enumerate() {
             survey.add(index, &self.slice(index, samples))?;
         }
@@ -100,6 +111,42 @@ fn assert_defaced(name: &str, planes: Vec<ImagePlane>) {
     assert!(outcome.is_ok(), "{name}: {:?}", outcome.map(|d| d.evidence));
 }
 
+/// What the verifier says of an output, told nothing of how it was made.
+fn audit(series: &Series, after: &[Vec<i32>], fill: i32) -> Result<FaceSeen, FaceFault> {
+    let Contrast::Arbitrary { low, high } = series.contrast else { panic!("MR") };
+    let places = series.planes.iter().map(SlicePlace::from).collect();
+    let audit = FaceAudit::new(places, Scale::Arbitrary { low, high })?;
+    for (k, (before, after)) in series.slices.iter().zip(after).enumerate() {
+        audit.add(k, before, after, 1.0, 0.0, false, fill)?;
+    }
+    audit.finish()
+}
+
+#[test]
+fn few_of_many_possible_values_are_enough() {
+    // Across the axes of the grid, so that much of it is not in view.
+    let [c, s] = [0.9, (1.0_f64 - 0.81).sqrt()];
+    let tilted = planes([-140.0, -100.0, -210.0], L, [0.0, c, s], [0.0, -2.5 * s, 2.5 * c], 110);
+    for planes in [axial(), tilted] {
+        let series = Series::of_few_values(Phantom::sampled_by(planes));
+        let defaced = series.deface().unwrap().slices;
+        let fill = series.slices.iter().flatten().zip(defaced.iter().flatten());
+        let fill = fill.filter(|(before, after)| before != after).map(|(_, after)| *after);
+        let fill = fill.max().unwrap();
+        audit(&series, &defaced, fill).unwrap();
+
+        let tissue = |k: usize| {
+            let pairs = series.slices[k].iter().zip(&defaced[k]);
+            pairs.filter(|(before, after)| before != after && **before > 50).count()
+        };
+        let worst = (0..defaced.len()).max_by_key(|&k| tissue(k)).unwrap();
+        let mut one_left_out = defaced.clone();
+        one_left_out[worst].clone_from(&series.slices[worst]);
+        let fault = audit(&series, &one_left_out, fill).unwrap_err();
+        assert!(matches!(fault, FaceFault::SliceLeftOut { slice } if slice == worst), "{fault:?}");
+    }
+}
+
 #[test]
 fn defaces_every_orientation() {
     assert_defaced("axial, head first", axial());
@@ -153,6 +200,7 @@ fn order_and_threads_make_no_difference() {
         planes: series.planes.iter().rev().copied().collect(),
         slices: series.slices.iter().rev().cloned().collect(),
         rescales: series.rescales.iter().rev().copied().collect(),
+        ..series.clone()
     };
     let mut other = threads(2, &backwards);
     other.slices.reverse();
@@ -303,11 +351,20 @@ fn heads_partly_in_view_are_defaced_or_refused_never_passed_as_no_head() {
     }
 }
 
-/// An elliptic body 360 x 240 mm with a spine, arms down.
+/// Half width and half depth of bodies, mm.
+const WIDE: [f64; 2] = [180.0, 120.0];
+/// As large as a head with both arms beside it, but wider than a head.
+const SLIM: [f64; 2] = [130.0, 90.0];
+
 fn torso() -> Series {
+    torso_of(WIDE)
+}
+
+/// An elliptic body with a spine, arms down.
+fn torso_of([across, deep]: [f64; 2]) -> Series {
     let planes = planes([-140.0 * 1.4, -140.0, 0.0], L, P, [0.0, 0.0, 5.0], 40);
     let hu = |x: f64, y: f64| {
-        let body = (x / 180.0).powi(2) + (y / 120.0).powi(2) < 1.0;
+        let body = (x / across).powi(2) + (y / deep).powi(2) < 1.0;
         let spine = x.abs() < 20.0 && (y - 70.0).abs() < 20.0;
         if spine {
             400
@@ -330,14 +387,18 @@ fn torso() -> Series {
     };
     let slices = planes.iter().map(slice).collect();
     let rescales = vec![Rescale::new(1.0, 0.0).unwrap(); 40];
-    Series { planes, slices, rescales }
+    Series { planes, slices, rescales, contrast: Contrast::Hounsfield }
 }
 
 #[test]
-fn absence_needs_proof_and_the_headers_word() {
-    let torso = torso();
-    assert!(matches!(torso.locate(BodyPartHint::Other), Ok(Finding::NoHead(_))));
-    for hint in [BodyPartHint::Unknown, BodyPartHint::Head] {
+fn absence_needs_proof() {
+    let wide = torso();
+    let trunk = wide.locate(BodyPartHint::Unknown);
+    assert!(matches!(trunk, Ok(Finding::NoHead(Absence::Trunk { .. }))), "whatever is said");
+    let slim = torso_of(SLIM);
+    assert!(matches!(slim.locate(BodyPartHint::Other), Ok(Finding::NoHead(_))));
+    let unproven = [(&wide, BodyPartHint::Head), (&slim, BodyPartHint::Head)];
+    for (torso, hint) in unproven.into_iter().chain([(&slim, BodyPartHint::Unknown)]) {
         assert!(matches!(torso.locate(hint), Err(Refusal::AbsenceUnproven { .. })), "{hint:?}");
     }
 }
@@ -403,6 +464,7 @@ fn nifti(path: &str) -> Option<Series> {
         planes: (0..size[2]).map(plane).collect(),
         slices: (0..size[2]).map(slice).collect(),
         rescales: vec![Rescale::new(1.0, 0.0).unwrap(); usize::from(size[2])],
+        contrast: Contrast::Hounsfield,
     })
 }
 
@@ -461,7 +523,8 @@ fn a_public_abdomen_has_no_head() {
     if !unpack.is_ok_and(|s| s.success()) {
         return println!("SKIPPED: no tar with xz");
     }
-    let mut series = Series { planes: vec![], slices: vec![], rescales: vec![] };
+    let contrast = Contrast::Hounsfield;
+    let mut series = Series { planes: vec![], slices: vec![], rescales: vec![], contrast };
     for path in files(folder.path()) {
         let object = dicom_object::open_file(path).unwrap();
         let floats = |tag| object.element(tag).unwrap().to_multi_float64().unwrap();

@@ -127,7 +127,8 @@ impl Survey {
         match Head::locate(self.stack().clone(), volume, cavity.as_ref()) {
             Ok(head) => Ok(Finding::Head(Box::new(head))),
             Err(refusal) if cavity.is_none() => {
-                Absence::of_refusal(&refusal, hint).map(Finding::NoHead).ok_or(refusal)
+                let absence = Absence::of_refusal(&refusal, &self.volume()?, hint);
+                absence.map(Finding::NoHead).ok_or(refusal)
             }
             Err(refusal) => Err(refusal),
         }

@@ -133,11 +133,6 @@ impl Scale {
         level / self.levels_per_unit + self.low
     }
 
-    /// The lowest value.
-    pub fn lowest(&self) -> f32 {
-        self.low
-    }
-
     /// The function that takes a stored value of `slice` to its level.
     pub fn levels_of(&self, slice: &Slice<'_>) -> impl Fn(i32) -> u32 + use<> {
         let (scale, rescale, inverted) = (*self, slice.rescale, slice.inverted && self.mirrors);

@@ -2,8 +2,9 @@
 //!
 //! A head that isn't recognised as one would leave with its face, so absence must be proven from the
 //! voxels: in CT nothing enclosed by bone and no sections of a head's or neck's size, in MR a brain that
-//! nothing surrounds ([`super::bare`]), or no way in which a head would fit. But for the bare brain the header
-//! must say so, too: legs, arms and small children look like necks.
+//! nothing surrounds ([`super::bare`]), or no way in which a head would fit. But for the bare brain, and for
+//! volumes in which every section is a trunk's, the header must say so, too: legs, arms and small children
+//! look like necks.
 
 use super::fit::Closeness;
 use super::grid::Mask;
@@ -25,6 +26,9 @@ const OPENING_MM: f32 = 6.0;
 /// A shorter run of such sections is no head or neck. (Measured: abdomen 0, shoulders 6, neck with
 /// shoulders 45, heads over 100.)
 const RUN_MIN_MM: f32 = 20.0;
+
+/// Every section of a trunk has at least this area, cm2. A head with both arms beside it has 360.
+const TRUNK_CM2: f32 = 450.0;
 
 /// What the header says of the body part (BodyPartExamined, AnatomicRegionSequence, protocol).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +71,12 @@ pub enum Absence {
         /// Robust mean of squared residuals of the best fit, mm2.
         cost: f32,
     },
+    /// A trunk, whatever the header says: every axial section is one piece larger than a head with both arms
+    /// beside it.
+    Trunk {
+        /// Area of the smallest section, cm2.
+        least_cm2: f32,
+    },
     /// A brain without skull, scalp and face: whatever lies outside it holds the lowest value.
     BareBrain {
         /// How well the endocranium fits to its surface.
@@ -87,50 +97,89 @@ impl Absence {
         cavity_ml: f32,
         hint: BodyPartHint,
     ) -> Result<Self, Refusal> {
-        let head_like_mm = head_like_run(volume);
+        let sections = Section::all(volume);
+        let head_like_mm = head_like_run(&sections, volume.value.lattice.spacing);
         if hint == BodyPartHint::Other && head_like_mm < RUN_MIN_MM {
-            Ok(Absence::OtherPart { cavity_ml, head_like_mm })
-        } else {
-            Err(Refusal::AbsenceUnproven { cavity_ml, head_like_mm })
+            return Ok(Absence::OtherPart { cavity_ml, head_like_mm });
         }
+        trunk(&sections, hint).ok_or(Refusal::AbsenceUnproven { cavity_ml, head_like_mm })
     }
 
-    /// Whether what kept a head from being found in an MR proves, with the header's word, that there is none.
-    pub(super) fn of_refusal(refusal: &Refusal, hint: BodyPartHint) -> Option<Self> {
+    /// Whether what kept a head from being found in an MR proves, with the header's word or by the size of what is
+    /// seen, that there is none.
+    pub(super) fn of_refusal(
+        refusal: &Refusal,
+        volume: &Volume,
+        hint: BodyPartHint,
+    ) -> Option<Self> {
         match *refusal {
-            Refusal::PoorFit { cost, .. } if hint == BodyPartHint::Other && cost > NO_HEAD_COST => {
-                Some(Absence::Unlike { cost })
-            }
+            Refusal::PoorFit { cost, .. } if cost > NO_HEAD_COST => match hint {
+                BodyPartHint::Other => Some(Absence::Unlike { cost }),
+                _ => trunk(&Section::all(volume), hint),
+            },
             _ => None,
         }
     }
 }
 
-/// Length in mm of the longest run of axial sections which could be a head's or neck's.
-fn head_like_run(volume: &Volume) -> f32 {
-    let body = open(&Outline::of(volume).tissue(volume), OPENING_MM);
-    let sections = body.lattice.size[2];
-    let like_head: Vec<bool> =
-        (0..sections).into_par_iter().map(|z| is_head_like(&body, z)).collect();
-    let longest = like_head.split(|&h| !h).map(<[bool]>::len).max().unwrap_or(0);
-    longest as f32 * body.lattice.spacing
+/// A volume that shows a trunk and nothing else, unless the header names the head.
+fn trunk(sections: &[Section], hint: BodyPartHint) -> Option<Absence> {
+    let areas = sections.iter().map(|section| section.area_cm2);
+    let least_cm2 = areas.fold(f32::INFINITY, f32::min);
+    let large = (TRUNK_CM2..f32::INFINITY).contains(&least_cm2);
+    (hint != BodyPartHint::Head && large).then_some(Absence::Trunk { least_cm2 })
 }
 
-fn is_head_like(body: &Mask, z: usize) -> bool {
-    let section = fill_section(body, z);
-    let largest = largest_component(&section);
-    let spacing = section.lattice.spacing;
-    let area = largest.count() as f32 * spacing * spacing / 100.0;
-    let extent = |axis: usize| {
-        let at = || {
-            (0..largest.data.len())
-                .filter(|&i| largest.data[i])
-                .map(|i| largest.lattice.node(i)[axis])
+/// Length in mm of the longest run of axial sections which could be a head's or neck's.
+fn head_like_run(sections: &[Section], spacing_mm: f32) -> f32 {
+    let runs = sections.split(|section| !section.is_head_like());
+    runs.map(<[Section]>::len).max().unwrap_or(0) as f32 * spacing_mm
+}
+
+/// The largest piece of tissue in an axial section, filled.
+struct Section {
+    area_cm2: f32,
+    width_mm: f32,
+    depth_mm: f32,
+    /// Of all tissue in the section.
+    share: f32,
+}
+
+impl Section {
+    /// All sections that are in view, from below.
+    fn all(volume: &Volume) -> Vec<Self> {
+        let body = open(&Outline::of(volume).tissue(volume), OPENING_MM);
+        let in_section = body.lattice.size[0] * body.lattice.size[1];
+        let in_view =
+            volume.inside.data.par_chunks(in_section).map(|section| section.contains(&true));
+        let sections = in_view.enumerate().filter(|(_, in_view)| *in_view);
+        sections.map(|(z, _)| Section::of(&body, z)).collect()
+    }
+
+    fn of(body: &Mask, z: usize) -> Self {
+        let section = fill_section(body, z);
+        let largest = largest_component(&section);
+        let spacing = section.lattice.spacing;
+        let extent = |axis: usize| {
+            let at = || {
+                (0..largest.data.len())
+                    .filter(|&i| largest.data[i])
+                    .map(|i| largest.lattice.node(i)[axis])
+            };
+            at().min().zip(at().max()).map_or(0.0, |(low, high)| (high - low) as f32 * spacing)
         };
-        at().min().zip(at().max()).map_or(0.0, |(low, high)| (high - low) as f32 * spacing)
-    };
-    AREA_CM2.contains(&area)
-        && extent(0) <= WIDTH_MAX_MM
-        && extent(1) <= DEPTH_MAX_MM
-        && largest.count() as f32 > SHARE_MIN * section.count() as f32
+        Section {
+            area_cm2: largest.count() as f32 * spacing * spacing / 100.0,
+            width_mm: extent(0),
+            depth_mm: extent(1),
+            share: largest.count() as f32 / section.count().max(1) as f32,
+        }
+    }
+
+    fn is_head_like(&self) -> bool {
+        AREA_CM2.contains(&self.area_cm2)
+            && self.width_mm <= WIDTH_MAX_MM
+            && self.depth_mm <= DEPTH_MAX_MM
+            && self.share > SHARE_MIN
+    }
 }

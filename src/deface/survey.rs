@@ -31,7 +31,7 @@ const PADDED: u32 = u32::MAX;
 /// The volume of a series on a coarse grid.
 #[derive(Debug, Clone)]
 pub struct Volume {
-    /// Mean real-world value of each cell; the lowest possible one where nothing was measured.
+    /// Mean real-world value of each cell; the lowest of them where nothing was measured.
     pub value: Grid<f32>,
     /// Cells in the field of view.
     pub inside: Mask,
@@ -127,12 +127,15 @@ impl Survey {
         if let Some(slice) = self.seen.iter().position(|s| !s.load(Ordering::Relaxed)) {
             return Err(Refusal::SliceBookkeeping { slice });
         }
-        let cell = |i: usize| Cell::unpack(self.cells[i].load(Ordering::Relaxed));
-        let value = Grid::from_fn(self.lattice, |i| match cell(i).mean() {
-            Some(level) => self.scale.real(level),
-            None => self.scale.lowest(),
-        });
-        let inside = Grid::from_fn(self.lattice, |i| cell(i).mean().is_some());
+        let mean = |i: usize| Cell::unpack(self.cells[i].load(Ordering::Relaxed)).mean();
+        // Not the lowest that could be stored: beside 16-bit values that is as far away as a wall of metal.
+        let lowest = (0..self.cells.len())
+            .into_par_iter()
+            .filter_map(mean)
+            .reduce(|| f32::INFINITY, f32::min);
+        let unmeasured = if lowest.is_finite() { lowest } else { 0.0 };
+        let value = Grid::from_fn(self.lattice, |i| self.scale.real(mean(i).unwrap_or(unmeasured)));
+        let inside = Grid::from_fn(self.lattice, |i| mean(i).is_some());
         Ok(Volume { value, inside, contrast: self.contrast })
     }
 
@@ -168,12 +171,9 @@ impl Volume {
         self.contrast.air().unwrap_or_else(|| self.background(outline.level))
     }
 
-    /// The lowest value that a sample can have: what is cut out holds it.
+    /// The lowest value of any cell: what is cut out holds it.
     pub(super) fn lowest(&self) -> f32 {
-        match self.contrast {
-            Contrast::Hounsfield => f32::NEG_INFINITY,
-            Contrast::Arbitrary { low, .. } => low,
-        }
+        self.value.data.iter().copied().fold(f32::INFINITY, f32::min)
     }
 
     /// The median of what is darker than tissue.

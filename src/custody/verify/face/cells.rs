@@ -164,8 +164,9 @@ impl Samples<'_> {
     }
 }
 
-/// Bins of levels in which the values that were removed from one slice are counted.
-pub(super) const BINS: usize = 64;
+/// Bins of levels in which the values that were removed from one slice are counted: some for tissue, also where an
+/// image uses a small part of the values that can be stored.
+pub(super) const BINS: usize = 4096;
 
 /// What is known of one slice at full resolution.
 #[derive(Debug, Clone)]
@@ -173,8 +174,8 @@ pub(super) struct SliceCount {
     pub changed: usize,
     /// Level of the fill and of one step of stored values; only if something changed.
     pub fill: Option<(f32, f32)>,
-    /// Values before, of what changed.
-    pub removed: [u32; BINS],
+    /// Values before, of what changed; empty if nothing did.
+    pub removed: Vec<u32>,
 }
 
 /// A box of cells that one slice falls into.
@@ -207,7 +208,7 @@ pub(super) fn sum_up(
 ) -> Result<(Patch, SliceCount), usize> {
     let (from, size) = bounds(place, lattice);
     let mut stored = vec![StoredSum::default(); size.iter().product()];
-    let mut count = SliceCount { changed: 0, fill: None, removed: [0; BINS] };
+    let mut count = SliceCount { changed: 0, fill: None, removed: Vec::new() };
     let steps = Steps::of(place, lattice);
     let (least, most) = samples.storable(levels);
     let mut stray = 0;
@@ -302,6 +303,7 @@ fn count_changes(
     count: &mut SliceCount,
 ) -> usize {
     let mut stray = 0;
+    count.removed.resize(BINS, 0);
     for (&before, &after) in before.iter().zip(after).filter(|(b, a)| b != a) {
         stray += usize::from(after != samples.fill);
         count.changed += 1;

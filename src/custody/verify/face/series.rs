@@ -99,6 +99,6 @@ fn at_end_left_out(areas: &[f64], n: usize) -> bool {
 
 /// Samples that were brighter than skin and are gone.
 fn tissue_removed(count: &SliceCount, skin: f32) -> f64 {
-    let first = ((skin / LEVELS * BINS as f32) as usize + 1).min(BINS);
-    f64::from(count.removed[first..].iter().sum::<u32>())
+    let first = (skin / LEVELS * BINS as f32) as usize + 1;
+    count.removed.iter().skip(first).map(|&samples| f64::from(samples)).sum()
 }
