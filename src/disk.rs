@@ -124,6 +124,23 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
 }
 
+/// When a file or directory was last written.
+///
+/// # Errors
+/// What the system says.
+pub fn modified(path: &Path) -> io::Result<std::time::SystemTime> {
+    fs::metadata(path)?.modified()
+}
+
+/// Whether a file has no other name: removing it ends it.
+///
+/// # Errors
+/// What the system says.
+pub fn is_last_name(path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(fs::metadata(path)?.nlink() == 1)
+}
+
 /// SHA-256 of all that a reader has left.
 ///
 /// # Errors

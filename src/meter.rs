@@ -1,6 +1,7 @@
 //! Counts of what happened since the start, for the metrics and for the log. No label says anything
 //! about a patient.
 
+use crate::spool::account::Account;
 use crate::spool::quarantine::Code;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +39,7 @@ pub struct Meter {
     /// Batches in work or waiting for a worker, ended.
     pub batches: Count,
     quarantined: Mutex<BTreeMap<Code, u64>>,
+    account: Mutex<Account>,
 }
 
 impl Meter {
@@ -45,6 +47,16 @@ impl Meter {
     pub fn quarantine(&self, code: Code, instances: u64) {
         let mut counts = self.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry(code).or_default() += instances;
+    }
+
+    /// Where all instances are, as it was last found out.
+    pub fn account(&self) -> Account {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers where all instances are.
+    pub fn set_account(&self, account: Account) {
+        *self.account.lock().unwrap_or_else(PoisonError::into_inner) = account;
     }
 
     /// Instances in quarantine since the start, by code.

@@ -17,8 +17,9 @@ use crate::net::listener::{self, Listener, ListenerOptions};
 use crate::net::scu::Destination;
 use crate::pipeline::Route;
 use crate::receive::Receiver;
+use crate::spool::account::Account;
 use crate::spool::inbox::Inbox;
-use crate::spool::{self, DELIVERED, Place, Spool, entry_ids, heads};
+use crate::spool::{self, DELIVERED, Place, Spool, entry_ids, heads, quarantine};
 use crate::standard::sop_classes;
 use crate::study::{Gatherer, handle_of};
 use crate::worker::{Fate, Worker};
@@ -140,10 +141,11 @@ impl Gateway {
         }
         threads.workers(&worker, closed);
         let quiet = Duration::from_secs_f64(limits.quiet_period_s);
+        let count = Arc::clone(&meter);
         let gatherer = Gatherer::open(Arc::clone(&spool), handles(&root), meter, quiet)?;
         threads.spawn("gather", move |stop| gatherer.run(&announced, &close, stop));
         let retention = Duration::from_secs_f64(limits.retain_delivered_h * 3600.0);
-        let janitor = Janitor { spool, log: Arc::clone(&log), retention };
+        let janitor = Janitor { spool, log: Arc::clone(&log), meter: count, retention };
         threads.spawn("retain", move |stop| janitor.run(stop));
 
         let stop_listening = Arc::new(AtomicBool::new(false));
@@ -310,28 +312,72 @@ fn work(worker: &Worker, closed: &Mutex<mpsc::Receiver<String>>, stop: &AtomicBo
     }
 }
 
-/// Deletes identified originals when they were delivered long enough ago.
+/// Deletes identified originals when they were delivered long enough ago, and draws up the account.
 struct Janitor {
     spool: Arc<Spool>,
     log: Arc<Log>,
+    meter: Arc<Meter>,
     retention: Duration,
 }
 
+/// How often the janitor looks for what is over its time, draws up the account, and tells it.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+const ACCOUNT_EVERY: Duration = Duration::from_secs(300);
+const TELL_EVERY: Duration = Duration::from_secs(3600);
+
 impl Janitor {
     fn run(&self, stop: &AtomicBool) {
-        let mut looked: Option<Instant> = None;
+        let [mut looked, mut counted, mut told] = [const { Every(None) }; 3];
         while !stop.load(Ordering::SeqCst) {
-            if looked.is_none_or(|at| at.elapsed() >= Duration::from_secs(5)) {
-                if let Err(error) = self.look() {
-                    tracing::error!(%error, "delivered originals could not be looked through");
-                }
-                looked = Some(Instant::now());
+            if looked.is_due(LOOK_EVERY)
+                && let Err(error) = self.look()
+            {
+                tracing::error!(%error, "delivered originals could not be looked through");
+            }
+            if counted.is_due(ACCOUNT_EVERY) {
+                self.count(told.is_due(TELL_EVERY));
             }
             std::thread::sleep(Duration::from_millis(100));
         }
     }
 
+    /// What was received must be somewhere.
+    fn count(&self, tell: bool) {
+        let account = match Account::take(&self.spool) {
+            Ok(account) => account,
+            Err(error) => {
+                return tracing::error!(%error, "the account of the spool could not be drawn up");
+            }
+        };
+        for (batch, instances) in &account.missing {
+            tracing::error!(
+                batch,
+                instances,
+                "acknowledged instances cannot be found: efface spool check"
+            );
+        }
+        if tell {
+            tracing::info!(
+                waiting = account.waiting,
+                on_the_way = account.on_the_way,
+                delivered = account.delivered,
+                quarantined = account.quarantined,
+                repeated = account.repeated,
+                erased = account.erased,
+                lost = account.lost(),
+                oldest_undelivered_s = account.oldest_undelivered_s,
+                "account"
+            );
+        }
+        self.meter.set_account(account);
+    }
+
     fn look(&self) -> io::Result<()> {
+        for (name, instances) in quarantine::returned(&self.spool)? {
+            let event = Event::Returned { name: name.clone(), instances };
+            self.log.append(event).map_err(io::Error::other)?;
+            disk::remove(&self.spool.dir(Place::Returned).join(&name))?;
+        }
         for batch in disk::list(&self.spool.dir(Place::Held))? {
             // A crash may have come between the last parcel and this.
             self.spool.settle(&batch)?;
@@ -353,11 +399,28 @@ impl Janitor {
 
     fn erase(&self, batch: &str) -> io::Result<()> {
         let directory = self.spool.dir(Place::Delivered).join(batch);
-        let instances = entry_ids(&directory)?.len() as u64;
-        disk::remove(&directory)?;
-        disk::sync_dir(&self.spool.dir(Place::Delivered))?;
+        let ids = entry_ids(&directory)?;
+        // What is also in quarantine stays there.
+        let last = |id: &&String| disk::is_last_name(&directory.join(id)).unwrap_or(true);
+        let instances = ids.iter().filter(last).count() as u64;
         let event = Event::Erased { batch: batch.to_owned(), instances };
         self.log.append(event).map_err(io::Error::other)?;
+        disk::remove(&directory)?;
+        disk::sync_dir(&self.spool.dir(Place::Delivered))?;
         heads::forget(&self.spool, handle_of(batch))
+    }
+}
+
+/// When something was last done.
+struct Every(Option<Instant>);
+
+impl Every {
+    /// Whether it is to be done again; then it counts as done.
+    fn is_due(&mut self, period: Duration) -> bool {
+        let due = self.0.is_none_or(|last| last.elapsed() >= period);
+        if due {
+            self.0 = Some(Instant::now());
+        }
+        due
     }
 }

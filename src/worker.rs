@@ -95,6 +95,8 @@ impl Worker {
     fn survey(&self, batch: &str) -> Result<Study, Trouble> {
         let directory = self.spool.dir(Place::Work).join(batch);
         let ids = entry_ids(&directory)?;
+        let instances = ids.len() as u64;
+        self.log.append(Event::Taken { batch: batch.to_owned(), instances })?;
         let arrivals = ids.into_par_iter().map(|id| arrival(&directory.join(&id), id));
         let arrivals = arrivals.collect::<Result<Vec<_>, Damage>>()?;
         let ledger = Ledger::read(&self.spool, handle_of(batch), batch)?;

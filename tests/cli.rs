@@ -40,7 +40,9 @@ fn every_command_explains_itself() {
         "config",
         "config check",
         "spool",
+        "status",
         "spool ls",
+        "spool check",
         "spool show",
         "spool retry",
         "quarantine",
@@ -238,7 +240,9 @@ fn a_directory_that_is_no_state_directory_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().to_str().unwrap();
     for command in [
-        &["spool", "ls"][..],
+        &["status"][..],
+        &["spool", "ls"],
+        &["spool", "check"],
         &["spool", "show", "x"],
         &["spool", "retry", "x"],
         &["quarantine", "ls"],
@@ -284,6 +288,18 @@ fn spool_and_quarantine_tell_where_everything_is() {
         );
     }
 
+    let status = |key: &str| -> serde_json::Value {
+        let all: serde_json::Value =
+            serde_json::from_str(&site.ask(&["status", "--json"])).unwrap();
+        all.pointer(key).unwrap().clone()
+    };
+    assert_eq!((status("/accounted"), status("/lost")), (3.into(), 0.into()));
+    assert_eq!(status("/instances/on the way"), 2);
+    assert_eq!(status("/quarantine/class-policy"), 1);
+    assert_eq!(status("/outboxes/outside/batches"), 1);
+    let said = site.ask(&["spool", "check"]);
+    assert!(said.contains("3 entries read, 0 damaged, 0 missing"), "{said}");
+
     // Put back, it is decided about again, and again it stays inside.
     let said = site.ask(&["spool", "retry", &name]);
     assert!(said.contains("1 instances are in the queue again"), "{said}");
@@ -291,4 +307,23 @@ fn spool_and_quarantine_tell_where_everything_is() {
         let listed = site.ask(&["quarantine", "ls"]);
         listed.contains("class-policy") && !listed.contains(&name)
     });
+    until("the log knows that it was put back", || {
+        files(&site.state().join("returned")).is_empty()
+    });
+    assert_eq!((status("/accounted"), status("/lost")), (3.into(), 0.into()));
+
+    // What is damaged or gone is named.
+    drop(gateway);
+    let held = files(&site.state().join("held"));
+    let [first, second] = &held[..] else { panic!("two are held: {held:?}") };
+    let mut bytes = std::fs::read(first).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(first, bytes).unwrap();
+    std::fs::remove_file(second).unwrap();
+    let state = site.state().to_str().unwrap();
+    let said = ends(&["spool", "check", "--state", state], 1);
+    assert!(said.contains("2 entries read, 1 damaged, 1 missing"), "{said}");
+    assert!(said.contains(&batch), "{said}");
+    assert!(ends(&["status", "--state", state], 1).contains("CANNOT BE FOUND"));
 }

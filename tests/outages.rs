@@ -162,6 +162,11 @@ fn ten_kills_at_random_moments_lose_nothing_and_leak_nothing() {
     let counts = tally(&arrived, "StudyInstanceUID");
     assert_eq!(counts.len(), 12, "no study was torn apart: {counts:?}");
     assert_eq!(site.count("in quarantine"), (0, 0), "{}", gateway.log());
+    let status: serde_json::Value =
+        serde_json::from_str(&site.ask(&["status", "--json"])).expect("JSON");
+    assert_eq!(status["lost"], 0, "{status}");
+    let counted = status["accounted"].as_u64().expect("a number");
+    assert!(counted >= all.len() as u64, "{status}");
     assert_clean_files(&outside.folder);
 }
 

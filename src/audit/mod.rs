@@ -60,6 +60,13 @@ pub enum Event {
     },
     /// The gateway stopped.
     Stopped,
+    /// A worker took a closed batch. After a crash the same batch is taken again.
+    Taken {
+        /// The batch.
+        batch: String,
+        /// How many instances it had.
+        instances: u64,
+    },
     /// Parcels may leave: written before the first byte does.
     Released(Box<Release>),
     /// All parcels of a release have arrived.
@@ -89,7 +96,14 @@ pub enum Event {
         /// How many instances.
         instances: u64,
     },
-    /// Identified originals were deleted.
+    /// Instances were put back from quarantine into the queue, to be gathered again.
+    Returned {
+        /// Name of what was in quarantine: the batch, a dot, the code.
+        name: String,
+        /// How many instances that are nowhere else.
+        instances: u64,
+    },
+    /// Identified originals were deleted after the retention time, or are about to be.
     Erased {
         /// The batch.
         batch: String,

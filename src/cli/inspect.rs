@@ -3,15 +3,27 @@
 use super::{Problem, StateArgs};
 use crate::custody::outbox::Outbox;
 use crate::disk;
+use crate::spool::account::Account;
+use crate::spool::entry::Entry;
 use crate::spool::quarantine::{self, Reason};
 use crate::spool::{Place, Spool, entry_ids};
 use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
 use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub enum SpoolCommand {
     /// How much is in each state
     Ls {
+        #[command(flatten)]
+        state: StateArgs,
+    },
+    /// Read every entry again and compare its digest; draw up the account of all that was acknowledged
+    ///
+    /// There is no index to rebuild: the directories and their files are the record. A damaged entry goes to quarantine
+    /// when a worker comes to it, and is never sent.
+    Check {
         #[command(flatten)]
         state: StateArgs,
     },
@@ -64,6 +76,7 @@ const STATES: [(Place, &str); 6] = [
 pub fn spool(command: SpoolCommand) -> Result<ExitCode, Problem> {
     match command {
         SpoolCommand::Ls { state } => list(&look(&state)?),
+        SpoolCommand::Check { state } => check(&look(&state)?),
         SpoolCommand::Show { batch, state } => show(&look(&state)?, &batch),
         SpoolCommand::Retry { name, state } => retry(&look(&state)?, &name),
     }
@@ -80,7 +93,7 @@ pub fn quarantine(command: QuarantineCommand) -> Result<ExitCode, Problem> {
     }
 }
 
-fn look(state: &StateArgs) -> Result<Spool, Problem> {
+pub(super) fn look(state: &StateArgs) -> Result<Spool, Problem> {
     if !state.state.join("lock").exists() {
         return Err(format!("{} is not a state directory of efface", state.state.display()).into());
     }
@@ -115,6 +128,52 @@ fn list(spool: &Spool) -> Result<ExitCode, Problem> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn check(spool: &Spool) -> Result<ExitCode, Problem> {
+    let mut entries = Vec::new();
+    for (place, _) in STATES {
+        let directory = spool.dir(place);
+        let groups = match place {
+            Place::Inbox => vec![directory],
+            _ => disk::list(&directory)?.iter().map(|name| directory.join(name)).collect(),
+        };
+        for group in groups {
+            entries.extend(entry_ids(&group)?.into_iter().map(|id| group.join(id)));
+        }
+    }
+    let progress = ProgressBar::new(entries.len() as u64);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {eta} left");
+    progress.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let damaged = entries.par_iter().filter_map(|path| {
+        let checked = Entry::open(path).and_then(|entry| entry.check());
+        progress.inc(1);
+        match checked {
+            // A gateway that runs has moved it on.
+            Err(_) if !path.exists() => None,
+            Err(damage) => Some((path, damage)),
+            Ok(()) => None,
+        }
+    });
+    let damaged: Vec<_> = damaged.collect();
+    progress.finish_and_clear();
+    for (path, damage) in &damaged {
+        println!("{}: {damage}", path.display());
+    }
+    let account = Account::take(spool)?;
+    for (batch, instances) in &account.missing {
+        println!(
+            "{batch}: {instances} acknowledged instances cannot be found. Look for them in a backup of the state directory, or have the sender send the study again"
+        );
+    }
+    println!(
+        "{} entries read, {} damaged, {} missing",
+        entries.len(),
+        damaged.len(),
+        account.lost()
+    );
+    let sound = damaged.is_empty() && account.missing.is_empty();
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn parcels(outbox: &Outbox<'_>, batch: &str) -> usize {

@@ -8,6 +8,7 @@ mod inputs;
 mod inspect;
 mod profile;
 mod serve;
+mod status;
 
 use crate::key::RootKey;
 use clap::{Args, Parser, Subcommand};
@@ -48,6 +49,8 @@ enum Command {
     /// Look at what a profile lets leave, and why; compare two; try one
     #[command(subcommand)]
     Profile(profile::ProfileCommand),
+    /// Whether all is well, and where everything is that was ever received
+    Status(status::StatusArgs),
     /// Look at what is in the state directory, and put things back into the queue
     #[command(subcommand)]
     Spool(inspect::SpoolCommand),
@@ -95,6 +98,7 @@ pub fn run() -> ExitCode {
         Command::Keys(command) => keys(command),
         Command::Config(ConfigCommand::Check { file }) => serve::check(&file),
         Command::Profile(command) => profile::run(command),
+        Command::Status(args) => status::run(&args),
         Command::Spool(command) => inspect::spool(command),
         Command::Quarantine(command) => inspect::quarantine(command),
     };

@@ -133,7 +133,7 @@ fn registry(console: &Console) -> io::Result<Registry> {
     registry.register("associations_rejected", "Associations rejected, by reason", rejected);
     let gauge = |registry: &mut Registry, name: &str, help: &str, value: usize| {
         let gauge = Gauge::<i64>::default();
-        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        gauge.set(as_gauge(value as u64));
         registry.register(name, help, gauge);
     };
     let count = |place| crate::disk::list(&spool.dir(place)).map(|names| names.len());
@@ -147,6 +147,25 @@ fn registry(console: &Console) -> io::Result<Registry> {
     ] {
         gauge(&mut registry, name, help, count(place)?);
     }
+    let account = meter.account();
+    let states = Family::<Label, Gauge>::default();
+    for (state, n) in account.rows() {
+        states.get_or_create(&vec![("state", state.replace(' ', "_"))]).set(as_gauge(n));
+    }
+    registry.register("instances", "Instances by state, of all that were acknowledged", states);
+    let of_account = |registry: &mut Registry, name: &str, help: &str, value: u64| {
+        gauge(registry, name, help, usize::try_from(value).unwrap_or(usize::MAX));
+    };
+    let lost = account.lost();
+    of_account(
+        &mut registry,
+        "instances_lost",
+        "Acknowledged, and not to be found: must be 0",
+        lost,
+    );
+    let oldest = account.oldest_undelivered_s;
+    let help = "Age of the oldest instance that was not delivered, in seconds";
+    of_account(&mut registry, "oldest_undelivered_seconds", help, oldest);
     gauge(&mut registry, "spool_poisoned", "1: an fsync has failed", spool.is_poisoned().into());
     let waiting = Family::<Label, Gauge>::default();
     for destination in &console.destinations {
@@ -156,4 +175,8 @@ fn registry(console: &Console) -> io::Result<Registry> {
     }
     registry.register("outbox_batches", "Batches waiting to be sent", waiting);
     Ok(registry)
+}
+
+fn as_gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -11,6 +11,7 @@
 //!   held/BATCH/ID           identified originals until every destination has its parcels
 //!   delivered/BATCH/ID      identified originals until the retention time is over
 //!   quarantine/BATCH[.CODE]/  identified originals that a person must look at, and reason.json
+//!   returned/BATCH[.CODE]   how many instances a person put back from there, until it is in the log
 //!   heads/HANDLE/TAG        where the head is in a frame of reference, as long as originals of the study are there
 //!   ledger/HANDLE           which instances of a study were released, as keyed tags
 //!   audit/log               the log
@@ -19,6 +20,7 @@
 //! Every name is random or a keyed tag: nothing of a data set is in a path. A step from one
 //! directory to the next is one rename, and every step can be done again.
 
+pub mod account;
 pub mod entry;
 pub mod heads;
 pub mod inbox;
@@ -60,6 +62,8 @@ pub enum Place {
     Delivered,
     /// A person must look.
     Quarantine,
+    /// Notes of what was put back from quarantine.
+    Returned,
     /// Where heads are, for series that come later.
     Heads,
     /// What was released before.
@@ -69,7 +73,7 @@ pub enum Place {
 }
 
 /// All places with their directories.
-const PLACES: [(Place, &str); 10] = [
+const PLACES: [(Place, &str); 11] = [
     (Place::Receiving, "inbox/tmp"),
     (Place::Inbox, "inbox/new"),
     (Place::Studies, "studies"),
@@ -77,6 +81,7 @@ const PLACES: [(Place, &str); 10] = [
     (Place::Held, "held"),
     (Place::Delivered, "delivered"),
     (Place::Quarantine, "quarantine"),
+    (Place::Returned, "returned"),
     (Place::Heads, "heads"),
     (Place::Ledger, "ledger"),
     (Place::Audit, "audit"),

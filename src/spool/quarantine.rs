@@ -162,19 +162,39 @@ pub fn put_entry(spool: &Spool, id: &str, reason: &Reason) -> io::Result<()> {
     disk::sync_dir(&spool.dir(Place::Quarantine))
 }
 
-/// Puts what is in quarantine back into the inbox, where it is gathered again.
+/// Puts what is in quarantine back into the inbox, where it is gathered again, and leaves a note of it for the log.
 ///
 /// # Errors
 /// What the system says.
 pub fn put_back(spool: &Spool, name: &str) -> io::Result<u64> {
     let source = spool.dir(Place::Quarantine).join(name);
     let ids = super::entry_ids(&source)?;
+    let nowhere_else = |id: &&String| disk::is_last_name(&source.join(id)).unwrap_or(true);
+    let moved = ids.iter().filter(nowhere_else).count();
+    disk::make_dir(&spool.dir(Place::Returned))?;
+    disk::write_whole(&spool.dir(Place::Returned).join(name), moved.to_string().as_bytes())?;
     for id in &ids {
         disk::rename(&source.join(id), &spool.dir(Place::Inbox).join(id))?;
     }
     disk::sync_dir(&spool.dir(Place::Inbox))?;
     disk::remove(&source)?;
     Ok(ids.len() as u64)
+}
+
+/// What was put back since it was last written to the log: names, and instances that are nowhere else.
+///
+/// # Errors
+/// What the system says.
+pub fn returned(spool: &Spool) -> io::Result<Vec<(String, u64)>> {
+    let directory = spool.dir(Place::Returned);
+    let mut notes = Vec::new();
+    // A draft of a note has an ending that no code has.
+    for name in disk::list(&directory)?.into_iter().filter(|name| !name.ends_with(".part")) {
+        let mut text = String::new();
+        disk::open(&directory.join(&name))?.take(20).read_to_string(&mut text)?;
+        notes.push((name, text.parse().unwrap_or(0)));
+    }
+    Ok(notes)
 }
 
 /// Reads why a directory of the quarantine is there.

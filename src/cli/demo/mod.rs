@@ -226,7 +226,10 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         }
         Event::Started { version, .. } => println!("{seq:3} {time} efface {version} started"),
         Event::Stopped => println!("{seq:3} {time} stopped"),
-        Event::Repeated { .. } | Event::Erased { .. } => {}
+        Event::Taken { .. }
+        | Event::Repeated { .. }
+        | Event::Returned { .. }
+        | Event::Erased { .. } => {}
     })?;
     Ok(())
 }

@@ -1,0 +1,111 @@
+//! `efface status`: one screen that says whether all is well, and where everything is.
+
+use super::inspect::look;
+use super::{Problem, StateArgs};
+use crate::custody::outbox::Outbox;
+use crate::disk;
+use crate::spool::account::Account;
+use crate::spool::quarantine::{self, Code};
+use crate::spool::{Place, Spool, entry_ids};
+use clap::Args;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    state: StateArgs,
+    /// As JSON, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is shown. Nothing of a data set is in it.
+#[derive(Serialize)]
+struct Status {
+    /// Acknowledged instances by state.
+    instances: BTreeMap<&'static str, u64>,
+    /// Acknowledged instances that are accounted for.
+    accounted: u64,
+    /// Acknowledged instances that cannot be found.
+    lost: u64,
+    oldest_undelivered_s: u64,
+    /// Batches waiting, by destination.
+    outboxes: BTreeMap<String, Waiting>,
+    /// Instances in quarantine, by code.
+    quarantine: BTreeMap<&'static str, u64>,
+    free_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Waiting {
+    batches: usize,
+    refused: usize,
+}
+
+/// Shows where everything is.
+///
+/// # Errors
+/// When the state directory cannot be read.
+pub fn run(args: &StatusArgs) -> Result<ExitCode, Problem> {
+    let status = Status::of(&look(&args.state)?)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        status.print();
+    }
+    Ok(if status.lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Status {
+    fn of(spool: &Spool) -> Result<Self, Problem> {
+        let account = Account::take(spool)?;
+        let mut outboxes = BTreeMap::new();
+        for destination in spool.outboxes()? {
+            let outbox = Outbox::of(spool, &destination);
+            let ready = outbox.ready()?;
+            let batches = ready.batches.len() + ready.broken.len();
+            let refused = outbox.refused()?.len();
+            outboxes.insert(destination, Waiting { batches, refused });
+        }
+        Ok(Status {
+            instances: account.rows().into(),
+            accounted: account.accounted(),
+            lost: account.lost(),
+            oldest_undelivered_s: account.oldest_undelivered_s,
+            outboxes,
+            quarantine: by_code(spool)?,
+            free_bytes: disk::free_bytes(&spool.dir(Place::Inbox))?,
+        })
+    }
+
+    fn print(&self) {
+        println!("{} instances were acknowledged", self.accounted + self.lost);
+        for (state, n) in &self.instances {
+            println!("  {n:8} {state}");
+        }
+        if self.lost > 0 {
+            println!("  {:8} CANNOT BE FOUND: efface spool check names the batches", self.lost);
+        }
+        for (code, n) in &self.quarantine {
+            println!("in quarantine: {n} {code}");
+        }
+        for (destination, Waiting { batches, refused }) in &self.outboxes {
+            println!("{destination}: {batches} batches wait, {refused} were refused");
+        }
+        println!("the oldest that is not delivered has waited {} s", self.oldest_undelivered_s);
+        println!("{:.1} GB of disk are free", self.free_bytes as f64 / 1e9);
+    }
+}
+
+fn by_code(spool: &Spool) -> Result<BTreeMap<&'static str, u64>, Problem> {
+    let directory = spool.dir(Place::Quarantine);
+    let mut by_code = BTreeMap::new();
+    for name in disk::list(&directory)? {
+        let code =
+            quarantine::reason(spool, &name).map_or("without a reason", |r| Code::name(r.code));
+        *by_code.entry(code).or_default() += entry_ids(&directory.join(&name))?.len() as u64;
+    }
+    Ok(by_code)
+}

@@ -1,0 +1,214 @@
+//! The account of everything that was ever acknowledged: nothing is lost as long as it balances.
+//!
+//! ```text
+//! received = waiting + on the way + delivered + in quarantine + repeated + erased
+//! ```
+//! The left side comes from the log, which says how many instances each batch had when a worker took it; the right
+//! side from the directories, and from what the log says is gone on purpose. An instance that has several names
+//! (held for one destination, in quarantine for another) counts once.
+
+use super::{Place, Spool, entry_ids};
+use crate::audit::{self, Event};
+use crate::disk;
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// Where all instances are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Received, not yet taken by a worker: in the inbox, in a study, in a closed batch.
+    pub waiting: u64,
+    /// Taken, and not delivered to every destination.
+    pub on_the_way: u64,
+    /// Delivered, the originals still here.
+    pub delivered: u64,
+    /// In quarantine, and nowhere else.
+    pub quarantined: u64,
+    /// Came again, byte for byte, and were dropped.
+    pub repeated: u64,
+    /// Delivered, and the originals deleted after the retention time.
+    pub erased: u64,
+    /// Batches of which something is gone that nobody removed, and how many instances. It must be empty.
+    pub missing: Vec<(String, u64)>,
+    /// Age of the oldest instance that has not been delivered, in seconds; 0 if there is none.
+    pub oldest_undelivered_s: u64,
+}
+
+/// What the log says of a batch.
+#[derive(Default)]
+struct Said {
+    taken: Option<u64>,
+    repeated: u64,
+    erased: u64,
+    /// By name in quarantine.
+    returned: BTreeMap<String, u64>,
+}
+
+impl Account {
+    /// Draws up the account. Reads the whole log and lists all directories; opens no entry.
+    ///
+    /// # Errors
+    /// What the system says; a log that does not verify.
+    pub fn take(spool: &Spool) -> io::Result<Self> {
+        let account = Account::draw_up(spool)?;
+        // A gateway that runs may have deleted something between log and directories.
+        if account.missing.is_empty() { Ok(account) } else { Account::draw_up(spool) }
+    }
+
+    /// States are listed in the order in which instances pass them, so that none slips by.
+    fn draw_up(spool: &Spool) -> io::Result<Self> {
+        let said = Said::all(&spool.dir(Place::Audit))?;
+        let mut account = Account::default();
+        let mut oldest: Option<SystemTime> = None;
+        let mut wait = |path: &Path| {
+            if let Ok(since) = disk::modified(path) {
+                oldest = Some(oldest.map_or(since, |known| known.min(since)));
+            }
+        };
+        let inbox = spool.dir(Place::Inbox);
+        for id in entry_ids(&inbox)? {
+            account.waiting += 1;
+            wait(&inbox.join(id));
+        }
+        let studies = spool.dir(Place::Studies);
+        for study in disk::list(&studies)? {
+            for id in entry_ids(&studies.join(&study))? {
+                account.waiting += 1;
+                wait(&studies.join(&study).join(id));
+            }
+        }
+        let mut found: BTreeMap<String, HashSet<String>> = BTreeMap::new();
+        for place in [Place::Work, Place::Held, Place::Delivered] {
+            let directory = spool.dir(place);
+            for batch in disk::list(&directory)? {
+                let ids = entry_ids(&directory.join(&batch))?;
+                let taken = said.get(&batch).is_some_and(|said| said.taken.is_some());
+                let n = ids.len() as u64;
+                match place {
+                    Place::Delivered => account.delivered += n,
+                    Place::Work if !taken => account.waiting += n,
+                    _ => account.on_the_way += n,
+                }
+                if place != Place::Delivered {
+                    ids.iter().for_each(|id| wait(&directory.join(&batch).join(id)));
+                }
+                found.entry(batch).or_default().extend(ids);
+            }
+        }
+        let quarantine = spool.dir(Place::Quarantine);
+        for name in disk::list(&quarantine)? {
+            let known = found.entry(batch_of(&name).to_owned()).or_default();
+            for id in entry_ids(&quarantine.join(&name))? {
+                account.quarantined += u64::from(known.insert(id));
+            }
+        }
+        for (batch, said) in &said {
+            account.repeated += said.repeated;
+            account.erased += said.erased;
+            let here = found.get(batch).map_or(0, |ids| ids.len() as u64);
+            let returned: u64 = said.returned.values().sum();
+            let accounted = here + said.repeated + said.erased + returned;
+            let missing = said.taken.unwrap_or(0).saturating_sub(accounted);
+            if missing > 0 {
+                account.missing.push((batch.clone(), missing));
+            }
+        }
+        let age = oldest.map(|since| since.elapsed().unwrap_or_default().as_secs());
+        account.oldest_undelivered_s = age.unwrap_or(0);
+        Ok(account)
+    }
+
+    /// Instances that were acknowledged and are accounted for.
+    pub fn accounted(&self) -> u64 {
+        let here = self.waiting + self.on_the_way + self.delivered + self.quarantined;
+        here + self.repeated + self.erased
+    }
+
+    /// Instances that were acknowledged and cannot be found.
+    pub fn lost(&self) -> u64 {
+        self.missing.iter().map(|(_, instances)| instances).sum()
+    }
+
+    /// The rows of the account, for people and for machines.
+    pub fn rows(&self) -> [(&'static str, u64); 6] {
+        [
+            ("waiting", self.waiting),
+            ("on the way", self.on_the_way),
+            ("delivered", self.delivered),
+            ("in quarantine", self.quarantined),
+            ("repeated", self.repeated),
+            ("erased", self.erased),
+        ]
+    }
+}
+
+impl Said {
+    fn all(log: &Path) -> io::Result<BTreeMap<String, Said>> {
+        let mut all: BTreeMap<String, Said> = BTreeMap::new();
+        let mut of = |batch: &str, add: &dyn Fn(&mut Said)| {
+            add(all.entry(batch.to_owned()).or_default());
+        };
+        let read = audit::read(log, |record| match record.event {
+            // What a crash interrupted is done and written down again, perhaps with fewer instances left.
+            Event::Taken { batch, instances } => {
+                of(&batch, &|said| said.taken = said.taken.or(Some(instances)));
+            }
+            Event::Repeated { batch, instances } => {
+                of(&batch, &|said| said.repeated = said.repeated.max(instances));
+            }
+            Event::Erased { batch, instances } => {
+                of(&batch, &|said| said.erased = said.erased.max(instances));
+            }
+            Event::Returned { name, instances } => {
+                of(batch_of(&name), &|said| {
+                    said.returned.insert(name.clone(), instances);
+                });
+            }
+            _ => {}
+        });
+        read.map(|()| all).map_err(io::Error::other)
+    }
+}
+
+/// The batch, or the entry of the inbox, of something in quarantine.
+fn batch_of(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Log;
+
+    fn put(spool: &Spool, place: Place, group: &str, ids: &[&str]) {
+        let directory = spool.dir(place).join(group);
+        disk::make_dir(&directory).unwrap();
+        ids.iter().for_each(|id| drop(disk::create(&directory.join(id)).unwrap()));
+    }
+
+    #[test]
+    fn every_instance_counts_once_and_a_missing_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 0).unwrap();
+        let log = Log::open(&spool.dir(Place::Audit)).unwrap();
+        put(&spool, Place::Inbox, "", &["i1", "i2"]);
+        put(&spool, Place::Studies, "s", &["j1"]);
+        put(&spool, Place::Work, "w-1", &["k1"]);
+        let batch = || "b-1".to_owned();
+        log.append(Event::Taken { batch: batch(), instances: 6 }).unwrap();
+        log.append(Event::Taken { batch: batch(), instances: 4 }).unwrap();
+        put(&spool, Place::Held, "b-1", &["h1", "h2", "h1.face.png"]);
+        put(&spool, Place::Quarantine, "b-1.rendering", &["h2", "q1", "reason.json"]);
+        put(&spool, Place::Quarantine, "x.damaged", &["x"]);
+        log.append(Event::Repeated { batch: batch(), instances: 2 }).unwrap();
+        let account = Account::take(&spool).unwrap();
+        assert_eq!((account.waiting, account.on_the_way, account.quarantined), (4, 2, 2));
+        assert_eq!(account.missing, [("b-1".to_owned(), 1)]);
+        assert_eq!((account.lost(), account.accounted()), (1, 10));
+        let name = "b-1.class-policy".to_owned();
+        log.append(Event::Returned { name, instances: 1 }).unwrap();
+        assert_eq!(Account::take(&spool).unwrap().missing, []);
+    }
+}
