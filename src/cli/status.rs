@@ -26,6 +26,9 @@ pub struct StatusArgs {
 struct Status {
     /// Acknowledged instances by state.
     instances: BTreeMap<&'static str, u64>,
+    /// The same, in the order in which instances pass them.
+    #[serde(skip)]
+    rows: [(&'static str, u64); 6],
     /// Acknowledged instances that are accounted for.
     accounted: u64,
     /// Acknowledged instances that cannot be found.
@@ -71,6 +74,7 @@ impl Status {
         }
         Ok(Status {
             instances: account.rows().into(),
+            rows: account.rows(),
             accounted: account.accounted(),
             lost: account.lost(),
             oldest_undelivered_s: account.oldest_undelivered_s,
@@ -82,7 +86,7 @@ impl Status {
 
     fn print(&self) {
         println!("{} instances were acknowledged", self.accounted + self.lost);
-        for (state, n) in &self.instances {
+        for (state, n) in self.rows {
             println!("  {n:8} {state}");
         }
         if self.lost > 0 {
