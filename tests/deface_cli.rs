@@ -43,6 +43,10 @@ fn phantom() -> Vec<i16> {
     phantom.slices.concat().into_iter().map(|stored| (stored - 1024) as i16).collect()
 }
 
+/// The phantom's air as MR shows it is noise of 3 to 9, its darkest tissue 60. What is put in is neither: by
+/// voxels that it left as they were, air could be told from face.
+const MR_FILL: std::ops::RangeInclusive<i16> = 10..=30;
+
 fn as_mr(hu: i16) -> i16 {
     t1(i32::from(hu)) as i16
 }
@@ -93,15 +97,11 @@ fn defaced(samples: &[i16]) -> Vec<i16> {
 fn the_phantom_loses_its_face_and_nothing_else_changes() {
     let ct = phantom();
     let mr: Vec<i16> = ct.iter().map(|&hu| as_mr(hu)).collect();
-    // The fill is air, a value that the file already had: in MR the median of what is dark.
-    let mut dark: Vec<i16> = mr.iter().copied().filter(|&v| v < as_mr(-700)).collect();
-    dark.sort_unstable();
-    let median = dark[dark.len() / 2];
-    for (name, before, air) in [("CT", ct, -1000..=-1000), ("MR", mr, median - 3..=median + 3)] {
+    for (name, before, air) in [("CT", ct, -990..=-990), ("MR", mr, MR_FILL)] {
         let after = defaced(&before);
         let changed: Vec<usize> = (0..before.len()).filter(|&i| before[i] != after[i]).collect();
         let fill = after[changed[0]];
-        assert!(air.contains(&fill) && before.contains(&fill), "{name}: filled with {fill}");
+        assert!(air.contains(&fill), "{name}: filled with {fill}");
         assert!(changed.iter().all(|&i| after[i] == fill), "{name}: filled with one value");
         let share = changed.len() as f32 / before.len() as f32;
         assert!((0.03..0.6).contains(&share), "{name}: {share} changed");
@@ -323,7 +323,7 @@ fn a_dicom_series_leaves_with_other_pixels_and_nothing_else_changed() {
         assert!(uid.starts_with("2.25.") && uid.len() <= 64 && uids.insert(uid), "its own UID");
         let samples = pixels(&before).into_iter().zip(pixels(&after));
         let other: Vec<_> = samples.filter(|(before, after)| before != after).collect();
-        assert!(other.iter().all(|(_, after)| *after == 24), "filled with -1000 HU");
+        assert!(other.iter().all(|(_, after)| *after == 34), "filled with -990 HU");
         changed += other.len();
     }
     assert!(changed > 50_000, "{changed}");
@@ -396,8 +396,8 @@ fn mr_is_filled_with_its_background_whichever_way_its_values_run() {
         changed.extend(differs.map(|(_, after)| *after));
         assert!(after.iter().zip(mirrored).all(|(a, m)| *a == 4095 - m), "the mirror image");
     }
-    // The phantom's air is noise of 3 to 9: its median.
-    assert_eq!(changed, BTreeSet::from([6]), "background");
+    let fills: Vec<_> = changed.into_iter().collect();
+    assert!(matches!(fills[..], [fill] if MR_FILL.contains(&(fill as i16))), "{fills:?}");
 }
 
 #[test]

@@ -5,8 +5,11 @@ use std::ops::RangeInclusive;
 
 /// Values are clamped to this range before averaging: metal must not outshine its cell.
 const HU: RangeInclusive<f32> = -1024.0..=3071.0;
-/// -1000 HU, by definition.
-const AIR_HU: f32 = -1000.0;
+/// Air in HU, as near to its -1000 as scanners measure it.
+///
+/// Not -1000 itself: many series are clipped there. Voxels of clean air that the fill leaves as they were would
+/// part air from face for somebody who has both versions.
+const AIR_HU: f32 = -990.0;
 /// Levels into which a range of arbitrary values is cut: as many as 16 bits hold.
 const LEVELS: f32 = 65535.0;
 

@@ -21,6 +21,8 @@ const SAMPLE_STEP_MM: f64 = 1.5;
 const EXTENT_MAX_MM: f64 = 2500.0;
 /// Below this it is air, in HU.
 const AIR_BELOW_HU: f32 = -800.0;
+/// The fill of an MR is so much brighter than the darkest air, as a share of the way to the skin's level.
+const CLEAR_OF_DARKEST: f32 = 0.1;
 /// A CT of a patient has at least this share of air.
 const AIR_FRACTION_MIN: f32 = 0.003;
 /// Weight of a sample at its own place; interpolated layers get a part of it.
@@ -166,7 +168,7 @@ impl Survey {
 }
 
 impl Volume {
-    /// The real-world value of air: -1000 HU, or the background of an image in arbitrary units.
+    /// The real-world value of air: that of HU, or the background of an image in arbitrary units.
     pub fn air(&self, outline: &Outline) -> f32 {
         self.contrast.air().unwrap_or_else(|| self.background(outline.level))
     }
@@ -176,15 +178,17 @@ impl Volume {
         self.value.data.iter().copied().fold(f32::INFINITY, f32::min)
     }
 
-    /// The median of what is darker than tissue.
+    /// The median of what is darker than tissue, or what is a little brighter than the darkest.
     ///
-    /// Not 0: where air is exactly 0 and noise isn't, voxels that were left as they were by chance would part
-    /// air from face for somebody who has both versions.
+    /// Not the darkest itself: where air is exactly 0, or mostly, voxels that the fill leaves as they were would
+    /// part air from face for somebody who has both versions.
     fn background(&self, tissue: f32) -> f32 {
         let dark = (0..self.value.data.len())
             .filter(|&i| self.inside.data[i] && self.value.data[i] < tissue)
             .map(|i| self.value.data[i]);
-        Histogram::of(dark).quantile(0.5)
+        let dark = Histogram::of(dark);
+        let lowest = dark.lowest();
+        dark.quantile(0.5).max(lowest + CLEAR_OF_DARKEST * (tissue - lowest))
     }
 
     /// Refuses what can't be a CT of a patient in HU.

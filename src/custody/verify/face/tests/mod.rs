@@ -10,8 +10,8 @@ use crate::dicom::plane::{ImagePlane, PixelSpacing};
 use crate::phantom::Phantom;
 use std::sync::LazyLock;
 
-/// -1000 HU as the phantom stores it.
-const FILL: i32 = 24;
+/// -990 HU, the air that is put in, as the phantom stores it.
+const FILL: i32 = 34;
 const INTERCEPT: f64 = -1024.0;
 const SPACING_MM: f64 = 4.0;
 
