@@ -5,6 +5,9 @@
 //! survives a crash of the process, not of the machine.
 #![allow(clippy::disallowed_methods)] // the bans of clippy.toml lead here
 
+#[cfg(test)]
+pub mod faults;
+
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -16,7 +19,11 @@ use std::path::Path;
 /// # Errors
 /// `AlreadyExists`, or what the system says.
 pub fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+    step(path)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    #[cfg(test)]
+    faults::created(path, &file)?;
+    Ok(file)
 }
 
 /// Opens a file for appending, made if it isn't there, mode 0600.
@@ -24,7 +31,13 @@ pub fn create(path: &Path) -> io::Result<File> {
 /// # Errors
 /// What the system says.
 pub fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+    step(path)?;
+    #[cfg(test)]
+    let was_there = path.exists();
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    #[cfg(test)]
+    faults::appended(path, &file, was_there)?;
+    Ok(file)
 }
 
 /// Opens a file for reading.
@@ -41,6 +54,8 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// What the system says. Never retry.
 pub fn sync_file(file: &File) -> io::Result<()> {
+    #[cfg(test)]
+    faults::sync_file(file)?;
     file.sync_data()
 }
 
@@ -49,7 +64,11 @@ pub fn sync_file(file: &File) -> io::Result<()> {
 /// # Errors
 /// What the system says. Never retry.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    step(path)?;
+    File::open(path)?.sync_all()?;
+    #[cfg(test)]
+    faults::synced_dir(path);
+    Ok(())
 }
 
 /// Moves a file or directory within the state directory. Atomic.
@@ -57,6 +76,10 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    step(to)?;
+    #[cfg(test)]
+    return faults::rename(from, to);
+    #[cfg(not(test))]
     fs::rename(from, to)
 }
 
@@ -65,10 +88,14 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says; `AlreadyExists` counts as done.
 pub fn link(from: &Path, to: &Path) -> io::Result<()> {
+    step(to)?;
     match fs::hard_link(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        done => done,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        done => done?,
     }
+    #[cfg(test)]
+    faults::linked(to);
+    Ok(())
 }
 
 /// Makes a directory and those above it, mode 0700.
@@ -76,7 +103,13 @@ pub fn link(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub fn make_dir(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    step(path)?;
+    #[cfg(test)]
+    let missing = faults::missing_dir(path);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    #[cfg(test)]
+    faults::made_dir(missing);
+    Ok(())
 }
 
 /// Names in a directory, sorted. A directory that isn't there has none.
@@ -104,6 +137,9 @@ pub fn list(path: &Path) -> io::Result<Vec<String>> {
 /// # Errors
 /// What the system says.
 pub fn remove(path: &Path) -> io::Result<()> {
+    step(path)?;
+    #[cfg(test)]
+    faults::removing(path)?;
     let removed = match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
@@ -112,6 +148,17 @@ pub fn remove(path: &Path) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         done => done,
+    }
+}
+
+/// Before every operation that changes something. In tests the machine may stop here: see `faults`.
+fn step(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    return faults::step(path);
+    #[cfg(not(test))]
+    {
+        let _ = path;
+        Ok(())
     }
 }
 

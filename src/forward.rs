@@ -132,7 +132,12 @@ impl Forwarder {
     }
 
     /// Everything has arrived or was refused for good.
-    fn finish(&self, outbox: &Outbox<'_>, batch: &str, manifest: &Manifest) -> io::Result<()> {
+    pub(crate) fn finish(
+        &self,
+        outbox: &Outbox<'_>,
+        batch: &str,
+        manifest: &Manifest,
+    ) -> io::Result<()> {
         let refused = outbox.refused_parcels(batch)?;
         let instances = (manifest.rows.len() as u64).saturating_sub(refused);
         let append = |event| self.log.append(event).map_err(io::Error::other);
@@ -146,19 +151,23 @@ impl Forwarder {
             let code = Code::RefusedByDestination.name().to_owned();
             append(Event::Quarantined { batch: name, code, destination, instances: refused })?;
         }
+        self.spool.mark_sent(self.name(), batch)?;
         outbox.remove(batch)?;
         self.spool.settle(batch)?;
         tracing::info!(batch, destination = self.name(), instances, refused, "sent");
         Ok(())
     }
 
-    /// A seal does not hold or the manifest is gone: the parcels are made again from the originals.
-    fn remake(&self, outbox: &Outbox<'_>, batch: &str) -> io::Result<()> {
-        tracing::error!(batch, destination = self.name(), "a parcel is damaged; it is made again");
-        outbox.remove(batch)?;
-        if self.spool.dir(Place::Held).join(batch).exists() {
-            self.spool.move_batch(batch, Place::Held, Place::Work)?;
+    /// A seal does not hold or the manifest is gone: the parcels are made again from the originals, when the worker
+    /// has let go of them.
+    pub(crate) fn remake(&self, outbox: &Outbox<'_>, batch: &str) -> io::Result<()> {
+        if !self.spool.dir(Place::Held).join(batch).exists() {
+            return Ok(());
         }
+        tracing::error!(batch, destination = self.name(), "a parcel is damaged; it is made again");
+        // The originals first: without parcels and in held/ they would look as if they waited for nothing.
+        self.spool.move_batch(batch, Place::Held, Place::Work)?;
+        outbox.remove(batch)?;
         // If the worker is gone, the next start finds the batch in work/.
         let _ = self.again.send(batch.to_owned());
         Ok(())

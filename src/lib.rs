@@ -68,3 +68,5 @@ pub mod cli;
 pub mod config;
 pub mod console;
 pub mod service;
+#[cfg(test)]
+mod simulation;

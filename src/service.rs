@@ -108,6 +108,8 @@ impl Gateway {
         };
         let stop_console = threads.console(console, settings.metrics)?;
 
+        // Before anybody puts more there.
+        let left_in_work = disk::list(&spool.dir(Place::Work))?;
         let crosswalk = settings.state.join("crosswalk");
         let mut routes = Vec::new();
         for destination in settings.destinations {
@@ -135,7 +137,7 @@ impl Gateway {
             handles: handles(&root),
             meter: Arc::clone(&meter),
         });
-        for batch in disk::list(&spool.dir(Place::Work))? {
+        for batch in left_in_work {
             // The receiver is alive: it is on this function's stack.
             let _ = close.send(batch);
         }
@@ -143,9 +145,10 @@ impl Gateway {
         let quiet = Duration::from_secs_f64(limits.quiet_period_s);
         let count = Arc::clone(&meter);
         let gatherer = Gatherer::open(Arc::clone(&spool), handles(&root), meter, quiet)?;
+        let again = close.clone();
         threads.spawn("gather", move |stop| gatherer.run(&announced, &close, stop));
         let retention = Duration::from_secs_f64(limits.retain_delivered_h * 3600.0);
-        let janitor = Janitor { spool, log: Arc::clone(&log), meter: count, retention };
+        let janitor = Janitor { spool, log: Arc::clone(&log), meter: count, again, retention };
         threads.spawn("retain", move |stop| janitor.run(stop));
 
         let stop_listening = Arc::new(AtomicBool::new(false));
@@ -317,6 +320,8 @@ struct Janitor {
     spool: Arc<Spool>,
     log: Arc<Log>,
     meter: Arc<Meter>,
+    /// Gets batches whose parcels must be made again.
+    again: mpsc::Sender<String>,
     retention: Duration,
 }
 
@@ -381,6 +386,12 @@ impl Janitor {
         for batch in disk::list(&self.spool.dir(Place::Held))? {
             // A crash may have come between the last parcel and this.
             self.spool.settle(&batch)?;
+            if self.spool.is_stranded(&batch)? {
+                tracing::error!(batch, "parcels are gone that were not sent; they are made again");
+                self.spool.move_batch(&batch, Place::Held, Place::Work)?;
+                // If the worker is gone, the next start finds the batch in work/.
+                let _ = self.again.send(batch);
+            }
         }
         let delivered = self.spool.dir(Place::Delivered);
         for batch in disk::list(&delivered)? {

@@ -73,7 +73,7 @@ impl Gatherer {
     }
 
     /// Entries that were there before the start, or that an operator put back.
-    fn look_around(&mut self) {
+    pub(crate) fn look_around(&mut self) {
         match entry_ids(&self.spool.dir(Place::Inbox)) {
             Ok(ids) => ids.iter().for_each(|id| self.gather(id)),
             Err(error) => tracing::error!(%error, "the inbox cannot be listed"),
@@ -130,7 +130,7 @@ impl Gatherer {
         waits.min().unwrap_or(LOOK_AROUND)
     }
 
-    fn close_quiet_studies(&mut self, closed: &Sender<String>) {
+    pub(crate) fn close_quiet_studies(&mut self, closed: &Sender<String>) {
         let quiet = self.quiet;
         let due: Vec<String> = self
             .open

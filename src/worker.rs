@@ -78,6 +78,10 @@ impl Worker {
     }
 
     fn take(&self, batch: &str) -> Result<(), Trouble> {
+        if !self.spool.dir(Place::Work).join(batch).exists() {
+            // It was announced twice.
+            return Ok(());
+        }
         let study = self.survey(batch)?;
         self.set_aside(batch, "", &study.withheld)?;
         let mut heads = self.heads(batch)?;
@@ -87,7 +91,9 @@ impl Worker {
         self.remember(batch, &heads)?;
         let mut released = Released::default();
         for (route, output) in self.routes.iter().zip(drafted) {
-            released.count(self.release(batch, route, &study, output)?);
+            let ids = self.release(batch, route, &study, output)?;
+            self.spool.mark_due(&route.destination, batch, !ids.is_empty())?;
+            released.count(ids);
         }
         self.finish(batch, &study, &released)
     }

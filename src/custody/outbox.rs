@@ -3,6 +3,7 @@
 //! ```text
 //! outbox/DEST/tmp/BATCH/      a worker is drafting
 //! outbox/DEST/ready/BATCH/    manifest.json and the parcels that were not sent yet
+//! outbox/DEST/sent/BATCH      nothing is left of it
 //! outbox/DEST/refused/BATCH/  what the destination refused for good, with the manifest
 //! ```
 //! A parcel's file is removed when the destination has said that it stored the instance.
@@ -44,7 +45,7 @@ impl<'a> Outbox<'a> {
     /// # Errors
     /// What the system says.
     pub fn lay_out(&self) -> io::Result<()> {
-        for state in ["tmp", "ready", "refused"] {
+        for state in ["tmp", "ready", "sent", "refused"] {
             disk::make_dir(&self.dir(state))?;
         }
         for batch in disk::list(&self.dir("tmp"))? {
@@ -64,9 +65,10 @@ impl<'a> Outbox<'a> {
         Ok(drafts)
     }
 
-    /// Whether a batch has its parcels here already.
+    /// Whether a batch has its parcels here already, or had them and they were sent.
     pub fn has(&self, batch: &str) -> bool {
         self.spool.has_parcels(self.destination, batch)
+            || self.spool.is_sent(self.destination, batch)
     }
 
     /// Puts the drafts of a batch up for sending. Files that the manifest doesn't list are removed.

@@ -1,8 +1,9 @@
 //! What was released before, so that an instance that comes again does not go out as another.
 //!
-//! One file per study, lines of keyed instance tag, SHA-256 of the source data set and the batch
-//! that released it. It names nobody. A batch does not count itself: it may be made again. It is written after a release; losing its last line costs a harmless second delivery of
-//! the same bytes under the same UIDs.
+//! One file per study, lines of keyed instance tag, SHA-256 of the source data set, the batch that released it, and a
+//! full stop: a line that a power cut tore says nothing, or its batch would be another one's, and the instance would
+//! count as sent. It names nobody. A batch does not count itself: it may be made again. It is written after a release;
+//! losing its last line costs a harmless second delivery of the same bytes under the same UIDs.
 
 use super::{Place, Spool};
 use crate::disk;
@@ -71,8 +72,9 @@ impl Ledger {
         released: &[([u8; 32], [u8; 32])],
     ) -> io::Result<()> {
         let mut file = disk::append(&spool.dir(Place::Ledger).join(study))?;
+        // What was torn before ends here.
         let lines = released.iter().map(|(instance, digest)| {
-            format!("{} {} {batch}\n", HEXLOWER.encode(instance), HEXLOWER.encode(digest))
+            format!("\n{} {} {batch} {END}", HEXLOWER.encode(instance), HEXLOWER.encode(digest))
         });
         file.write_all(lines.collect::<String>().as_bytes())?;
         disk::sync_file(&file)
@@ -88,8 +90,12 @@ fn parse(line: &str) -> Option<([u8; 32], [u8; 32], &str)> {
     let mut fields = line.split(' ');
     let mut tag = || HEXLOWER.decode(fields.next()?.as_bytes()).ok()?.try_into().ok();
     let (instance, digest) = (tag()?, tag()?);
-    Some((instance, digest, fields.next()?))
+    let batch = fields.next()?;
+    (fields.next() == Some(END)).then_some((instance, digest, batch))
 }
+
+/// Ends a line that is whole.
+const END: &str = ".";
 
 #[cfg(test)]
 mod tests {
@@ -108,5 +114,25 @@ mod tests {
         let again = Ledger::read(&spool, "s", "b2").unwrap();
         assert_eq!(again.standing(&[3; 32], &[4; 32]), Standing::New);
         assert_eq!(Ledger::read(&spool, "t", "b").unwrap().released.len(), 0);
+    }
+
+    /// The batch of a torn line is cut short: it must not count as another one.
+    #[test]
+    fn a_torn_line_says_nothing_and_spoils_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 0).unwrap();
+        let path = spool.dir(Place::Ledger).join("s");
+        Ledger::add(&spool, "s", "batch", &[([1; 32], [2; 32])]).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for cut in 0..whole.len() {
+            std::fs::File::create(&path).unwrap().write_all(&whole[..cut]).unwrap();
+            Ledger::add(&spool, "s", "other", &[([3; 32], [4; 32])]).unwrap();
+            let released = Ledger::read(&spool, "s", "batch").unwrap().released;
+            assert_eq!(
+                released.into_iter().collect::<Vec<_>>(),
+                [([3; 32], [4; 32])],
+                "cut at {cut}"
+            );
+        }
     }
 }

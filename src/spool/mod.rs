@@ -8,7 +8,8 @@
 //!   work/BATCH/ID           closed; a worker has it, or will after a restart
 //!   outbox/DEST/tmp/BATCH/  drafts of a worker; removed at start
 //!   outbox/DEST/ready/BATCH/  sealed parcels and their manifest, waiting to be sent
-//!   held/BATCH/ID           identified originals until every destination has its parcels
+//!   outbox/DEST/sent/BATCH  all of them have arrived; until the batch is in delivered/
+//!   held/BATCH/ID           identified originals until every destination has its parcels: held/BATCH/DEST.due
 //!   delivered/BATCH/ID      identified originals until the retention time is over
 //!   quarantine/BATCH[.CODE]/  identified originals that a person must look at, and reason.json
 //!   returned/BATCH[.CODE]   how many instances a person put back from there, until it is in the log
@@ -172,18 +173,53 @@ impl Spool {
         disk::free_bytes(&self.root).is_ok_and(|free| free >= needed)
     }
 
-    /// Moves the originals of a batch on when no parcel of it is waiting any more. Called by the
-    /// worker when it has made all parcels, and by each forwarder when it has sent its own.
+    /// Notes, durably, whether a destination is to get parcels of a batch in work.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn mark_due(&self, destination: &str, batch: &str, is_due: bool) -> io::Result<()> {
+        let mark = self.dir(Place::Work).join(batch).join(format!("{destination}{DUE}"));
+        if is_due { disk::write_whole(&mark, b"") } else { disk::remove(&mark) }
+    }
+
+    /// Notes, durably, that all parcels of a batch have arrived at a destination, or were refused for good.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn mark_sent(&self, destination: &str, batch: &str) -> io::Result<()> {
+        disk::write_whole(&self.sent_mark(destination, batch), b"")
+    }
+
+    /// Whether all parcels of a batch have arrived at a destination.
+    pub fn is_sent(&self, destination: &str, batch: &str) -> bool {
+        self.sent_mark(destination, batch).exists()
+    }
+
+    /// Moves the originals of a batch on when every destination that it is due to has it. Nothing is concluded from
+    /// parcels that aren't there. Called by the worker when it has made all parcels, and by each forwarder when it has
+    /// sent its own.
     ///
     /// # Errors
     /// What the system says.
     pub fn settle(&self, batch: &str) -> io::Result<()> {
         let _one_at_a_time = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.dir(Place::Held).join(batch).exists() || self.is_waiting(batch)? {
+        let due = self.due(batch)?;
+        let arrived = |to: &String| self.is_sent(to, batch) && !self.has_parcels(to, batch);
+        if due.is_empty() || !due.iter().all(arrived) {
             return Ok(());
         }
         self.move_batch(batch, Place::Held, Place::Delivered)?;
-        self.mark_delivered(batch)
+        self.mark_delivered(batch)?;
+        due.iter().try_for_each(|to| disk::remove(&self.sent_mark(to, batch)))
+    }
+
+    /// Whether parcels of a held batch are neither sent nor there: they must be made again.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn is_stranded(&self, batch: &str) -> io::Result<bool> {
+        let stranded = |to: &String| !self.is_sent(to, batch) && !self.has_parcels(to, batch);
+        Ok(self.due(batch)?.iter().any(stranded))
     }
 
     /// Whether a destination has, or refused, parcels of a batch.
@@ -192,8 +228,14 @@ impl Spool {
         ["ready", "refused"].iter().any(|state| outbox.join(state).join(batch).exists())
     }
 
-    fn is_waiting(&self, batch: &str) -> io::Result<bool> {
-        Ok(self.outboxes()?.iter().any(|destination| self.has_parcels(destination, batch)))
+    /// Destinations that are to get parcels of a held batch.
+    fn due(&self, batch: &str) -> io::Result<Vec<String>> {
+        let names = disk::list(&self.dir(Place::Held).join(batch))?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(DUE)).map(str::to_owned).collect())
+    }
+
+    fn sent_mark(&self, destination: &str, batch: &str) -> PathBuf {
+        self.outbox(destination).join("sent").join(batch)
     }
 
     /// Notes the time from which a delivered batch is retained.
@@ -219,6 +261,9 @@ impl Spool {
         disk::sync_dir(&self.dir(from))
     }
 }
+
+/// Ends the name of the file that says to whom a batch is due. Not a spool entry.
+const DUE: &str = ".due";
 
 /// The file that says since when a batch has been delivered. Not a spool entry.
 pub const DELIVERED: &str = "delivered.txt";

@@ -1,0 +1,489 @@
+//! The gateway's whole way on a disk that fails: receive, gather, de-identify, log, put up, send, settle.
+//!
+//! A history is a seeded sequence of these steps in which the machine stops at some operation of the disk, by a kill or
+//! a power cut, and perhaps again while it recovers; in which the disk is full for a moment, responses are lost and
+//! instances come twice. Afterwards everything is left to run to its end, and the promise must hold:
+//!
+//! - every acknowledged instance has arrived, and none is missing from the account;
+//! - no byte that arrived identifies anybody, and all copies of an instance are the same;
+//! - what arrived stands in the log, with the hash that the parcel's seal was made over.
+//!
+//! `EFFACE_HISTORIES=100000 cargo test --lib simulation`; a failure names its seed: `EFFACE_SEED=17`. Workers are the real
+//! ones, with the engine and the verifier; only the wire is made up.
+
+use crate::audit::Log;
+use crate::custody::outbox::Outbox;
+use crate::dicom::dataset::Dataset;
+use crate::disk;
+use crate::disk::faults::{Faults, Habits};
+use crate::forward::Forwarder;
+use crate::key::RootKey;
+use crate::meter::Meter;
+use crate::net::scu::Destination;
+use crate::pipeline::Route;
+use crate::profile::language;
+use crate::service::handles;
+use crate::spool::account::Account;
+use crate::spool::entry::{Entry, Head};
+use crate::spool::inbox::Inbox;
+use crate::spool::{Place, Spool};
+use crate::study::Gatherer;
+use crate::worker::{Fate, Worker};
+use dicom_core::{Tag, VR};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+const CANARY: &str = "ZYXGLORP";
+const PROFILE: &str = "efface_profile: 1\nname: simulation\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n\
+    leave: { faces: { because: \"nobody's face\" } }\n";
+/// Studies of a history, and instances of each.
+const STUDIES: usize = 2;
+const INSTANCES: usize = 2;
+/// More rounds than it ever takes to bring everything to its end.
+const ROUNDS: usize = 60;
+
+/// What the modality sends: data sets of two studies of two patients.
+static SENT: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let of = |n: usize| instance(n / INSTANCES, n % INSTANCES);
+    (0..STUDIES * INSTANCES).map(of).collect()
+});
+
+fn instance(study: usize, n: usize) -> Vec<u8> {
+    let uid = |leaf: usize| format!("1.2.826.0.1.3680043.99.{}.{leaf}", study + 1);
+    let mut set = Dataset::new();
+    for (tag, vr, value) in [
+        (0x0008_0005, VR::CS, "ISO_IR 192".to_owned()),
+        (0x0008_0008, VR::CS, "ORIGINAL\\PRIMARY\\AXIAL".to_owned()),
+        (0x0008_0016, VR::UI, CT.to_owned()),
+        (0x0008_0018, VR::UI, uid(100 + n)),
+        (0x0008_0060, VR::CS, "CT".to_owned()),
+        (0x0010_0010, VR::PN, format!("{CANARY}{study}^Anna")),
+        (0x0010_0020, VR::LO, format!("{CANARY}{study}ID")),
+        (0x0020_000D, VR::UI, uid(1)),
+        (0x0020_000E, VR::UI, uid(2)),
+        (0x0028_0004, VR::CS, "MONOCHROME2".to_owned()),
+        (0x0028_0301, VR::CS, "NO".to_owned()),
+    ] {
+        set.put_text(Tag((tag >> 16) as u16, tag as u16), vr, value);
+    }
+    for (tag, value) in [
+        (0x0028_0002, 1_u16),
+        (0x0028_0010, 2),
+        (0x0028_0011, 2),
+        (0x0028_0100, 16),
+        (0x0028_0101, 16),
+        (0x0028_0102, 15),
+        (0x0028_0103, 0),
+    ] {
+        let tag = Tag((tag >> 16) as u16, tag as u16);
+        set.put(dicom_core::DataElement::new(tag, VR::US, dicom_core::PrimitiveValue::from(value)));
+    }
+    let pixels = dicom_core::PrimitiveValue::U16([n as u16, 7, 8, 9].into_iter().collect());
+    set.put(dicom_core::DataElement::new(Tag(0x7FE0, 0x0010), VR::OW, pixels));
+    set.encode().expect("a data set")
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z ^ (z >> 27)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    fn is_one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// A program that is wrong in a way that only shows when the machine stops.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Wrong {
+    no_dir_sync: bool,
+    no_file_sync: bool,
+    acknowledges_early: bool,
+}
+
+/// A running gateway without its threads.
+struct Process {
+    spool: Arc<Spool>,
+    inbox: Arc<Inbox>,
+    gatherer: Gatherer,
+    worker: Worker,
+    forwarder: Forwarder,
+    closed: Receiver<String>,
+    close: Sender<String>,
+    work: VecDeque<String>,
+}
+
+impl Process {
+    fn start(state: &Path, root: &RootKey) -> Option<Self> {
+        let spool = Arc::new(Spool::open(state, 0).ok()?);
+        let log = Arc::new(Log::open(&spool.dir(Place::Audit)).ok()?);
+        let inbox = Arc::new(Inbox::open(Arc::clone(&spool), 1 << 20).ok()?);
+        let profile = language::parse("simulation.yaml", PROFILE).expect("a profile");
+        let route = Arc::new(Route::new("lab", "lab", profile, root, &state.join("crosswalk")));
+        Outbox::of(&spool, "lab").lay_out().ok()?;
+        let meter = Arc::new(Meter::default());
+        let (close, closed) = mpsc::channel();
+        let title = |text: &str| text.parse().expect("an AE title");
+        let destination = Destination {
+            name: "lab".to_owned(),
+            ae_title: title("LAB"),
+            calling_ae_title: title("EFFACE"),
+            address: "127.0.0.1:1".to_owned(),
+            connect_s: 1,
+            response_s: 1,
+            message_s: 1,
+            pdu_bytes_max: 16384,
+        };
+        let forwarder = Forwarder {
+            spool: Arc::clone(&spool),
+            log: Arc::clone(&log),
+            route: Arc::clone(&route),
+            destination,
+            associations: 1,
+            meter: Arc::clone(&meter),
+            again: close.clone(),
+        };
+        let gatherer =
+            Gatherer::open(Arc::clone(&spool), handles(root), Arc::clone(&meter), Duration::ZERO);
+        let work = disk::list(&spool.dir(Place::Work)).ok()?.into();
+        let worker = Worker {
+            spool: Arc::clone(&spool),
+            log,
+            routes: vec![route],
+            handles: handles(root),
+            meter,
+        };
+        Some(Process {
+            spool,
+            inbox,
+            gatherer: gatherer.ok()?,
+            worker,
+            forwarder,
+            closed,
+            close,
+            work,
+        })
+    }
+
+    /// C-STORE of one instance: whether success was said.
+    fn receive(&self, dataset: &[u8], wrong: Wrong) -> bool {
+        let head = Head {
+            calling_ae_title: "PACS".to_owned(),
+            sop_class: CT.to_owned(),
+            transfer_syntax: EXPLICIT.to_owned(),
+            received_ms: 0,
+        };
+        let Ok(mut reception) = self.inbox.receive(&head) else { return false };
+        if reception.write(dataset).is_err() {
+            return false;
+        }
+        let committed = reception.commit().is_ok();
+        committed || wrong.acknowledges_early
+    }
+
+    fn gather(&mut self) {
+        self.gatherer.look_around();
+    }
+
+    fn close(&mut self) {
+        self.gatherer.close_quiet_studies(&self.close);
+    }
+
+    fn work(&mut self) {
+        self.work.extend(self.closed.try_iter());
+        if let Some(batch) = self.work.pop_front()
+            && self.worker.process(&batch) == Fate::Later
+        {
+            self.work.push_back(batch);
+        }
+    }
+
+    fn settle(&self) {
+        for batch in disk::list(&self.spool.dir(Place::Held)).unwrap_or_default() {
+            // What fails is tried again the next time.
+            let _ = self.spool.settle(&batch);
+            if self.spool.is_stranded(&batch).unwrap_or(false)
+                && self.spool.move_batch(&batch, Place::Held, Place::Work).is_ok()
+            {
+                let _ = self.close.send(batch);
+            }
+        }
+    }
+
+    /// Whether nothing is on its way.
+    fn is_idle(&self) -> bool {
+        let is_empty =
+            |place| disk::list(&self.spool.dir(place)).is_ok_and(|names| names.is_empty());
+        [Place::Inbox, Place::Studies, Place::Work, Place::Held].into_iter().all(is_empty)
+    }
+
+    /// One round of the forwarder, with a made-up wire.
+    fn forward(&self, outside: &mut Outside, random: &mut Random, calm: bool) -> io::Result<()> {
+        let outbox = Outbox::of(&self.spool, "lab");
+        let ready = outbox.ready()?;
+        for batch in ready.broken {
+            self.forwarder.remake(&outbox, &batch)?;
+        }
+        for (batch, manifest) in ready.batches {
+            let directory = outbox.ready_dir(&batch);
+            let mut damaged = false;
+            for row in manifest.rows.iter().filter(|row| directory.join(&row.file).exists()) {
+                if !calm && random.is_one_in(6) {
+                    return Ok(());
+                }
+                if manifest.open(&directory, row, &self.forwarder.route.seal).is_err() {
+                    damaged = true;
+                    break;
+                }
+                let bytes = std::fs::read(directory.join(&row.file))?;
+                let receipt = (manifest.receipt, manifest.receipt_hash.clone());
+                tell(|| format!("sent {} of {batch}", row.file));
+                outside.takes(&row.sop_instance, bytes, receipt);
+                let response_is_lost = !calm && random.is_one_in(6);
+                if response_is_lost {
+                    return Ok(());
+                }
+                outbox.sent(&batch, &row.file)?;
+            }
+            tell(|| format!("{batch}: {}", if damaged { "damaged" } else { "done" }));
+            if damaged {
+                self.forwarder.remake(&outbox, &batch)?;
+            } else {
+                self.forwarder.finish(&outbox, &batch, &manifest)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The outside server: it keeps every copy that it was sent.
+#[derive(Default)]
+struct Outside {
+    copies: BTreeMap<String, BTreeSet<Vec<u8>>>,
+    receipts: BTreeSet<(u64, String)>,
+}
+
+impl Outside {
+    fn takes(&mut self, sop_instance: &str, bytes: Vec<u8>, receipt: (u64, String)) {
+        self.copies.entry(sop_instance.to_owned()).or_default().insert(bytes);
+        self.receipts.insert(receipt);
+    }
+}
+
+/// One history; `Err` says which promise was broken.
+fn history(seed: u64, wrong: Wrong) -> Result<(), String> {
+    let mut random = Random(seed);
+    let folder = tempfile::tempdir_in(memory()).map_err(|e| e.to_string())?;
+    let state = folder.path().join("state");
+    disk::make_dir(&state).map_err(|e| e.to_string())?;
+    let habits =
+        Habits { ignores_dir_sync: wrong.no_dir_sync, ignores_file_sync: wrong.no_file_sync };
+    let faults = Faults::below(&state, habits).map_err(|e| e.to_string())?;
+    let told = run(&state, &faults, &mut random, wrong);
+    faults.end();
+    told
+}
+
+fn run(
+    state: &Path,
+    faults: &Arc<Faults>,
+    random: &mut Random,
+    wrong: Wrong,
+) -> Result<(), String> {
+    let root = RootKey::of_patient(&[7; 32], "A1");
+    let mut acknowledged = BTreeSet::new();
+    let mut to_send: VecDeque<usize> = (0..SENT.len()).collect();
+    let mut outside = Outside::default();
+    // Twice the machine stops; the third time it runs until everything is done.
+    for stops in [true, true, false] {
+        if stops {
+            faults.stop_in(random.below(130));
+            if random.is_one_in(3) {
+                faults.full_in(random.below(60));
+            }
+        }
+        let mut process = Process::start(state, &root);
+        tell(|| format!("start: {}", if process.is_some() { "up" } else { "stopped" }));
+        for _ in 0..ROUNDS {
+            let Some(process) = process.as_mut().filter(|_| !faults.has_stopped()) else { break };
+            let step = if stops { random.below(6) } else { 6 };
+            tell(|| format!("{}: {}", STEPS[step], names(state)));
+            match step {
+                0 | 1 => {
+                    if let Some(n) = to_send.pop_front() {
+                        if process.receive(&SENT[n], wrong) {
+                            acknowledged.insert(n);
+                        } else {
+                            to_send.push_back(n);
+                        }
+                    }
+                }
+                2 => process.gather(),
+                3 => process.close(),
+                4 => process.work(),
+                5 => {
+                    // An outbox that cannot be read is tried again later.
+                    let _ = process.forward(&mut outside, random, false);
+                    process.settle();
+                }
+                _ => {
+                    while let Some(n) = to_send.pop_front() {
+                        if process.receive(&SENT[n], wrong) {
+                            acknowledged.insert(n);
+                        }
+                    }
+                    process.gather();
+                    process.close();
+                    process.work();
+                    process.forward(&mut outside, random, true).map_err(|e| e.to_string())?;
+                    process.settle();
+                    if process.is_idle() {
+                        break;
+                    }
+                }
+            }
+        }
+        drop(process);
+        if stops {
+            tell(|| format!("end after {} steps: {}", faults.steps(), names(state)));
+            if random.is_one_in(2) {
+                tell(|| "killed".to_owned());
+                faults.start_again();
+            } else {
+                tell(|| "power cut".to_owned());
+                faults.power_cut(&mut |n| random.below(n + 1)).map_err(|e| e.to_string())?;
+            }
+            if random.is_one_in(3) && !acknowledged.is_empty() {
+                // The PACS sends something again that it was told is stored.
+                to_send.extend(acknowledged.iter().take(1));
+            }
+        }
+    }
+    judge(state, &acknowledged, &outside)
+}
+
+const STEPS: [&str; 7] = ["receive", "receive", "gather", "close", "work", "forward", "all"];
+
+/// Tells what happens when one history is played again.
+fn tell(what: impl Fn() -> String) {
+    if std::env::var_os("EFFACE_SEED").is_some() {
+        println!("{}", what());
+    }
+}
+
+/// Every entry and where it is.
+fn names(directory: &Path) -> String {
+    let mut names = String::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            names += &self::names(&path);
+        } else {
+            let below = path.iter().rev().take(3).map(|part| part.to_string_lossy());
+            let mut parts: Vec<String> =
+                below.map(|part| part.chars().take(12).collect()).collect();
+            parts.reverse();
+            names += &format!(" {}", parts.join("/"));
+        }
+    }
+    names
+}
+
+fn judge(state: &Path, acknowledged: &BTreeSet<usize>, outside: &Outside) -> Result<(), String> {
+    let spool = Spool::look(state);
+    let account = Account::take(&spool).map_err(|error| format!("no account: {error}"))?;
+    if account.lost() > 0 || account.waiting + account.on_the_way > 0 {
+        return Err(format!("the account does not balance: {account:?}"));
+    }
+    let aside = quarantined(&spool).map_err(|error| error.to_string())?;
+    let there = outside.copies.len() + aside.len();
+    if there < acknowledged.len() || outside.copies.len() > SENT.len() {
+        return Err(format!("{} acknowledged, {there} found", acknowledged.len()));
+    }
+    for (uid, copies) in &outside.copies {
+        if copies.len() > 1 {
+            return Err(format!("{uid} left in {} forms", copies.len()));
+        }
+        let canary = CANARY.as_bytes();
+        if copies.iter().any(|bytes| bytes.windows(canary.len()).any(|window| window == canary)) {
+            return Err(format!("{uid} left with a name in it"));
+        }
+    }
+    let log = std::fs::read_to_string(spool.dir(Place::Audit).join("log")).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    let is_logged = |(seq, hash): &(u64, String)| {
+        lines.get(*seq as usize).is_some_and(|line| line.starts_with(hash.as_str()))
+    };
+    match outside.receipts.iter().find(|receipt| !is_logged(receipt)) {
+        Some((seq, _)) => Err(format!("what left under record {seq} is not in the log")),
+        None => Ok(()),
+    }
+}
+
+/// Data sets in quarantine, by digest.
+fn quarantined(spool: &Spool) -> io::Result<BTreeSet<[u8; 32]>> {
+    let mut digests = BTreeSet::new();
+    let directory = spool.dir(Place::Quarantine);
+    for name in disk::list(&directory)? {
+        for id in crate::spool::entry_ids(&directory.join(&name))? {
+            let entry = Entry::open(&directory.join(&name).join(id)).map_err(io::Error::other)?;
+            digests.insert(entry.digest);
+        }
+    }
+    digests
+        .retain(|digest| SENT.iter().any(|sent| *digest == <[u8; 32]>::from(Sha256::digest(sent))));
+    Ok(digests)
+}
+
+/// A file system in memory, if there is one: histories sync often.
+fn memory() -> std::path::PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+}
+
+/// `EFFACE_HISTORIES=100000` for a long run.
+fn histories() -> u64 {
+    let asked = std::env::var("EFFACE_HISTORIES").ok().and_then(|n| n.parse().ok());
+    asked.unwrap_or(10_000)
+}
+
+#[test]
+fn no_history_loses_or_leaks_anything() {
+    if let Some(seed) = std::env::var("EFFACE_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        return history(seed, Wrong::default()).expect("the promise");
+    }
+    let broken = (0..histories())
+        .into_par_iter()
+        .find_map_first(|seed| history(seed, Wrong::default()).err().map(|why| (seed, why)));
+    assert_eq!(broken, None, "EFFACE_SEED=<seed> plays it again");
+}
+
+/// Programs that are wrong are found out within a few histories.
+#[test]
+fn a_program_that_forgets_to_sync_or_acknowledges_early_is_caught() {
+    for wrong in [
+        Wrong { no_dir_sync: true, ..Wrong::default() },
+        Wrong { no_file_sync: true, ..Wrong::default() },
+        Wrong { acknowledges_early: true, ..Wrong::default() },
+    ] {
+        let caught = (0..500).into_par_iter().any(|seed| history(seed, wrong).is_err());
+        assert!(caught, "{wrong:?} was not noticed");
+    }
+}
