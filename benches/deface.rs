@@ -1,5 +1,6 @@
 //! Defacing of heads, whole and in parts, one and two threads: CT of 512 x 512 x 300 voxels of
-//! 0.5 x 0.5 x 0.8 mm, MR of 256 x 256 x 192 of 1 x 1 x 1.2 mm. Decoding and encoding are not in it.
+//! 0.5 x 0.5 x 0.8 mm, MR of 256 x 256 x 192 of 1 x 1 x 1.2 mm. From native frames in memory to native frames
+//! that both checks have read again; headers and files are not in it. Beside others: `deface_peers.py`.
 #![allow(missing_docs)]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -7,6 +8,7 @@ use efface::custody::verify::{FaceAudit, Scale, SlicePlace};
 use efface::deface::{
     BodyPartHint, Contrast, Finding, Head, Level, Region, Slice, SliceChange, Survey,
 };
+use efface::dicom::frame::{Frame, FrameFormat};
 use efface::dicom::plane::{ImagePlane, PixelSpacing};
 use efface::phantom::Phantom;
 use rayon::prelude::*;
@@ -42,9 +44,32 @@ fn slice<'a>(case: &Case, samples: &'a [i32]) -> Slice<'a> {
     Slice { samples, rescale: case.head.rescale, padding: None, inverted: false }
 }
 
-fn survey(case: &Case) -> Survey {
+/// The form of all frames of a case.
+fn format(case: &Case) -> FrameFormat {
+    let plane = &case.head.planes[0];
+    let (rows, columns) = (plane.rows() as u16, plane.columns() as u16);
+    FrameFormat { rows, columns, bits_allocated: 16, bits_stored: 12, signed: false }
+}
+
+fn encode(case: &Case, slices: &[Vec<i32>]) -> Vec<Vec<u8>> {
+    let format = format(case);
+    let native = |samples: &Vec<i32>| {
+        let mut frame = Frame::from_native(format, &vec![0; format.bytes()]).expect("a frame");
+        frame.replace(samples);
+        frame.to_native()
+    };
+    slices.par_iter().map(native).collect()
+}
+
+fn decode(case: &Case, frames: &[Vec<u8>]) -> Vec<Vec<i32>> {
+    let format = format(case);
+    let samples = |bytes: &Vec<u8>| Frame::from_native(format, bytes).expect("a frame").samples();
+    frames.par_iter().map(samples).collect()
+}
+
+fn survey(case: &Case, slices: &[Vec<i32>]) -> Survey {
     let survey = Survey::new(&case.head.planes, case.contrast).expect("one volume");
-    case.head.slices.par_iter().enumerate().for_each(|(index, samples)| {
+    slices.par_iter().enumerate().for_each(|(index, samples)| {
         survey.add(index, &slice(case, samples)).expect("a slice of the volume");
     });
     survey
@@ -92,6 +117,19 @@ fn verify(case: &Case, slices: &[Vec<i32>], changes: &[SliceChange]) {
     audit.finish().expect("no face is left");
 }
 
+/// All of it: both checks read what would leave.
+fn whole(case: &Case, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut slices = decode(case, frames);
+    let head = locate(&survey(case, &slices));
+    let region = head.region(Level::Strict).expect("off the brain");
+    let changes = apply(case, &region, &mut slices);
+    let defaced = encode(case, &slices);
+    let slices = decode(case, &defaced);
+    check(case, &region, &slices, &changes);
+    verify(case, &slices, &changes);
+    defaced
+}
+
 fn deface(criterion: &mut Criterion) {
     for case in cases() {
         bench(criterion, &case);
@@ -99,7 +137,8 @@ fn deface(criterion: &mut Criterion) {
 }
 
 fn bench(criterion: &mut Criterion, case: &Case) {
-    let surveyed = survey(case);
+    let surveyed = survey(case, &case.head.slices);
+    let frames = encode(case, &case.head.slices);
     let region = locate(&surveyed).region(Level::Strict).expect("off the brain");
     let mut defaced = case.head.slices.clone();
     let changes = apply(case, &region, &mut defaced);
@@ -109,7 +148,10 @@ fn bench(criterion: &mut Criterion, case: &Case) {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
         let mut group = criterion.benchmark_group(format!("{}, threads {threads}", case.name));
         group.sample_size(10).measurement_time(Duration::from_secs(8));
-        group.bench_function("survey", |b| b.iter(|| pool.install(|| survey(case))));
+        group.bench_function("decode", |b| b.iter(|| pool.install(|| decode(case, &frames))));
+        group.bench_function("survey", |b| {
+            b.iter(|| pool.install(|| survey(case, &case.head.slices)))
+        });
         group.bench_function("locate", |b| b.iter(|| pool.install(|| locate(&surveyed))));
         group.bench_function("region and apply", |b| {
             let fresh = || (locate(&surveyed), case.head.slices.clone());
@@ -122,25 +164,14 @@ fn bench(criterion: &mut Criterion, case: &Case) {
             };
             b.iter_batched(fresh, run, BatchSize::PerIteration);
         });
+        group.bench_function("encode", |b| b.iter(|| pool.install(|| encode(case, &defaced))));
         group.bench_function("check", |b| {
             b.iter(|| pool.install(|| check(case, &region, &defaced, &changes)))
         });
         group.bench_function("verify", |b| {
             b.iter(|| pool.install(|| verify(case, &defaced, &changes)))
         });
-        group.bench_function("whole", |b| {
-            let run = |mut slices: Vec<Vec<i32>>| {
-                pool.install(|| {
-                    let head = locate(&survey(case));
-                    let region = head.region(Level::Strict).expect("off the brain");
-                    let changes = apply(case, &region, &mut slices);
-                    check(case, &region, &slices, &changes);
-                    verify(case, &slices, &changes);
-                    slices
-                })
-            };
-            b.iter_batched(|| case.head.slices.clone(), run, BatchSize::PerIteration);
-        });
+        group.bench_function("whole", |b| b.iter(|| pool.install(|| whole(case, &frames))));
         group.finish();
     }
 }

@@ -17,6 +17,7 @@
 
 use crate::id::AeTitle;
 use crate::net::access::{Caller, Network};
+use crate::pipeline::FACE_LIMIT;
 use crate::profile::{Profile, SHIPPED, language};
 use crate::yaml::{Mistakes, Notes, suggestion};
 use serde::Deserialize;
@@ -79,6 +80,8 @@ pub struct Limits {
     pub idle_s: u64,
     /// Seconds for one instance to come in or go out.
     pub message_s: u64,
+    /// Seconds for which a series may be in the face stage; then it stays inside.
+    pub face_s: f64,
     /// Seconds that running associations get to finish when efface stops.
     pub drain_s: u64,
 }
@@ -94,6 +97,7 @@ impl Default for Limits {
             artim_s: 30,
             idle_s: 60,
             message_s: 600,
+            face_s: FACE_LIMIT.as_secs_f64(),
             drain_s: 10,
         }
     }
@@ -118,6 +122,7 @@ struct RawConfig {
     artim_s: Option<Spanned<u64>>,
     idle_s: Option<Spanned<u64>>,
     message_s: Option<Spanned<u64>>,
+    face_s: Option<Spanned<f64>>,
     drain_s: Option<Spanned<u64>>,
 }
 
@@ -198,6 +203,7 @@ impl Settling<'_> {
             artim_s: value(&raw.artim_s, standard.artim_s),
             idle_s: value(&raw.idle_s, standard.idle_s),
             message_s: value(&raw.message_s, standard.message_s),
+            face_s: self.seconds(&raw.face_s, standard.face_s, 86_400.0),
             drain_s: value(&raw.drain_s, standard.drain_s),
         }
     }

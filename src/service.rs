@@ -116,7 +116,9 @@ impl Gateway {
             Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
             let DestinationSettings { name, project, profile, associations, .. } = destination;
-            let route = Arc::new(Route::new(&name, &project, profile, &root, &crosswalk));
+            let mut route = Route::new(&name, &project, profile, &root, &crosswalk);
+            route.face_limit = Duration::from_secs_f64(limits.face_s);
+            let route = Arc::new(route);
             routes.push(Arc::clone(&route));
             let forwarder = Forwarder {
                 spool: Arc::clone(&spool),

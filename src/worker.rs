@@ -223,8 +223,9 @@ impl Worker {
             tracing::info!(batch, instances, "repeated instances were not sent again");
         }
         let to_all = |id: &String| released.times(id) == self.routes.len();
-        let lines = study.instances.iter().filter(|i| to_all(&i.id)).map(|i| (i.tag, i.digest));
-        Ledger::add(&self.spool, handle_of(batch), batch, &lines.collect::<Vec<_>>())?;
+        let lines = study.instances.iter().filter(|i| to_all(&i.id));
+        let lines: Vec<_> = lines.map(|i| Ok((i.tag, i.digest()?))).collect::<io::Result<_>>()?;
+        Ledger::add(&self.spool, handle_of(batch), batch, &lines)?;
         let work = self.spool.dir(Place::Work).join(batch);
         if released.is_empty() {
             // All of it is in quarantine under its own names, or was there before.
@@ -283,7 +284,7 @@ fn arrival(path: &std::path::Path, id: String) -> Result<Arrival, Damage> {
     Ok(Arrival {
         id,
         source: entry.source(),
-        digest: entry.digest,
+        digest: Some(entry.digest),
         said_class: Some(entry.head.sop_class),
     })
 }

@@ -10,11 +10,22 @@
 
 mod support;
 
+use efface::config::load_profile;
 use efface::dicom::plane::{ImagePlane, PixelSpacing};
+use efface::dicom::source::Source;
+use efface::face::Heads;
+use efface::key::RootKey;
 use efface::phantom::Phantom;
+use efface::pipeline::survey::{Arrival, survey};
+use efface::pipeline::{self, FACE_LIMIT, Route};
+use efface::service::handles;
+use efface::spool::ledger::Ledger;
+use efface::spool::quarantine::Code;
 use std::path::Path;
+use std::time::Duration;
 use support::canary::assert_clean_files;
 use support::dcmtk::{Arrived, arrived};
+use support::files;
 use support::gateway::{Site, efface, printed};
 use support::study::{self, Elements, patient, write_all};
 
@@ -141,6 +152,37 @@ fn alone_they_stay_inside() {
         assert!(after.is_empty(), "{said}");
         assert!(said.contains("face-not-cleared"), "{said}");
     }
+}
+
+/// What takes longer than it may stays inside, whole, and nothing of it is left behind.
+#[test]
+fn out_of_time_nothing_leaves() {
+    let site = Site::basic();
+    write_all(&site.path("pacs"), &patient(1).head(study::CT, [1, 3], axial(4.0, |_| true)));
+    let root = RootKey::generate().unwrap();
+    let arrivals = files(&site.path("pacs")).into_iter().enumerate().map(|(n, file)| Arrival {
+        id: format!("{n}"),
+        source: Source::of_file(&file).unwrap(),
+        digest: None,
+        said_class: None,
+    });
+    let study = survey(arrivals.collect(), &Ledger::empty(), &handles(&root)).unwrap();
+    let drafts = site.path("drafts");
+    std::fs::create_dir(&drafts).unwrap();
+    let mut route = Route::new("lab", "lab", load_profile("basic", None).unwrap(), &root, &drafts);
+    let run = |route: &Route| {
+        pipeline::run(route, &study, &mut Heads::default(), &drafts, &|| ()).unwrap()
+    };
+    route.face_limit = Duration::ZERO;
+    let late = run(&route);
+    assert_eq!((late.clean.len(), late.pictures.len(), files(&drafts).len()), (0, 0, 0));
+    let [stays] = &late.withheld[..] else { panic!("{:?}", late.withheld) };
+    assert_eq!((stays.code, stays.ids.len()), (Code::FaceOutOfTime, study.instances.len()));
+    assert!(stays.detail.contains("did not end within 0 s"), "{}", stays.detail);
+
+    route.face_limit = FACE_LIMIT;
+    let in_time = run(&route);
+    assert_eq!((in_time.clean.len(), in_time.withheld.len()), (study.instances.len(), 0));
 }
 
 /// A level that leaves bone claims less, and MR of the same study goes by the strict one.

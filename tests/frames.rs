@@ -312,7 +312,7 @@ fn frames_that_are_made_leave_native_and_pass_the_verifier() {
         let arrival = Arrival {
             id: name.to_owned(),
             source: source.clone(),
-            digest: [7; 32],
+            digest: Some([7; 32]),
             said_class: None,
         };
         let study = survey(vec![arrival], &Ledger::empty(), &handles(&root)).unwrap();

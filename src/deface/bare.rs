@@ -5,10 +5,9 @@
 //! face too dim to count as tissue would differ from that.
 
 use super::fit::{Closeness, Fitter};
-use super::grid::Grid;
+use super::grid::{Grid, Mask};
 use super::pose::Turn;
 use super::presence::Absence;
-use super::skin::Outline;
 use super::survey::Volume;
 use super::template::TEMPLATE;
 use std::ops::RangeInclusive;
@@ -28,7 +27,9 @@ const OUTSIDE_MM: f32 = 6.0;
 const OUTSIDE_MAX: f32 = 0.01;
 
 /// The proof, if the volume is a bare brain.
-pub(super) fn prove(volume: &Volume) -> Option<Absence> {
+///
+/// `solid`: all tissue, as the outline has it.
+pub(super) fn prove(volume: &Volume, solid: &Mask) -> Option<Absence> {
     let lowest = volume.lowest();
     let measured: Vec<usize> = (0..volume.value.data.len())
         .filter(|&i| volume.inside.data[i] && volume.value.data[i] > lowest)
@@ -38,8 +39,7 @@ pub(super) fn prove(volume: &Volume) -> Option<Absence> {
     if !cut_out {
         return None;
     }
-    let solid = Outline::of(volume).solid(volume);
-    let fitter = Fitter::of_brain(&volume.inside, &solid);
+    let fitter = Fitter::of_brain(&volume.inside, solid);
     let pose = fitter.fit(Turn::NONE)?.pose;
     let surface = fitter.endocranium(&pose)?;
     let frame = pose.frame();
@@ -65,6 +65,7 @@ mod tests {
     use super::*;
     use crate::deface::Contrast;
     use crate::deface::grid::{Lattice, Point};
+    use crate::deface::skin::Outline;
 
     /// A volume of a 3 mm grid whose values are a function of MNI mm, drawn at nine tenths of its size.
     fn volume(value: impl Fn(Point) -> f32 + Sync) -> Volume {
@@ -80,6 +81,10 @@ mod tests {
         }
     }
 
+    fn proven(volume: &Volume) -> Option<Absence> {
+        prove(volume, &Outline::with_solid(volume).1)
+    }
+
     fn brain(at: Point) -> f32 {
         // As a brain lies in its endocranium, 2 mm off.
         if TEMPLATE.endocranium.distance.sample(at) < -2.0 { 500.0 } else { 0.0 }
@@ -87,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_brain_alone_is_bare() {
-        let found = prove(&volume(brain));
+        let found = proven(&volume(brain));
         assert!(
             matches!(found, Some(Absence::BareBrain { outside, .. }) if outside < 0.001),
             "{found:?}"
@@ -106,7 +111,7 @@ mod tests {
                 0.0
             }
         });
-        assert_eq!(prove(&whole), None);
+        assert_eq!(proven(&whole), None);
         // Attenuated to a thousandth: no tissue, but there.
         let dim = volume(|at| {
             if brain(at) > 0.0 {
@@ -117,14 +122,14 @@ mod tests {
                 0.0
             }
         });
-        assert_eq!(prove(&dim), None);
+        assert_eq!(proven(&dim), None);
     }
 
     #[test]
     fn a_slab_or_half_of_a_brain_proves_nothing() {
         let half = volume(|at| if at[2] > 5.0 { brain(at) } else { 0.0 });
-        assert_eq!(prove(&half), None);
+        assert_eq!(proven(&half), None);
         let noisy = volume(|at| brain(at).max(1.0 + (at[0] * 7.0).sin()));
-        assert_eq!(prove(&noisy), None, "nothing was cut out");
+        assert_eq!(proven(&noisy), None, "nothing was cut out");
     }
 }

@@ -325,16 +325,17 @@ static NEIGHBOURS: std::sync::LazyLock<Vec<Vec<usize>>> = std::sync::LazyLock::n
 /// The `count` points nearest to a place, nearest first, with their distances in mm.
 fn nearest(at: Point, points: &[SurfacePoint], count: usize) -> Vec<(usize, f32)> {
     let square = |p: &SurfacePoint| (0..3).map(|k| (p.at[k] - at[k]).powi(2)).sum::<f32>();
-    let mut all: Vec<(usize, f32)> =
-        points.iter().enumerate().map(|(n, p)| (n, square(p))).collect();
-    let order = |a: &(usize, f32), b: &(usize, f32)| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0));
-    let count = count.min(all.len());
-    if count < all.len() {
-        all.select_nth_unstable_by(count, order);
+    // Few of many: sorted in as they come, later ones behind equals.
+    let mut near: Vec<(usize, f32)> = Vec::with_capacity(count + 1);
+    for (n, p) in points.iter().enumerate() {
+        let square = square(p);
+        if near.len() < count || near.last().is_some_and(|(_, farthest)| square < *farthest) {
+            let place = near.partition_point(|(_, nearer)| *nearer <= square);
+            near.insert(place, (n, square));
+            near.truncate(count);
+        }
     }
-    all.truncate(count);
-    all.sort_by(order);
-    all.into_iter().map(|(n, square)| (n, square.sqrt())).collect()
+    near.into_iter().map(|(n, square)| (n, square.sqrt())).collect()
 }
 
 fn median(values: &mut [f32]) -> Option<f32> {

@@ -55,6 +55,10 @@ const FINE: [Stage; 2] = [
     Stage { kernel: 6.0, iterations: 12, stride: 1, free: 9 },
 ];
 const REFINED_STARTS: usize = 3;
+/// The last of them with fewer points.
+const SKIMMED: [Stage; 1] = [Stage { kernel: 6.0, iterations: 12, stride: 3, free: 9 }];
+/// Poses that differ by less than this (mm, rad, log scale) are one place, from which one fit comes.
+const BESIDE: [f32; 3] = [1.0, 0.02, 0.02];
 
 /// A fitted pose.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +67,15 @@ pub struct Fit {
     pub pose: Pose,
     /// Robust mean of the squared residuals plus the prior's cost, mm2.
     pub cost: f32,
+}
+
+impl Fit {
+    /// Whether another fit is in the same place.
+    fn is_beside(&self, other: &Fit) -> bool {
+        let (a, b) = (&self.pose.parameters, &other.pose.parameters);
+        self.pose.turn == other.pose.turn
+            && (0..PARAMETERS).all(|k| (a[k] - b[k]).abs() < BESIDE[k / 3])
+    }
 }
 
 /// How well a surface fits: distances of its visible template points, mm.
@@ -164,9 +177,36 @@ impl<'a> Fitter<'a> {
 
     /// The best pose that a careful search finds from quick ones.
     pub fn refine(&self, coarse: Vec<Fit>) -> Option<Fit> {
-        let fits = coarse.into_par_iter().map(|fit| self.run(fit.pose, &FINE));
-        let fits: Vec<Fit> = fits.collect();
-        fits.into_iter().min_by(|a, b| a.cost.total_cmp(&b.cost))
+        self.settle(&self.approach(&coarse))
+    }
+
+    /// The first half of a careful search; best first.
+    pub fn approach(&self, coarse: &[Fit]) -> Vec<Fit> {
+        self.go_on(coarse, &FINE[..1])
+    }
+
+    /// The second half.
+    pub fn settle(&self, near: &[Fit]) -> Option<Fit> {
+        self.go_on(near, &FINE[1..]).first().copied()
+    }
+
+    /// The second half with every third point: enough to tell how far from a fit it is.
+    pub fn skim(&self, near: &[Fit]) -> Option<Fit> {
+        self.go_on(near, &SKIMMED).first().copied()
+    }
+
+    /// Goes on from fits, of those in one place from one; best first.
+    fn go_on(&self, fits: &[Fit], stages: &[Stage]) -> Vec<Fit> {
+        let mut apart: Vec<Fit> = Vec::new();
+        for fit in fits {
+            if !apart.iter().any(|other| other.is_beside(fit)) {
+                apart.push(*fit);
+            }
+        }
+        let mut fits: Vec<Fit> =
+            apart.into_par_iter().map(|fit| self.run(fit.pose, stages)).collect();
+        fits.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+        fits
     }
 
     /// Whether the endocranium was found.

@@ -257,6 +257,17 @@ impl SampleRow {
         std::array::from_fn(|k| self.start[k] + self.step[k] * i as f32)
     }
 
+    /// Whether the row moves along one axis only.
+    fn is_straight(&self) -> bool {
+        self.step.iter().filter(|&&step| step != 0.0).count() == 1
+    }
+
+    /// Whether the row is cut where the other one is: they differ in nothing along which they move.
+    fn runs_beside(&self, other: &SampleRow) -> bool {
+        let alike = |k: usize| self.step[k] == 0.0 || self.start[k] == other.start[k];
+        self.count == other.count && self.step == other.step && (0..3).all(alike)
+    }
+
     /// Cuts the row where it passes from one cell to the next.
     ///
     /// `cells` bounds the lower corners; samples beyond belong to the cell at the border. Walking
@@ -287,6 +298,33 @@ impl SampleRow {
             first = end;
             Some(run)
         })
+    }
+}
+
+/// The runs of a row, kept for the next one: rows along an axis of the lattice are all cut at the same places.
+#[derive(Debug, Default, Clone)]
+pub struct Cuts {
+    of: Option<SampleRow>,
+    cells: [usize; 3],
+    runs: Vec<Run>,
+}
+
+impl Cuts {
+    /// What [`SampleRow::runs`] gives.
+    pub fn of(&mut self, row: SampleRow, cells: [usize; 3]) -> &[Run] {
+        let known = self.of.is_some_and(|of| row.is_straight() && row.runs_beside(&of));
+        if !(known && cells == self.cells) {
+            self.runs.clear();
+            self.runs.extend(row.runs(cells));
+            (self.of, self.cells) = (Some(row), cells);
+            return &self.runs;
+        }
+        for k in (0..3).filter(|&k| row.step[k] == 0.0) {
+            let cell = (floor(row.start[k]).max(0) as usize).min(cells[k] - 1);
+            self.runs.iter_mut().for_each(|run| run.cell[k] = cell);
+        }
+        self.of = Some(row);
+        &self.runs
     }
 }
 
@@ -330,6 +368,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn rows_beside_each_other_are_cut_as_each_alone(
+            starts in prop::collection::vec(prop::array::uniform3(-2.0f32..8.0), 1..5),
+            along in 0usize..3,
+            step in -0.7f32..0.7,
+            oblique in 0.0f32..0.1,
+        ) {
+            let mut cuts = Cuts::default();
+            // Every other row leaves the axis; the others share where they begin on it.
+            for (n, mut start) in starts.iter().copied().enumerate() {
+                start[along] = starts[0][along];
+                let mut steps = [0.0; 3];
+                steps[along] = step;
+                steps[(along + 1) % 3] = if n % 2 == 1 { oblique } else { 0.0 };
+                for count in [40, 40, 41] {
+                    let row = SampleRow { start, step: steps, count };
+                    let expected: Vec<Run> = row.runs([6, 7, 8]).collect();
+                    prop_assert_eq!(cuts.of(row, [6, 7, 8]), &expected[..]);
+                }
+            }
+        }
+
         #[test]
         fn runs_cover_the_row_and_agree_with_each_sample(
             start in prop::array::uniform3(-2.0f32..8.0),

@@ -109,38 +109,63 @@ impl Survey {
     /// Every doubt is a [`Refusal`]: values that aren't HU, a face without cranium, a fit that isn't
     /// good, orientation or size that aren't proven, an open skull.
     pub fn locate(&self, hint: BodyPartHint) -> Result<Finding, Refusal> {
+        self.look(hint).map_err(|doubt| doubt.refusal)
+    }
+
+    /// The same, with what was found where it is not enough.
+    ///
+    /// # Errors
+    /// [`Doubt`].
+    pub fn look(&self, hint: BodyPartHint) -> Result<Finding, Box<Doubt>> {
         let volume = self.volume()?;
-        let cavity = if volume.contrast.is_hounsfield() {
+        let (outlined, cavity) = if volume.contrast.is_hounsfield() {
             volume.require_hounsfield()?;
             match Cavity::find(&volume) {
                 Cavity::None { core_ml } => {
-                    return Absence::prove(&volume, core_ml, hint).map(Finding::NoHead);
+                    let absence = Absence::prove(&volume, core_ml, hint);
+                    return Ok(absence.map(Finding::NoHead)?);
                 }
-                Cavity::Endocranium(cavity) => Some(cavity),
+                Cavity::Endocranium(cavity) => (Outline::with_solid(&volume), Some(cavity)),
             }
         } else {
-            if let Some(absence) = bare::prove(&volume) {
+            let outlined = Outline::with_solid(&volume);
+            if let Some(absence) = bare::prove(&volume, &outlined.1) {
                 return Ok(Finding::NoHead(absence));
             }
-            None
+            (outlined, None)
         };
-        match Head::locate(self.stack().clone(), volume, cavity.as_ref()) {
-            Ok(head) => Ok(Finding::Head(Box::new(head))),
-            Err(refusal) if cavity.is_none() => {
-                let absence = Absence::of_refusal(&refusal, &self.volume()?, hint);
-                absence.map(Finding::NoHead).ok_or(refusal)
-            }
-            Err(refusal) => Err(refusal),
+        let head = Box::new(Head::guess(self.stack().clone(), volume, outlined, cavity.as_ref())?);
+        let Err(refusal) = head.require_proven() else { return Ok(Finding::Head(head)) };
+        let volume = &head.original.volume;
+        let absence = match &cavity {
+            None => Absence::of_refusal(&refusal, volume, hint),
+            Some(_) => None,
+        };
+        match absence {
+            Some(absence) => Ok(Finding::NoHead(absence)),
+            None => Err(Box::new(Doubt { refusal, guess: Some(head) })),
         }
     }
 }
 
+/// Why no head was found, and what fits one best.
+#[derive(Debug)]
+pub struct Doubt {
+    /// Why.
+    pub refusal: Refusal,
+    pub(super) guess: Option<Box<Head>>,
+}
+
+impl From<Refusal> for Box<Doubt> {
+    fn from(refusal: Refusal) -> Self {
+        Box::new(Doubt { refusal, guess: None })
+    }
+}
+
 impl Head {
-    fn locate(stack: Stack, volume: Volume, cavity: Option<&Mask>) -> Result<Self, Refusal> {
-        let head = Head::guess(stack, volume, cavity)?;
-        head.located().require_plausible()?;
-        head.require_unwrapped()?;
-        Ok(head)
+    fn require_proven(&self) -> Result<(), Refusal> {
+        self.located().require_plausible()?;
+        self.require_unwrapped()
     }
 
     /// A nose that an MR shows behind the head is not where the template has one.
@@ -154,14 +179,13 @@ impl Head {
         if unwrapped { Ok(()) } else { Err(Refusal::Wrapped { ml }) }
     }
 
-    /// What fits best, however badly.
+    /// What fits best, however badly, to the outlined solid.
     pub(super) fn guess(
         stack: Stack,
         volume: Volume,
+        (outline, solid): (Outline, Mask),
         cavity: Option<&Mask>,
     ) -> Result<Self, Refusal> {
-        let outline = Outline::of(&volume);
-        let solid = outline.solid(&volume);
         let fitter = Fitter::new(&volume.inside, &solid, cavity);
         let (fit, turned_ratio) = oriented(&fitter).ok_or(Refusal::NoTissue)?;
         let frame = fit.pose.frame();
@@ -257,13 +281,23 @@ impl Located {
 /// First as the header has it. Only if that isn't a head, the other 20 ways in which it can lie are
 /// tried: patients on their side, and wrong headers.
 fn oriented(fitter: &Fitter<'_>) -> Option<(Fit, f32)> {
-    let half: Vec<Fit> = [Turn::NONE]
+    let near: Vec<Vec<Fit>> = [Turn::NONE]
         .into_par_iter()
         .chain(Turn::HALF)
-        .filter_map(|turn| fitter.fit(turn))
+        .map(|turn| fitter.approach(&fitter.coarse(turn)))
         .collect();
-    let (best, ratio) = winner(&half)?;
     let limit = cost_max(fitter.sees_endocranium());
+    let as_told = fitter.settle(&near[0]);
+    if let Some(best) = as_told.filter(|fit| fit.cost <= limit) {
+        let rivals = near[1..].par_iter().filter_map(|near| fitter.skim(near));
+        let rival = rivals.map(|fit| fit.cost).reduce(|| f32::INFINITY, f32::min);
+        if best.cost <= CLEAR_RATIO * rival {
+            return Some((best, best.cost / rival));
+        }
+    }
+    let rest = near[1..].par_iter().filter_map(|near| fitter.settle(near));
+    let half: Vec<Fit> = as_told.into_par_iter().chain(rest).collect();
+    let (best, ratio) = winner(&half)?;
     if best.pose.turn == Turn::NONE && best.cost <= limit && ratio <= TURNED_RATIO_MAX {
         return Some((best, ratio));
     }
@@ -281,6 +315,9 @@ fn oriented(fitter: &Fitter<'_>) -> Option<(Fit, f32)> {
 fn cost_max(sees_endocranium: bool) -> f32 {
     if sees_endocranium { COST_MAX_CT } else { COST_MAX_MR }
 }
+
+/// A head that fits so much better as the header has it than the wrong way round is not compared any closer.
+const CLEAR_RATIO: f32 = 0.6;
 
 /// So many of the other ways are looked at closely.
 const REFINED_QUARTERS: usize = 4;

@@ -142,7 +142,8 @@ impl Scale {
         move |stored| {
             let real = rescale.real(stored).clamp(scale.low, scale.high);
             let real = if inverted { scale.low + scale.high - real } else { real };
-            ((real - scale.low) * scale.levels_per_unit + 0.5) as u32
+            // By way of i32, which processors convert to several at a time; levels are below 65536.
+            ((real - scale.low) * scale.levels_per_unit + 0.5) as i32 as u32
         }
     }
 }

@@ -72,7 +72,7 @@ mod zones;
 pub use appearance::{Appearance, Front};
 pub use check::{Check, Evidence, Examined};
 pub use fit::Closeness;
-pub use head::{Anatomy, Finding, Head, Located};
+pub use head::{Anatomy, Doubt, Finding, Head, Located};
 pub use intensity::{Contrast, Rescale, Slice};
 pub(crate) use pose::{Frame, Pose, Turn};
 pub use presence::{Absence, BodyPartHint};

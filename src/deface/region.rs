@@ -1,7 +1,7 @@
 //! What is removed from each slice, voxel by voxel.
 
 use super::check::Check;
-use super::grid::{Grid, Lattice, Point, SampleRow};
+use super::grid::{Cuts, Grid, Lattice, Point, SampleRow};
 use super::head::{Anatomy, Head, Original};
 use super::intensity::{Contrast, Rescale};
 use super::pose::Frame;
@@ -175,11 +175,12 @@ impl Region {
     /// Whether anything of slice `index` lies in the region.
     pub fn touches(&self, index: usize) -> bool {
         let Some(plane) = self.stack.planes().get(index) else { return false };
-        (0..plane.rows()).into_par_iter().any(|row| {
+        let touched = |cuts: &mut Cuts, row: usize| {
             let mut any = false;
-            self.divide(index, row, |range, removed| any |= removed && !range.is_empty());
+            self.divide(index, row, cuts, |range, removed| any |= removed && !range.is_empty());
             any
-        })
+        };
+        (0..plane.rows()).into_par_iter().map_init(Cuts::default, touched).any(|touched| touched)
     }
 
     /// Puts the fill value into every voxel of slice `index` that lies in the region; no other voxel
@@ -197,10 +198,11 @@ impl Region {
         edit: Edit,
     ) -> Result<SliceChange, Refusal> {
         let columns = self.require_slice(index, samples.len())?;
-        let rows =
-            samples.par_chunks_mut(columns).with_min_len(32).enumerate().map(|(row, samples)| {
+        let rows = samples.par_chunks_mut(columns).with_min_len(32).enumerate().map_init(
+            Cuts::default,
+            |cuts, (row, samples)| {
                 let mut count = Tally::default();
-                self.divide(index, row, |range, removed| {
+                self.divide(index, row, cuts, |range, removed| {
                     let first = row * columns + range.start;
                     let samples = &mut samples[range];
                     if !removed {
@@ -220,7 +222,8 @@ impl Region {
                     }
                 });
                 count
-            });
+            },
+        );
         let Tally { removed, kept, .. } = rows.reduce(Tally::default, Tally::plus);
         Ok(SliceChange { slice: index, removed, edit, kept })
     }
@@ -234,10 +237,11 @@ impl Region {
     pub(super) fn verify(&self, change: &SliceChange, samples: &[i32]) -> Result<(), Refusal> {
         let (slice, edit) = (change.slice, change.edit);
         let columns = self.require_slice(slice, samples.len())?;
-        let rows =
-            samples.par_chunks(columns).with_min_len(32).enumerate().map(|(row, samples)| {
+        let rows = samples.par_chunks(columns).with_min_len(32).enumerate().map_init(
+            Cuts::default,
+            |cuts, (row, samples)| {
                 let mut count = Tally::default();
-                self.divide(slice, row, |range, removed| {
+                self.divide(slice, row, cuts, |range, removed| {
                     let first = row * columns + range.start;
                     if !removed {
                         return count.kept.add(first, &samples[range]);
@@ -253,7 +257,8 @@ impl Region {
                     }
                 });
                 count
-            });
+            },
+        );
         let Tally { removed, unfilled, kept } = rows.reduce(Tally::default, Tally::plus);
         if unfilled > 0 || removed != change.removed {
             return Err(Refusal::RegionNotFilled { slice, voxels: unfilled });
@@ -274,20 +279,39 @@ impl Region {
         Ok(plane.columns())
     }
 
-    /// Cuts a row of a slice into ranges that are removed (true) or kept.
-    fn divide(&self, slice: usize, row: usize, mut part: impl FnMut(Range<usize>, bool)) {
+    /// Cuts a row of a slice into ranges that are removed (true) or kept. `cuts`: those of the row before.
+    fn divide(
+        &self,
+        slice: usize,
+        row: usize,
+        cuts: &mut Cuts,
+        mut part: impl FnMut(Range<usize>, bool),
+    ) {
         let lattice = &self.field.lattice;
         let row = SampleRow::of(&self.stack.planes()[slice], row, lattice);
-        for run in row.runs(lattice.size.map(|n| n - 1)) {
+        // Neighbours of one kind are one range.
+        let mut open: Option<(Range<usize>, bool)> = None;
+        let mut add = |range: Range<usize>, removed: bool| match &mut open {
+            Some((before, kind)) if *kind == removed => before.end = range.end,
+            _ => {
+                if let Some((range, removed)) = open.replace((range, removed)) {
+                    part(range, removed);
+                }
+            }
+        };
+        for run in cuts.of(row, lattice.size.map(|n| n - 1)) {
             match self.cells.data[lattice.index(run.cell)] {
-                Content::Kept => part(run.first..run.end, false),
-                Content::Removed => part(run.first..run.end, true),
+                Content::Kept => add(run.first..run.end, false),
+                Content::Removed => add(run.first..run.end, true),
                 Content::Border => {
                     for i in run.first..run.end {
-                        part(i..i + 1, self.field.interpolate(row.at(i)) > 0.0);
+                        add(i..i + 1, self.field.interpolate(row.at(i)) > 0.0);
                     }
                 }
             }
+        }
+        if let Some((range, removed)) = open {
+            part(range, removed);
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::cavity::Cavity;
 use super::grid::Grid;
-use super::head::{Anatomy, Head};
+use super::head::{Anatomy, Doubt, Head};
 use super::refusal::Refusal;
 use super::region::Region;
+use super::skin::Outline;
 use super::survey::{Survey, Volume};
 use std::sync::Arc;
 
@@ -24,6 +25,14 @@ struct Sketched {
 }
 
 impl Sketch {
+    /// What fits best, and what would be removed.
+    fn of(guess: Head) -> Self {
+        let Head { anatomy, original } = guess;
+        let image = original.volume;
+        let removed = anatomy.removal_field(image.value.lattice, 0.0);
+        Sketch { image, head: Some(Sketched { anatomy, removed }) }
+    }
+
     /// The image, before anything was removed.
     pub fn image(&self) -> &Volume {
         &self.image
@@ -49,6 +58,13 @@ impl Region {
     }
 }
 
+impl Doubt {
+    /// What fits best, however badly; `None` if nothing was fitted.
+    pub fn sketch(self) -> Option<Sketch> {
+        self.guess.map(|head| Sketch::of(*head))
+    }
+}
+
 impl Survey {
     /// What fits best, however badly, and what would be removed: to see why [`Survey::locate`] or
     /// [`Head::region`] refused.
@@ -64,12 +80,8 @@ impl Survey {
             },
             false => None,
         };
-        let guess = Head::guess(self.stack().clone(), image.clone(), cavity.as_ref());
-        let head = guess.ok().map(|head| {
-            let anatomy = Arc::clone(head.anatomy());
-            let removed = anatomy.removal_field(image.value.lattice, 0.0);
-            Sketched { anatomy, removed }
-        });
-        Ok(Sketch { image, head })
+        let (stack, outlined) = (self.stack().clone(), Outline::with_solid(&image));
+        let guess = Head::guess(stack, image.clone(), outlined, cavity.as_ref());
+        Ok(guess.map_or(Sketch { image, head: None }, Sketch::of))
     }
 }

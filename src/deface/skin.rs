@@ -31,37 +31,58 @@ pub struct Outline {
 impl Outline {
     /// The level of the skin in a volume.
     pub fn of(volume: &Volume) -> Self {
+        Outline::in_values(volume, &values(volume))
+    }
+
+    /// The same, with the solid head.
+    pub fn with_solid(volume: &Volume) -> (Self, Mask) {
+        let values = values(volume);
+        let outline = Outline::in_values(volume, &values);
+        (outline, outline.solid_in(volume, &values))
+    }
+
+    fn in_values(volume: &Volume, values: &Grid<f32>) -> Self {
         let hounsfield = volume.contrast.is_hounsfield();
-        let level = if hounsfield { SKIN_HU } else { mr_level(volume) };
+        let level = if hounsfield { SKIN_HU } else { mr_level(volume, values) };
         Outline { level, hounsfield }
     }
 
     /// The solid head (with whatever body is in the field of view).
     pub fn solid(&self, volume: &Volume) -> Mask {
+        self.solid_in(volume, &values(volume))
+    }
+
+    fn solid_in(&self, volume: &Volume, values: &Grid<f32>) -> Mask {
         let opening = if self.hounsfield { OPENING_CT_MM } else { OPENING_MR_MM };
-        let body = largest_component(&open(&self.tissue(volume), opening));
+        let body = largest_component(&open(&self.tissue_in(volume, values), opening));
         fill_holes(&both(&close(&body, CLOSING_MM), &volume.inside))
     }
 
     /// The values in which the skin is looked for: in MR those of the volume, smoothed against noise.
     pub fn values<'a>(&self, volume: &'a Volume) -> Cow<'a, Grid<f32>> {
-        if self.hounsfield {
-            Cow::Borrowed(&volume.value)
-        } else {
-            Cow::Owned(smooth(&volume.value, SMOOTHING_MM))
-        }
+        values(volume)
     }
 
     /// Cells in the field of view that aren't air.
     pub fn tissue(&self, volume: &Volume) -> Mask {
-        let value = self.values(volume);
-        Grid::from_fn(volume.value.lattice, |i| volume.inside.data[i] && value.data[i] > self.level)
+        self.tissue_in(volume, &values(volume))
+    }
+
+    fn tissue_in(&self, volume: &Volume, values: &Grid<f32>) -> Mask {
+        Grid::from_fn(values.lattice, |i| volume.inside.data[i] && values.data[i] > self.level)
+    }
+}
+
+fn values(volume: &Volume) -> Cow<'_, Grid<f32>> {
+    if volume.contrast.is_hounsfield() {
+        Cow::Borrowed(&volume.value)
+    } else {
+        Cow::Owned(smooth(&volume.value, SMOOTHING_MM))
     }
 }
 
 /// Between noise and the dimmest tissue: Otsu's threshold of the volume, and of what lies below it.
-fn mr_level(volume: &Volume) -> f32 {
-    let smoothed = smooth(&volume.value, SMOOTHING_MM);
+fn mr_level(volume: &Volume, smoothed: &Grid<f32>) -> f32 {
     let values =
         || (0..smoothed.data.len()).filter(|&i| volume.inside.data[i]).map(|i| smoothed.data[i]);
     let all = Histogram::of(values());

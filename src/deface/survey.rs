@@ -3,7 +3,7 @@
 //! One slice is held at a time, and slices may come in any order and from several threads: cells
 //! are sums of whole numbers, so the result is the same to the bit.
 
-use super::grid::{Grid, Lattice, Mask, SampleRow, ras, subdivision};
+use super::grid::{Cuts, Grid, Lattice, Mask, Run, SampleRow, ras, subdivision};
 use super::histogram::Histogram;
 use super::intensity::{Contrast, Scale, Slice};
 use super::refusal::Refusal;
@@ -11,6 +11,7 @@ use super::skin::Outline;
 use super::stack::Stack;
 use crate::dicom::plane::ImagePlane;
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Cell size of the grid on which heads are found, in mm.
@@ -27,8 +28,6 @@ const CLEAR_OF_DARKEST: f32 = 0.1;
 const AIR_FRACTION_MIN: f32 = 0.003;
 /// Weight of a sample at its own place; interpolated layers get a part of it.
 const FULL_WEIGHT: u64 = 16;
-/// Marks a sample outside the field of view.
-const PADDED: u32 = u32::MAX;
 
 /// The volume of a series on a coarse grid.
 #[derive(Debug, Clone)]
@@ -105,15 +104,17 @@ impl Survey {
         let layers = self.layers(index);
         let repeat = Repeat::of(plane);
         (0..plane.rows()).into_par_iter().with_min_len(32).for_each_init(
-            Vec::new,
-            |values, row| {
+            || (Sums::default(), vec![Cuts::default(); layers.len()]),
+            |(sums, cuts), row| {
                 let samples = &slice.samples[row * plane.columns()..][..plane.columns()];
-                levels(&self.scale, slice, samples, repeat.columns, values);
+                sums.take(&self.scale, slice, samples, repeat.columns);
                 for part in 0..repeat.rows {
                     let height = row as f64 + subdivision(part, repeat.rows);
                     let place = SampleRow::repeated(plane, height, repeat.columns, &self.lattice);
-                    for layer in &layers {
-                        self.accumulate(place.shifted(layer.shift), layer.weight, values);
+                    for (layer, cuts) in layers.iter().zip(cuts.iter_mut()) {
+                        // A sample belongs to the nearest node: half a cell further, that is the cell's corner.
+                        let row = place.shifted(layer.shift).shifted([0.5; 3]);
+                        self.accumulate(cuts.of(row, self.lattice.size), layer.weight, sums);
                     }
                 }
             },
@@ -158,10 +159,9 @@ impl Survey {
         layers
     }
 
-    fn accumulate(&self, row: SampleRow, weight: u64, values: &[u32]) {
-        // A sample belongs to the nearest node: half a cell further, that is the cell's corner.
-        for run in row.shifted([0.5; 3]).runs(self.lattice.size) {
-            let cell = Cell::of(&values[run.first..run.end], weight);
+    fn accumulate(&self, runs: &[Run], weight: u64, sums: &Sums) {
+        for run in runs {
+            let cell = sums.cell(run.first..run.end, weight);
             self.cells[self.lattice.index(run.cell)].fetch_add(cell.pack(), Ordering::Relaxed);
         }
     }
@@ -239,16 +239,6 @@ struct Cell {
 }
 
 impl Cell {
-    fn of(values: &[u32], weight: u64) -> Self {
-        let (mut sum, mut count) = (0u32, 0u32);
-        for &value in values {
-            let counts = value != PADDED;
-            sum += if counts { value } else { 0 };
-            count += u32::from(counts);
-        }
-        Cell { sum: u64::from(sum) * weight, weight: u64::from(count) * weight }
-    }
-
     fn pack(self) -> u64 {
         self.sum | self.weight << 40
     }
@@ -262,17 +252,50 @@ impl Cell {
     }
 }
 
-/// Samples as levels, each `repeat` times; [`PADDED`] outside the field of view.
-fn levels(scale: &Scale, slice: &Slice<'_>, samples: &[i32], repeat: usize, out: &mut Vec<u32>) {
-    let level = scale.levels_of(slice);
-    out.clear();
-    match &slice.padding {
-        None => out.extend(samples.iter().map(|&s| level(s))),
-        Some(padding) => {
-            out.extend(samples.iter().map(|s| if padding.contains(s) { PADDED } else { level(*s) }))
+/// Sums over a row of samples, from its beginning to each: what is between two places is one subtraction.
+#[derive(Default)]
+struct Sums {
+    levels: Vec<u32>,
+    /// Samples in the field of view; empty if all are.
+    inside: Vec<u32>,
+}
+
+impl Sums {
+    /// Takes a row, each sample `repeat` times. Sums of a whole row may wrap; those of a cell don't.
+    fn take(&mut self, scale: &Scale, slice: &Slice<'_>, samples: &[i32], repeat: usize) {
+        let level = scale.levels_of(slice);
+        let outside = |sample: &i32| slice.padding.as_ref().is_some_and(|p| p.contains(sample));
+        let Sums { levels, inside } = self;
+        levels.clear();
+        levels.push(0);
+        inside.clear();
+        if slice.padding.is_none() && repeat == 1 {
+            levels.extend(samples.iter().map(|&sample| level(sample)));
+        } else {
+            inside.push(0);
+            for sample in samples {
+                let counts = !outside(sample);
+                let value = if counts { level(*sample) } else { 0 };
+                levels.extend(std::iter::repeat_n(value, repeat));
+                inside.extend(std::iter::repeat_n(u32::from(counts), repeat));
+            }
         }
+        add_up(levels);
+        add_up(inside);
     }
-    if repeat > 1 {
-        *out = out.iter().flat_map(|&value| std::iter::repeat_n(value, repeat)).collect();
+
+    fn cell(&self, run: Range<usize>, weight: u64) -> Cell {
+        let between = |sums: &[u32]| sums[run.end].wrapping_sub(sums[run.start]);
+        let count = if self.inside.is_empty() { run.len() as u32 } else { between(&self.inside) };
+        Cell { sum: u64::from(between(&self.levels)) * weight, weight: u64::from(count) * weight }
+    }
+}
+
+/// Each value becomes the sum of all up to it.
+fn add_up(values: &mut [u32]) {
+    let mut sum = 0u32;
+    for value in values {
+        sum = sum.wrapping_add(*value);
+        *value = sum;
     }
 }

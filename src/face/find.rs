@@ -1,8 +1,8 @@
 //! First pass over a series: where the head is, and so what will be removed from each volume.
 
 use super::series::Series;
-use super::{Error, KnownHead};
-use crate::custody::object::{Identified, Object};
+use super::{Deadline, Error, KnownHead};
+use crate::custody::object::{FrameIndex, Identified, Object};
 use crate::custody::verify::FaceSeen;
 use crate::deface::{
     Anatomy, BodyPartHint, Contrast, Finding, Level, Outline, Refusal, Region, Stack, Survey,
@@ -16,6 +16,30 @@ use std::sync::Arc;
 
 /// Opens an instance of the series.
 pub type Open<'a> = dyn Fn(usize) -> Result<Object<Identified>, frame::Error> + Sync + 'a;
+
+/// The instances of a series as they came, and until when they may be worked on.
+pub struct Sources<'a> {
+    open: Box<Open<'a>>,
+    deadline: Deadline,
+}
+
+impl<'a> Sources<'a> {
+    /// Instances that `open` opens, to be worked on until `deadline`.
+    pub fn new(open: Box<Open<'a>>, deadline: Deadline) -> Self {
+        Sources { open, deadline }
+    }
+
+    /// Until when.
+    pub fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// Finds the frames of an instance.
+    pub(super) fn frames(&self, instance: usize) -> Result<FrameIndex, Error> {
+        self.deadline.require()?;
+        Ok((self.open)(instance)?.frame_index()?)
+    }
+}
 
 /// What a series shows, after the first pass.
 pub enum Found {
@@ -56,17 +80,32 @@ const TRACER_MM: f32 = 8.0;
 /// moved by 10 mm: 0.03; diffusion beside T1 of the same head: under 0.01.)
 const STICKING_OUT_MAX: f32 = 0.02;
 
+/// Why a series is not cleared by what it shows itself.
+#[derive(Debug)]
+pub struct Unsure {
+    /// Why.
+    pub reason: Error,
+    /// What fits a head best, drawn in as by [`picture`], if anything was fitted.
+    pub picture: Option<Vec<u8>>,
+}
+
+impl From<Error> for Unsure {
+    fn from(reason: Error) -> Self {
+        Unsure { reason, picture: None }
+    }
+}
+
 /// Finds the head in a series by what it shows itself.
 ///
 /// # Errors
-/// [`Error`]. A head that is known by another series may still serve: [`carry`].
+/// [`Unsure`]. A head that is known by another series may still serve: [`carry`].
 pub fn find(
     series: Series,
     level: Level,
     hint: BodyPartHint,
-    open: &Open<'_>,
-) -> Result<Found, Error> {
-    match try_find(&series, level, hint, open)? {
+    sources: &Sources<'_>,
+) -> Result<Found, Unsure> {
+    match try_find(&series, level, hint, sources)? {
         (_, None) => Ok(Found::Clear),
         (regions, Some(anatomy)) => {
             Ok(Found::Head(Box::new(Defacing { series, regions, anatomy, seen: None })))
@@ -80,10 +119,10 @@ fn try_find(
     series: &Series,
     level: Level,
     hint: BodyPartHint,
-    open: &Open<'_>,
-) -> Result<Regions, Error> {
+    sources: &Sources<'_>,
+) -> Result<Regions, Unsure> {
     if series.sight == Sight::Tracer {
-        return Err(Error::NeedsHead("a tracer's image shows no skin"));
+        return Err(Error::NeedsHead("a tracer's image shows no skin").into());
     }
     let mut regions: Vec<Option<Region>> = Vec::new();
     let mut anatomy = None;
@@ -94,7 +133,7 @@ fn try_find(
             // Of the phases of a volume, the first that shows the head says where it is. That one shows none
             // says nothing of the others: a difference of images has no skin.
             Some(head) => carried(series, volume, level, &head, 0.0, None)?,
-            None => own(series, volume, level, hint, open)?,
+            None => own(series, volume, level, hint, sources)?,
         };
         if let (None, Some(region)) = (&anatomy, &region) {
             anatomy = Some(Arc::clone(region.anatomy()));
@@ -109,11 +148,19 @@ fn own(
     volume: usize,
     level: Level,
     hint: BodyPartHint,
-    open: &Open<'_>,
-) -> Result<Option<Region>, Error> {
-    match survey(series, volume, open)?.locate(hint)? {
-        Finding::NoHead(_) => Ok(None),
-        Finding::Head(head) => Ok(Some(head.region(level_in(level, series.contrast(volume)))?)),
+    sources: &Sources<'_>,
+) -> Result<Option<Region>, Unsure> {
+    let survey = survey(series, volume, sources)?;
+    sources.deadline.require()?;
+    let level = level_in(level, series.contrast(volume));
+    match survey.look(hint) {
+        Ok(Finding::NoHead(_)) => Ok(None),
+        Ok(Finding::Head(head)) => Ok(Some(head.region(level).map_err(Error::from)?)),
+        Err(doubt) => {
+            let reason = doubt.refusal.clone().into();
+            let drawn = doubt.sketch().and_then(|sketch| render::found(&sketch).ok());
+            Err(Unsure { reason, picture: drawn })
+        }
     }
 }
 
@@ -125,9 +172,9 @@ pub fn carry(
     series: Series,
     level: Level,
     head: &KnownHead,
-    open: &Open<'_>,
+    sources: &Sources<'_>,
 ) -> Result<Defacing, Error> {
-    let regions = try_carry(&series, level, head, open)?;
+    let regions = try_carry(&series, level, head, sources)?;
     let (anatomy, seen) = (Arc::clone(&head.anatomy), Some(head.seen.clone()));
     Ok(Defacing { series, regions, anatomy, seen })
 }
@@ -136,13 +183,13 @@ fn try_carry(
     series: &Series,
     level: Level,
     head: &KnownHead,
-    open: &Open<'_>,
+    sources: &Sources<'_>,
 ) -> Result<Vec<Option<Region>>, Error> {
     let grown_mm = if series.sight == Sight::Tracer { TRACER_MM } else { MOTION_MM };
     let mut regions: Vec<Option<Region>> = Vec::new();
     for volume in 0..series.volumes() {
         let known = (0..volume).any(|other| series.are_phases(other, volume));
-        let seen = if known { None } else { outlined(series, volume, open)? };
+        let seen = if known { None } else { outlined(series, volume, sources)? };
         if let Some((seen, outline)) = &seen {
             let outside = head.anatomy.sticking_out(seen, outline, grown_mm);
             // Stated as what must hold, so that a NaN is refused.
@@ -195,27 +242,27 @@ fn air_of(contrast: Contrast) -> f32 {
 fn outlined(
     series: &Series,
     volume: usize,
-    open: &Open<'_>,
+    sources: &Sources<'_>,
 ) -> Result<Option<(Volume, Outline)>, Error> {
     if series.sight == Sight::Tracer || Stack::new(&series.planes(volume)).is_err() {
         return Ok(None);
     }
-    let volume = survey(series, volume, open)?.volume()?;
+    let volume = survey(series, volume, sources)?.volume()?;
     let outline = Outline::of(&volume);
     Ok(Some((volume, outline)))
 }
 
 /// Sections of the largest volume of a series that stays inside, with what was found drawn in, as PNG for a
 /// reviewer; `None` if it is no volume that could be drawn.
-pub fn picture(series: &Series, open: &Open<'_>) -> Option<Vec<u8>> {
+pub fn picture(series: &Series, sources: &Sources<'_>) -> Option<Vec<u8>> {
     let largest = (0..series.volumes()).max_by_key(|&v| series.members(v).len())?;
-    let sketch = survey(series, largest, open).ok()?.sketch().ok()?;
+    let sketch = survey(series, largest, sources).ok()?.sketch().ok()?;
     render::found(&sketch).ok()
 }
 
-fn survey(series: &Series, volume: usize, open: &Open<'_>) -> Result<Survey, Error> {
+fn survey(series: &Series, volume: usize, sources: &Sources<'_>) -> Result<Survey, Error> {
     let survey = Survey::new(&series.planes(volume), series.contrast(volume))?;
-    each_slice(series, volume, open, |place, slice, samples| {
+    each_slice(series, volume, sources, |place, slice, samples| {
         Ok(survey.add(place, &series.slices()[slice].slice(samples)?)?)
     })?;
     Ok(survey)
@@ -226,12 +273,13 @@ fn survey(series: &Series, volume: usize, open: &Open<'_>) -> Result<Survey, Err
 pub(super) fn each_slice(
     series: &Series,
     volume: usize,
-    open: &Open<'_>,
+    sources: &Sources<'_>,
     then: impl Fn(usize, usize, &[i32]) -> Result<(), Error> + Sync,
 ) -> Result<(), Error> {
     by_instance(series, volume).into_par_iter().try_for_each(|(instance, frames)| {
-        let index = open(instance)?.frame_index()?;
+        let index = sources.frames(instance)?;
         frames.into_par_iter().try_for_each(|members| {
+            sources.deadline.require()?;
             let frame = series.slices()[members[0].1].facts.frame;
             let (_, frame) = index.frame(frame)?;
             members.into_iter().try_for_each(|(place, slice)| {

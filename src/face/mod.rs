@@ -9,12 +9,14 @@
 //! One frame is in memory at a time for each thread. Both checks, the defacer's own and the
 //! verifier's, see what would leave, read from the draft, not what was in memory.
 
+mod deadline;
 mod find;
 mod heads;
 mod removal;
 mod series;
 
-pub use find::{Defacing, Found, carry, find, picture};
+pub use deadline::Deadline;
+pub use find::{Defacing, Found, Sources, Unsure, carry, find, picture};
 pub use heads::{Heads, KnownHead};
 pub use removal::{Proof, Removal};
 pub use series::{Frames, Series};
@@ -53,6 +55,14 @@ pub enum Error {
         "the head found in another series lies outside of this one, which was not proven to show none. Look at it"
     )]
     HeadElsewhere,
+    /// It took too long. Neither this series nor its picture is worked on any further.
+    #[error(
+        "the face stage did not end within {limit_s} s. Raise face_s in the configuration, or deface the series by hand"
+    )]
+    OutOfTime {
+        /// The limit, s.
+        limit_s: u64,
+    },
     /// Contours that cannot be cut.
     #[error(transparent)]
     Contours(#[from] crate::deface::contours::Error),

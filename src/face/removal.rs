@@ -1,7 +1,7 @@
 //! Second pass over a series: every frame is made without the face, and read back from its draft.
 
-use super::find::{Defacing, Open, by_instance};
-use super::{Error, KnownHead};
+use super::find::{Defacing, Sources, by_instance};
+use super::{Deadline, Error, KnownHead};
 use crate::custody::object::{Drafted, FrameIndex, Object, Stop};
 use crate::custody::verify::{FaceAudit, FaceSeen, InstanceClaim, Scale, SliceAudit, SlicePlace};
 use crate::deface::{Check, Contrast, Evidence, Examined, Level, Refusal, Region, SliceChange};
@@ -50,6 +50,7 @@ impl Proof {
 /// The second pass: removes, and remembers for the check.
 pub struct Removal<'a> {
     defacing: &'a Defacing,
+    deadline: Deadline,
     /// Of each slice, what was done to it; `None` in volumes from which nothing is removed.
     changes: Mutex<Vec<Option<SliceChange>>>,
     /// The first reason why a frame was not made.
@@ -58,11 +59,12 @@ pub struct Removal<'a> {
 }
 
 impl<'a> Removal<'a> {
-    /// Starts the second pass.
-    pub fn new(defacing: &'a Defacing) -> Self {
+    /// Starts the second pass, which ends at the deadline.
+    pub fn new(defacing: &'a Defacing, deadline: Deadline) -> Self {
         let slices = defacing.series.slices().len();
         Removal {
             defacing,
+            deadline,
             changes: Mutex::new((0..slices).map(|_| None).collect()),
             trouble: Mutex::default(),
             picture: Mutex::default(),
@@ -86,6 +88,7 @@ impl<'a> Removal<'a> {
     }
 
     fn try_make(&self, instance: usize, index: &FrameIndex, n: usize) -> Result<Frame, Error> {
+        self.deadline.require()?;
         let series = &self.defacing.series;
         let (format, mut frame) = index.frame(n)?;
         let (low, high) = format.range();
@@ -119,7 +122,11 @@ impl<'a> Removal<'a> {
     ///
     /// # Errors
     /// [`Error`]: the series stays inside.
-    pub fn confirm(&self, open: &Open<'_>, drafts: &[Object<Drafted>]) -> Result<Proof, Error> {
+    pub fn confirm(
+        &self,
+        sources: &Sources<'_>,
+        drafts: &[Object<Drafted>],
+    ) -> Result<Proof, Error> {
         let series = &self.defacing.series;
         let counts = Mutex::new(SliceAudit::new());
         let (mut evidence, mut seen) = (Vec::new(), Vec::new());
@@ -129,9 +136,10 @@ impl<'a> Removal<'a> {
             let region = self.defacing.regions[volume].as_ref();
             let audit = region.map(|region| self.audit(volume, region)).transpose()?;
             let pass =
-                Pass { volume, region, open, drafts, counts: &counts, audit: audit.as_ref() };
+                Pass { volume, region, sources, drafts, counts: &counts, audit: audit.as_ref() };
             evidence.extend(self.confirm_volume(&pass)?);
             let Some(audit) = audit else { continue };
+            self.deadline.require()?;
             let saw = match &head {
                 Some(head) => audit.finish_by(head)?,
                 None => audit.finish()?,
@@ -164,10 +172,11 @@ impl<'a> Removal<'a> {
         let series = &self.defacing.series;
         let check = pass.region.map(Region::check).transpose()?;
         by_instance(series, pass.volume).into_par_iter().try_for_each(|(instance, frames)| {
-            let index = (pass.open)(instance)?.frame_index()?;
+            let index = pass.sources.frames(instance)?;
             let draft = pass.drafts.get(instance);
             let draft = draft.ok_or(Refusal::SliceBookkeeping { slice: instance })?;
             frames.into_par_iter().try_for_each(|members| -> Result<(), Error> {
+                self.deadline.require()?;
                 let frame = series.slices()[members[0].1].facts.frame;
                 let ((_, before), (_, after)) = (index.frame(frame)?, draft.frame_at(frame)?);
                 members.into_iter().try_for_each(|(place, slice)| {
@@ -178,6 +187,7 @@ impl<'a> Removal<'a> {
             })
         })?;
         let Some(check) = check else { return Ok(None) };
+        self.deadline.require()?;
         let Examined { evidence, after, verdict } = check.examine()?;
         // The first volume of a series is enough to look at.
         let wanted = pass.region.filter(|_| lock(&self.picture).is_none());
@@ -227,7 +237,7 @@ impl<'a> Removal<'a> {
 struct Pass<'a> {
     volume: usize,
     region: Option<&'a Region>,
-    open: &'a Open<'a>,
+    sources: &'a Sources<'a>,
     drafts: &'a [Object<Drafted>],
     counts: &'a Mutex<SliceAudit>,
     audit: Option<&'a FaceAudit>,

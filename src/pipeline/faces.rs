@@ -12,7 +12,9 @@ use crate::custody::object::{Object, Wanted};
 use crate::deface::Level;
 use crate::deid::FaceStatement;
 use crate::dicom::frame;
-use crate::face::{self, Defacing, Found, Frames, Heads, KnownHead, Removal, Series};
+use crate::face::{
+    self, Deadline, Defacing, Found, Frames, Heads, KnownHead, Removal, Series, Sources, Unsure,
+};
 use crate::pixel;
 use crate::profile::{FaceLevel, Faces};
 use crate::spool::quarantine::Code;
@@ -52,6 +54,9 @@ impl Stage<'_> {
             match self.by_itself(group, series, tag, heads)? {
                 Own::Defaced(finished) => decided.push(Ok(finished)),
                 Own::Clear => second.push((group, tag, None)),
+                Own::Unsure(late @ face::Error::OutOfTime { .. }) => {
+                    decided.push(self.stays(group, &late)?);
+                }
                 Own::Unsure(doubt) => second.push((group, tag, Some(doubt))),
             }
         }
@@ -72,14 +77,19 @@ impl Stage<'_> {
         heads: &mut Heads,
     ) -> Result<Own, Failure> {
         let hint = survey::body_part(&group.members);
-        let found =
-            series.and_then(|series| face::find(series, self.level(), hint, &|n| open(group, n)));
+        let sources = self.sources(group);
+        let found = series
+            .map_err(Unsure::from)
+            .and_then(|series| face::find(series, self.level(), hint, &sources));
         let defacing = match found {
-            Err(reason) => return Ok(Own::Unsure(reason)),
+            Err(Unsure { reason, picture }) => {
+                self.show(group, picture);
+                return Ok(Own::Unsure(reason));
+            }
             Ok(Found::Clear) => return Ok(Own::Clear),
             Ok(Found::Head(defacing)) => defacing,
         };
-        Ok(match self.deface(group, &defacing)? {
+        Ok(match self.deface(group, &defacing, &sources)? {
             Err(reason) => Own::Unsure(reason),
             Ok((finished, head)) => {
                 heads.learn(tag, head);
@@ -116,11 +126,14 @@ impl Stage<'_> {
         group: &Group<'_>,
         head: &KnownHead,
     ) -> Result<Result<Finished, face::Error>, Failure> {
-        let defacing = series(group)
-            .and_then(|series| face::carry(series, self.level(), head, &|n| open(group, n)));
+        let sources = self.sources(group);
+        let defacing =
+            series(group).and_then(|series| face::carry(series, self.level(), head, &sources));
         match defacing {
             Err(reason) => Ok(Err(reason)),
-            Ok(defacing) => Ok(self.deface(group, &defacing)?.map(|(finished, _)| finished)),
+            Ok(defacing) => {
+                Ok(self.deface(group, &defacing, &sources)?.map(|(finished, _)| finished))
+            }
         }
     }
 
@@ -135,11 +148,13 @@ impl Stage<'_> {
             (self.done)();
         }
         let ids: Vec<String> = group.members.iter().map(|i| i.id.clone()).collect();
-        if !self.has_picture(group) {
+        let late = matches!(reason, face::Error::OutOfTime { .. });
+        if !late && !self.has_picture(group) {
             let series = series(group).ok();
-            self.show(group, series.and_then(|s| face::picture(&s, &|n| open(group, n))));
+            self.show(group, series.and_then(|s| face::picture(&s, &self.sources(group))));
         }
-        Ok(Err(Withheld { code: Code::FaceNotCleared, detail: reason.to_string(), ids }))
+        let code = if late { Code::FaceOutOfTime } else { Code::FaceNotCleared };
+        Ok(Err(Withheld { code, detail: reason.to_string(), ids }))
     }
 
     /// Second pass. The inner error is a decision, the outer one a failure.
@@ -147,8 +162,9 @@ impl Stage<'_> {
         &self,
         group: &Group<'_>,
         defacing: &Defacing,
+        sources: &Sources<'_>,
     ) -> Result<Result<(Finished, KnownHead), face::Error>, Failure> {
-        let removal = Removal::new(defacing);
+        let removal = Removal::new(defacing, sources.deadline());
         let statement = removed_to(defacing.level());
         let members = &group.members;
         let drafts = members.par_iter().enumerate().map(|(n, instance)| {
@@ -175,7 +191,7 @@ impl Stage<'_> {
             Err(reason) => return Ok(Err(reason)),
             Ok(drafts) => drafts,
         };
-        let confirmed = removal.confirm(&|n| open(group, n), &drafts);
+        let confirmed = removal.confirm(sources, &drafts);
         self.show(group, removal.picture());
         let proof = match confirmed {
             Err(reason) => return Ok(Err(reason)),
@@ -188,6 +204,14 @@ impl Stage<'_> {
         let line = face::series_face(pseudonym, clean.len(), statement, Some(&proof));
         let finished = Finished { clean, stay: Vec::new(), face: Some(line) };
         Ok(Ok((finished, proof.head().clone())))
+    }
+
+    /// The instances of a group, to be worked on from now until its time is over.
+    fn sources<'g>(&self, group: &'g Group<'_>) -> Sources<'g> {
+        let open = |n: usize| {
+            Object::open(group.members[n].source.clone()).map_err(|_| frame::Error::Decode)
+        };
+        Sources::new(Box::new(open), Deadline::after(self.route.face_limit))
     }
 
     /// Keeps a picture of a series for reviewers inside; a later one of the same series replaces it.
@@ -233,11 +257,4 @@ fn frame_of_reference(group: &Group<'_>) -> Option<[u8; 32]> {
     let tag = |instance: &&Instance| instance.frame_of_reference;
     let first = group.members.first().and_then(tag)?;
     group.members.iter().all(|i| tag(i) == Some(first)).then_some(first)
-}
-
-fn open(
-    group: &Group<'_>,
-    n: usize,
-) -> Result<Object<crate::custody::object::Identified>, frame::Error> {
-    Object::open(group.members[n].source.clone()).map_err(|_| frame::Error::Decode)
 }

@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use survey::{Instance, Study};
 
 /// How studies are de-identified for one destination.
@@ -39,7 +40,12 @@ pub struct Route {
     pub pseudonyms: Source,
     /// Seals parcels for this project.
     pub seal: Key,
+    /// How long a series may be in the face stage, each time that it is tried; [`FACE_LIMIT`] if nobody says.
+    pub face_limit: Duration,
 }
+
+/// A hundred times what a head of 300 slices takes.
+pub const FACE_LIMIT: Duration = Duration::from_secs(600);
 
 /// Where the pseudonyms of a project come from.
 pub enum Source {
@@ -69,6 +75,7 @@ impl Route {
             profile,
             pseudonyms,
             seal: root.derive(project, Purpose::Seal),
+            face_limit: FACE_LIMIT,
         }
     }
 

@@ -10,6 +10,7 @@ use crate::deid::Subject;
 use crate::deid::text::Known;
 use crate::dicom::facts::FactsError;
 use crate::dicom::source::Source;
+use crate::disk;
 use crate::face::{self, Frames};
 use crate::key::Key;
 use crate::pipeline::Withheld;
@@ -17,7 +18,7 @@ use crate::spool::ledger::{Ledger, Standing, instance_tag};
 use crate::spool::quarantine::Code;
 use dicom_dictionary_std::tags;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 
 /// An instance as it was handed over: where it is, and what its association said.
@@ -26,8 +27,8 @@ pub struct Arrival {
     pub id: String,
     /// Its data set.
     pub source: Source,
-    /// SHA-256 of the data set.
-    pub digest: [u8; 32],
+    /// SHA-256 of the data set, if it was taken when it came. Otherwise it is taken where two are compared.
+    pub digest: Option<[u8; 32]>,
     /// SOP Class UID of the C-STORE-RQ; `None` for a file.
     pub said_class: Option<String>,
 }
@@ -44,8 +45,7 @@ pub struct Instance {
     pub subject: Subject,
     /// Keyed tag of the instance, for the ledger.
     pub tag: [u8; 32],
-    /// SHA-256 of the data set.
-    pub digest: [u8; 32],
+    digest: Option<[u8; 32]>,
     /// Keyed tag of its series.
     pub series_tag: [u8; 32],
     /// Keyed tag of its Frame of Reference UID (0020,0052).
@@ -55,6 +55,16 @@ pub struct Instance {
     /// What its frames say of themselves, if it may show a face.
     pub frames: Result<Frames, FactsError>,
     body_part: BodyPartHint,
+}
+
+impl Instance {
+    /// SHA-256 of the data set.
+    ///
+    /// # Errors
+    /// What the system says, if the data set must be read for it.
+    pub fn digest(&self) -> io::Result<[u8; 32]> {
+        self.digest.map_or_else(|| disk::sha256(self.source.reader()?), Ok)
+    }
 }
 
 /// A study whose instances were all read once.
@@ -129,7 +139,7 @@ pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<
             }
         }
     }
-    let (instances, repeated, conflicts) = sort_out_duplicates(instances, ledger);
+    let (instances, repeated, conflicts) = sort_out_duplicates(instances, ledger)?;
     withheld.extend(conflicts);
     if !instances.windows(2).all(|pair| pair[0].subject.is_same_patient(&pair[1].subject)) {
         return Err(Error::MixedPatients);
@@ -172,7 +182,7 @@ fn look(arrival: Arrival, handles: &Key) -> Seen {
 fn instance(
     id: String,
     source: Source,
-    digest: [u8; 32],
+    digest: Option<[u8; 32]>,
     object: Object<Identified>,
     handles: &Key,
 ) -> Instance {
@@ -202,20 +212,23 @@ fn instance(
     }
 }
 
+/// Unique instances, spool ids of those that came again, and those of which nobody knows which is right.
+type Sorted = (Vec<Instance>, Vec<String>, Option<Withheld>);
+
 /// Same instance, same bytes: once. Same instance, other bytes: nobody knows which is right.
-fn sort_out_duplicates(
-    instances: Vec<Instance>,
-    ledger: &Ledger,
-) -> (Vec<Instance>, Vec<String>, Option<Withheld>) {
-    let mut versions: HashMap<[u8; 32], BTreeMap<[u8; 32], usize>> = HashMap::new();
-    for instance in &instances {
-        *versions.entry(instance.tag).or_default().entry(instance.digest).or_default() += 1;
+fn sort_out_duplicates(instances: Vec<Instance>, ledger: &Ledger) -> io::Result<Sorted> {
+    let mut times: HashMap<[u8; 32], usize> = HashMap::new();
+    instances.iter().for_each(|instance| *times.entry(instance.tag).or_default() += 1);
+    let mut versions: HashMap<[u8; 32], BTreeSet<[u8; 32]>> = HashMap::new();
+    for instance in instances.iter().filter(|instance| times[&instance.tag] > 1) {
+        versions.entry(instance.tag).or_default().insert(instance.digest()?);
     }
+    let differ = |tag: &[u8; 32]| versions.get(tag).is_some_and(|versions| versions.len() > 1);
     let (mut unique, mut repeated, mut conflicting) = (Vec::new(), Vec::new(), Vec::new());
-    let mut taken = std::collections::HashSet::new();
+    let mut taken = HashSet::new();
     for instance in instances {
-        let standing = ledger.standing(&instance.tag, &instance.digest);
-        if standing == Standing::Conflicting || versions[&instance.tag].len() > 1 {
+        let standing = ledger.standing(&instance.tag, || instance.digest())?;
+        if standing == Standing::Conflicting || differ(&instance.tag) {
             conflicting.push(instance.id);
         } else if standing == Standing::Repeated || !taken.insert(instance.tag) {
             repeated.push(instance.id);
@@ -228,5 +241,5 @@ fn sort_out_duplicates(
         detail: "different objects with one SOP Instance UID".to_owned(),
         ids: conflicting,
     });
-    (unique, repeated, conflicts)
+    Ok((unique, repeated, conflicts))
 }

@@ -15,6 +15,37 @@ const HEAD_REACH_MM: f32 = 190.0;
 /// Halvings of a step of a ray, after which its place on the surface is known to a hundredth of a cell.
 const HALVINGS: usize = 6;
 
+/// The surface of a value in a grid, ready to be met by rays.
+pub struct Surface<'a> {
+    values: &'a Grid<f32>,
+    level: f32,
+    /// By the lower corner of a cell: whether a corner is above the level. In all other cells nothing is.
+    reached: Vec<bool>,
+}
+
+impl<'a> Surface<'a> {
+    /// Where `values` rise above `level`.
+    pub fn new(values: &'a Grid<f32>, level: f32) -> Self {
+        let lattice = values.lattice;
+        let [sx, sy, sz] = lattice.strides();
+        let mut reached: Vec<bool> = values.data.iter().map(|&value| value > level).collect();
+        // Along one axis after the other: a node takes over what the next one has.
+        for step in [sx, sy, sz] {
+            (0..reached.len() - step).for_each(|i| reached[i] |= reached[i + step]);
+        }
+        Surface { values, level, reached }
+    }
+
+    /// Whether the value at lattice coordinates is above the level; none is beyond the border.
+    fn is_solid(&self, at: Point) -> bool {
+        let lattice = &self.values.lattice;
+        let inside = (0..3).all(|k| at[k] >= 0.0 && at[k] <= (lattice.size[k] - 1) as f32);
+        inside
+            && self.reached[lattice.index(at.map(|c| c as usize))]
+            && self.values.interpolate(at) > self.level
+    }
+}
+
 /// Parallel rays through the pixels of a square picture.
 ///
 /// They run in RAS mm of the patient or, with a frame, in MNI mm of the head.
@@ -80,14 +111,8 @@ impl Camera {
         self.frame.map_or(at, |frame| frame.to_patient(at))
     }
 
-    /// Where the ray of a pixel passes from below `level` to above.
-    pub fn first_hit(
-        &self,
-        values: &Grid<f32>,
-        level: f32,
-        column: u32,
-        row: u32,
-    ) -> Option<Point> {
+    /// Where the ray of a pixel passes from below the surface's level to above.
+    pub fn first_hit(&self, surface: &Surface<'_>, column: u32, row: u32) -> Option<Point> {
         let centre = (self.side as f32 - 1.0) / 2.0;
         let u = (column as f32 - centre) * self.pixel;
         let v = (row as f32 - centre) * self.pixel;
@@ -96,8 +121,12 @@ impl Camera {
                 std::array::from_fn(|k| self.target[k] + self.right[k] * u + self.forward[k] * t);
             [x, y, z - v]
         };
-        let solid =
-            |t: f32| values.sample_inside(self.patient(at(t))).is_some_and(|value| value > level);
+        // Rays are straight in the lattice, too.
+        let lattice = &surface.values.lattice;
+        let [middle, next] = [0.0, 1.0].map(|t| lattice.coordinates(self.patient(at(t))));
+        let solid = |t: f32| {
+            surface.is_solid(std::array::from_fn(|k| middle[k] + (next[k] - middle[k]) * t))
+        };
         let steps = (2.0 * self.reach / self.step) as usize;
         let first = (0..=steps).map(|i| self.step * i as f32 - self.reach).find(|&t| solid(t))?;
         let (mut outside, mut inside) = (first - self.step, first);

@@ -12,7 +12,7 @@ pub use found::found;
 
 use crate::deface::grid::Grid;
 use crate::deface::{Anatomy, Outline, Volume};
-use camera::Camera;
+use camera::{Camera, Surface};
 use image::{EncodableLayout, GrayImage, ImageFormat, Luma, Pixel, PixelWithColorType};
 use rayon::prelude::*;
 use std::io::Cursor;
@@ -102,10 +102,10 @@ pub fn portrait(
 
 /// What a camera sees.
 fn take(camera: &Camera, values: &Grid<f32>, level: f32) -> GrayImage {
-    let side = camera.side();
+    let (side, surface) = (camera.side(), Surface::new(values, level));
     let pixels: Vec<u8> = (0..side * side)
         .into_par_iter()
-        .map(|i| match camera.first_hit(values, level, i % side, i / side) {
+        .map(|i| match camera.first_hit(&surface, i % side, i / side) {
             Some(hit) => camera.shade(values, hit),
             None => BACKGROUND,
         })

@@ -52,13 +52,20 @@ impl Ledger {
         Ledger { released: HashMap::new() }
     }
 
-    /// Where an instance stands.
-    pub fn standing(&self, instance: &[u8; 32], digest: &[u8; 32]) -> Standing {
-        match self.released.get(instance) {
+    /// Where an instance stands. `digest` is asked for only of an instance that was released before.
+    ///
+    /// # Errors
+    /// That of `digest`.
+    pub fn standing(
+        &self,
+        instance: &[u8; 32],
+        digest: impl FnOnce() -> io::Result<[u8; 32]>,
+    ) -> io::Result<Standing> {
+        Ok(match self.released.get(instance) {
             None => Standing::New,
-            Some(known) if known == digest => Standing::Repeated,
+            Some(known) if *known == digest()? => Standing::Repeated,
             Some(_) => Standing::Conflicting,
-        }
+        })
     }
 
     /// Adds instances that were released, durably.
@@ -108,11 +115,14 @@ mod tests {
         Ledger::add(&spool, "s", "b1", &[([1; 32], [2; 32])]).unwrap();
         Ledger::add(&spool, "s", "b2", &[([3; 32], [4; 32])]).unwrap();
         let ledger = Ledger::read(&spool, "s", "b3").unwrap();
-        assert_eq!(ledger.standing(&[1; 32], &[2; 32]), Standing::Repeated);
-        assert_eq!(ledger.standing(&[3; 32], &[2; 32]), Standing::Conflicting);
-        assert_eq!(ledger.standing(&[5; 32], &[2; 32]), Standing::New);
+        let standing = |ledger: &Ledger, instance, digest| {
+            ledger.standing(&[instance; 32], || Ok([digest; 32])).unwrap()
+        };
+        assert_eq!(standing(&ledger, 1, 2), Standing::Repeated);
+        assert_eq!(standing(&ledger, 3, 2), Standing::Conflicting);
+        assert_eq!(standing(&ledger, 5, 2), Standing::New);
         let again = Ledger::read(&spool, "s", "b2").unwrap();
-        assert_eq!(again.standing(&[3; 32], &[4; 32]), Standing::New);
+        assert_eq!(standing(&again, 3, 4), Standing::New);
         assert_eq!(Ledger::read(&spool, "t", "b").unwrap().released.len(), 0);
     }
 

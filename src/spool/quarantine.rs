@@ -23,6 +23,8 @@ pub enum Code {
     NoDefacer,
     /// The defacer could not prove that no face leaves.
     FaceNotCleared,
+    /// The face stage ran out of time.
+    FaceOutOfTime,
     /// A localizer: a projection that may show a profile.
     Localizer,
     /// Contours or segments that may trace a face.
@@ -44,7 +46,7 @@ pub enum Code {
 }
 
 /// Every code: its name, what it means and what a person can do.
-const CODES: [(Code, &str, &str); 16] = [
+const CODES: [(Code, &str, &str); 17] = [
     (
         Code::Damaged,
         "damaged",
@@ -64,6 +66,11 @@ const CODES: [(Code, &str, &str); 16] = [
     ),
     (Code::NoDefacer, "no-defacer", "no defacer for this kind of image: it may show a face"),
     (Code::FaceNotCleared, "face-not-cleared", "it could not be proven that no face leaves"),
+    (
+        Code::FaceOutOfTime,
+        "face-out-of-time",
+        "the face stage did not end in time: raise face_s in the configuration, then: efface spool retry",
+    ),
     (Code::Localizer, "localizer", "a localizer may show the profile of the face"),
     (
         Code::RoiMayTraceFace,

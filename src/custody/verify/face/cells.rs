@@ -210,35 +210,40 @@ pub(super) fn sum_up(
     let mut stored = vec![StoredSum::default(); size.iter().product()];
     let mut count = SliceCount { changed: 0, fill: None, removed: Vec::new() };
     let steps = Steps::of(place, lattice);
-    let (least, most) = samples.storable(levels);
+    let bounds = samples.storable(levels);
+    let (mut sums_before, mut sums_after, mut changes) = (Vec::new(), Vec::new(), Vec::new());
     let mut stray = 0;
     for row in 0..place.rows {
         let range = row * place.columns..(row + 1) * place.columns;
         let (before, after) = (&samples.before[range.clone()], &samples.after[range]);
         let same = before == after;
+        add_up(before.iter().map(|&value| within(value, bounds)), &mut sums_before);
         if !same {
             stray += count_changes(before, after, samples, levels, &mut count);
+            add_up(after.iter().map(|&value| within(value, bounds)), &mut sums_after);
+            add_up(before.iter().zip(after).map(|(b, a)| i64::from(b != a)), &mut changes);
         }
         let start = lattice.position(place.point(0.0, row as f64));
+        // Within the box up to rounding at its border.
+        let cell_of = |a: usize, column: usize| {
+            let at = start[a] + steps.step[a] * column as f64;
+            (at.max(0.0) as usize).saturating_sub(from[a]).min(size[a] - 1)
+        };
+        let across = [cell_of(1, 0), cell_of(2, 0)];
         for run in &steps.runs {
-            // Within the box up to rounding at its border.
-            let [i, j, k]: [usize; 3] = std::array::from_fn(|a| {
-                let at = start[a] + steps.step[a] * run.start as f64;
-                (at.max(0.0) as usize).saturating_sub(from[a]).min(size[a] - 1)
-            });
+            let i = cell_of(0, run.start);
+            let [j, k] =
+                if steps.straight { across } else { [1, 2].map(|a| cell_of(a, run.start)) };
             let cell = &mut stored[(k * size[1] + j) * size[0] + i];
-            let (before, after) = (&before[run.clone()], &after[run.clone()]);
-            let sum =
-                |values: &[i32]| values.iter().map(|v| i64::from(*v.clamp(&least, &most))).sum();
-            let sum_before: i64 = sum(before);
+            let of_run = |sums: &[i64]| sums[run.end] - sums[run.start];
+            let sum_before = of_run(&sums_before);
             cell.before += sum_before;
             cell.samples += run.len() as u32;
             if same {
                 cell.after += sum_before;
             } else {
-                cell.after += sum(after);
-                cell.changed +=
-                    before.iter().zip(after).map(|(b, a)| u32::from(b != a)).sum::<u32>();
+                cell.after += of_run(&sums_after);
+                cell.changed += of_run(&changes) as u32;
             }
         }
     }
@@ -253,10 +258,28 @@ pub(super) fn sum_up(
     Ok((Patch { from, size, cells }, count))
 }
 
+/// A stored value, those beyond the range counting as its ends.
+fn within(value: i32, (least, most): (i32, i32)) -> i64 {
+    i64::from(if value < least { least } else { value.min(most) })
+}
+
+/// Sums from the beginning of a row to each value: what is between two places is one subtraction.
+fn add_up(values: impl Iterator<Item = i64>, sums: &mut Vec<i64>) {
+    sums.clear();
+    sums.push(0);
+    let mut sum = 0;
+    sums.extend(values.map(|value| {
+        sum += value;
+        sum
+    }));
+}
+
 /// How the columns of a row fall into cells: the same for all rows of a slice.
 struct Steps {
     /// From column to column, in cells.
     step: [f64; 3],
+    /// Whether rows run along the lattice: all of a row lies in one row of cells.
+    straight: bool,
     /// Columns of one cell: single ones where rows don't run along the lattice.
     runs: Vec<std::ops::Range<usize>>,
 }
@@ -278,7 +301,7 @@ impl Steps {
                 first = column;
             }
         }
-        Steps { step, runs }
+        Steps { step, straight, runs }
     }
 }
 
