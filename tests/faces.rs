@@ -89,19 +89,26 @@ fn value(images: &[Arrived], series: u32, mni: [f32; 3]) -> Option<u16> {
     nearest.map(|(_, value)| value)
 }
 
-/// Of the points of the face that a series shows: all are air now, and were not. Those of the brain stay.
-fn assert_faceless(before: &[Arrived], after: &[Arrived], series: u32, air: u16) {
-    let mut seen = 0;
+/// Of the points of the face that a series shows: all are of one value of air now, and were not. Those of the brain
+/// stay.
+fn assert_faceless(
+    before: &[Arrived],
+    after: &[Arrived],
+    series: u32,
+    air: std::ops::RangeInclusive<u16>,
+) {
+    let mut fills = Vec::new();
     for point in FACE {
         let (Some(was), Some(is)) = (value(before, series, point), value(after, series, point))
         else {
             continue;
         };
-        assert!(was > air + 300, "series {series}: {point:?} was {was}");
-        assert_eq!(is, air, "series {series}: {point:?} was {was}");
-        seen += 1;
+        assert!(was > air.end() + 250, "series {series}: {point:?} was {was}");
+        assert!(air.contains(&is), "series {series}: {point:?} was {was}, is {is}");
+        fills.push(is);
     }
-    assert!(seen > 0, "series {series} shows no face");
+    fills.dedup();
+    assert_eq!(fills.len(), 1, "series {series} shows no face, or was filled with {fills:?}");
     for point in BRAIN {
         assert_eq!(value(before, series, point), value(after, series, point), "series {series}");
     }
@@ -133,7 +140,8 @@ fn what_one_series_shows_is_taken_from_all() {
     );
     assert_eq!(after.len(), instances.len() - 2);
     assert!(!after.iter().any(|image| image.text("SeriesNumber") == "9"));
-    for (series, air) in [(3, 34), (4, 34), (5, 0), (6, 0)] {
+    // Where air is exactly 0 the fill is not, or what changed would draw the face.
+    for (series, air) in [(3, 34..=34), (4, 34..=34), (5, 1..=100), (6, 1..=100)] {
         assert_faceless(&before, &after, series, air);
     }
     for image in &after {

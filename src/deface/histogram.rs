@@ -13,17 +13,22 @@ pub struct Histogram {
 impl Histogram {
     /// Of some values; of none it has one empty step at 0.
     pub fn of(values: impl Iterator<Item = f32> + Clone) -> Self {
-        let (low, high) = values
-            .clone()
-            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+        Histogram::counted(values.map(|value| (value, 1)))
+    }
+
+    /// Of values that each occur so often.
+    pub fn counted(values: impl Iterator<Item = (f32, u64)> + Clone) -> Self {
+        let ends = (f32::INFINITY, f32::NEG_INFINITY);
+        let (low, high) =
+            values.clone().fold(ends, |(low, high), (v, _)| (low.min(v), high.max(v)));
         if low > high {
             return Histogram { low: 0.0, step: 0.0, counts: [0; BINS] };
         }
         let step = (high - low) / BINS as f32;
         let mut counts = [0; BINS];
-        for value in values {
+        for (value, count) in values {
             let bin = if step > 0.0 { ((value - low) / step) as usize } else { 0 };
-            counts[bin.min(BINS - 1)] += 1;
+            counts[bin.min(BINS - 1)] += count;
         }
         Histogram { low, step, counts }
     }

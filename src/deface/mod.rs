@@ -42,6 +42,7 @@
 //! never a distance to the patient's skin in air; an outline of fill against noise would be the face.
 
 mod agreement;
+mod air;
 mod appearance;
 mod bare;
 mod brain;
@@ -69,6 +70,7 @@ mod template;
 mod wrap;
 mod zones;
 
+pub use air::Air;
 pub use appearance::{Appearance, Front};
 pub use check::{Check, Evidence, Examined};
 pub use fit::Closeness;

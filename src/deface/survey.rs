@@ -3,6 +3,7 @@
 //! One slice is held at a time, and slices may come in any order and from several threads: cells
 //! are sums of whole numbers, so the result is the same to the bit.
 
+use super::air;
 use super::grid::{Cuts, Grid, Lattice, Mask, Run, SampleRow, ras, subdivision};
 use super::histogram::Histogram;
 use super::intensity::{Contrast, Scale, Slice};
@@ -22,8 +23,6 @@ const SAMPLE_STEP_MM: f64 = 1.5;
 const EXTENT_MAX_MM: f64 = 2500.0;
 /// Below this it is air, in HU.
 const AIR_BELOW_HU: f32 = -800.0;
-/// The fill of an MR is so much brighter than the darkest air, as a share of the way to the skin's level.
-const CLEAR_OF_DARKEST: f32 = 0.1;
 /// A CT of a patient has at least this share of air.
 const AIR_FRACTION_MIN: f32 = 0.003;
 /// Weight of a sample at its own place; interpolated layers get a part of it.
@@ -170,25 +169,17 @@ impl Survey {
 impl Volume {
     /// The real-world value of air: that of HU, or the background of an image in arbitrary units.
     pub fn air(&self, outline: &Outline) -> f32 {
-        self.contrast.air().unwrap_or_else(|| self.background(outline.level))
+        self.contrast.air().unwrap_or_else(|| {
+            let dark = (0..self.value.data.len())
+                .filter(|&i| self.inside.data[i] && self.value.data[i] < outline.level)
+                .map(|i| self.value.data[i]);
+            air::background(&Histogram::of(dark), outline.level)
+        })
     }
 
     /// The lowest value of any cell: what is cut out holds it.
     pub(super) fn lowest(&self) -> f32 {
         self.value.data.iter().copied().fold(f32::INFINITY, f32::min)
-    }
-
-    /// The median of what is darker than tissue, or what is a little brighter than the darkest.
-    ///
-    /// Not the darkest itself: where air is exactly 0, or mostly, voxels that the fill leaves as they were would
-    /// part air from face for somebody who has both versions.
-    fn background(&self, tissue: f32) -> f32 {
-        let dark = (0..self.value.data.len())
-            .filter(|&i| self.inside.data[i] && self.value.data[i] < tissue)
-            .map(|i| self.value.data[i]);
-        let dark = Histogram::of(dark);
-        let lowest = dark.lowest();
-        dark.quantile(0.5).max(lowest + CLEAR_OF_DARKEST * (tissue - lowest))
     }
 
     /// Refuses what can't be a CT of a patient in HU.

@@ -5,7 +5,7 @@ use super::{Deadline, Error, KnownHead};
 use crate::custody::object::{FrameIndex, Identified, Object};
 use crate::custody::verify::FaceSeen;
 use crate::deface::{
-    Anatomy, BodyPartHint, Contrast, Finding, Level, Outline, Refusal, Region, Stack, Survey,
+    Air, Anatomy, BodyPartHint, Contrast, Finding, Level, Outline, Refusal, Region, Stack, Survey,
     Volume,
 };
 use crate::dicom::frame;
@@ -132,7 +132,10 @@ fn try_find(
         let region = match earlier.map(|region| Arc::clone(region.anatomy())) {
             // Of the phases of a volume, the first that shows the head says where it is. That one shows none
             // says nothing of the others: a difference of images has no skin.
-            Some(head) => carried(series, volume, level, &head, 0.0, None)?,
+            Some(head) => {
+                let air = air_of(series, volume, sources)?;
+                carried(series, volume, level, &head, 0.0, air)?
+            }
             None => own(series, volume, level, hint, sources)?,
         };
         if let (None, Some(region)) = (&anatomy, &region) {
@@ -198,7 +201,10 @@ fn try_carry(
                 return Err(Refusal::Moved { share: outside.unwrap_or(1.0) }.into());
             }
         }
-        let air = seen.map(|(volume, outline)| volume.air(&outline));
+        let air = match seen {
+            Some((volume, outline)) => volume.air(&outline),
+            None => air_of(series, volume, sources)?,
+        };
         regions.push(carried(series, volume, level, &head.anatomy, grown_mm, air)?);
     }
     if regions.iter().all(Option::is_none) {
@@ -214,10 +220,9 @@ fn carried(
     level: Level,
     head: &Arc<Anatomy>,
     grown_mm: f32,
-    air: Option<f32>,
+    air: f32,
 ) -> Result<Option<Region>, Error> {
     let contrast = series.contrast(volume);
-    let air = air.unwrap_or_else(|| air_of(contrast));
     let stack = Stack::loose(&series.planes(volume));
     let level = level_in(level, contrast);
     let region = Region::carried(head, stack, level, contrast, air, grown_mm)?;
@@ -230,12 +235,16 @@ fn level_in(level: Level, contrast: Contrast) -> Level {
     if contrast.is_hounsfield() { level } else { Level::Strict }
 }
 
-/// Air where nobody looked: 0, or what is next to it.
-fn air_of(contrast: Contrast) -> f32 {
-    contrast.air().unwrap_or(match contrast {
-        Contrast::Arbitrary { low, high } => 0_f32.clamp(low, high),
-        Contrast::Hounsfield => 0.0,
-    })
+/// Air in a volume in which no head was looked for.
+fn air_of(series: &Series, volume: usize, sources: &Sources<'_>) -> Result<f32, Error> {
+    let air = Air::new(series.contrast(volume))?;
+    if !series.contrast(volume).is_hounsfield() {
+        each_slice(series, volume, sources, |_, slice, samples| {
+            air.add(&series.slices()[slice].slice(samples)?);
+            Ok(())
+        })?;
+    }
+    Ok(air.value())
 }
 
 /// A volume and its outline, if the frames are a volume of something with a skin.

@@ -50,6 +50,8 @@ const BONE: Limits =
 const SOFT_MAX: f32 = 0.08;
 /// Share of what stands out of an ear that is where it was.
 const EAR_MAX: f32 = 0.60;
+/// A cell at the border of what is surely brain holds some of what is not: its larger part must have changed.
+const CHANGED_MIN: f32 = 0.5;
 /// Share of the body in view that is removed, and of this in one piece.
 const REMOVED: std::ops::RangeInclusive<f32> = 0.05..=0.45;
 const REMOVED_WITHOUT_BONE_MIN: f32 = 0.015;
@@ -109,7 +111,9 @@ impl Findings {
             ears: ears(field, body, head),
             face_after: face_after(field, body, head),
             brain_cells: count(&core),
-            brain_changed: (0..field.len()).filter(|&i| core[i] && field.changed[i] > 0.0).count(),
+            brain_changed: (0..field.len())
+                .filter(|&i| core[i] && field.changed[i] > CHANGED_MIN)
+                .count(),
             removed: gone as f32 / count(&body.before).max(1) as f32,
             connected: count(&body::largest(field, removed)) as f32 / gone.max(1) as f32,
         }
