@@ -280,13 +280,17 @@ fn removed_fraction(before: &Before<'_>, head: &Mask, after: &Mask) -> f32 {
     gone as f32 / head_cells.len().max(1) as f32
 }
 
+/// Between the nodes of the grid distances are interpolated, which errs by this much where the brain is most curved,
+/// mm. (Seen: 0.2, in slices of 0.16 mm.)
+const INTERPOLATION_MM: f32 = 0.5;
+
 /// Cells of the brain whose mean changed, as deep inside as no removed voxel counts any more.
 ///
 /// A voxel counts in the cell around it, and in thick slices linearly up to the neighbouring slice.
 fn brain_cells_changed(before: &Before<'_>, after: &Volume) -> usize {
     let Before { anatomy, original } = before;
     let cell_diagonal = after.value.lattice.spacing * 3f32.sqrt() / 2.0;
-    let reach = cell_diagonal + original.stack.widest_gap_mm() as f32;
+    let reach = cell_diagonal + INTERPOLATION_MM + original.stack.widest_gap_mm() as f32;
     let deepest = (anatomy.margins().least - reach).min(0.0);
     let changed = |i: usize| original.volume.value.data[i] != after.value.data[i];
     (0..after.value.data.len()).filter(|&i| anatomy.brain.data[i] <= deepest && changed(i)).count()
