@@ -59,7 +59,7 @@ const EAR_X_BEHIND: f32 = 5.0;
 const EAR_BEHIND_FROM: f32 = 2.0;
 const EAR_BEHIND_FULL: f32 = -8.0;
 const EAR_Y: std::ops::Range<f32> = -60.0..40.0;
-const EAR_Z: std::ops::Range<f32> = -92.0..22.0;
+const EAR_Z: std::ops::Range<f32> = -92.0..18.0;
 
 /// Distances kept from the brain, mm of the patient.
 #[derive(Debug)]
