@@ -388,9 +388,8 @@ impl Janitor {
         for batch in disk::list(&self.spool.dir(Place::Held))? {
             // A crash may have come between the last parcel and this.
             self.spool.settle(&batch)?;
-            if self.spool.is_stranded(&batch)? {
+            if self.spool.take_back_stranded(&batch)? {
                 tracing::error!(batch, "parcels are gone that were not sent; they are made again");
-                self.spool.move_batch(&batch, Place::Held, Place::Work)?;
                 // If the worker is gone, the next start finds the batch in work/.
                 let _ = self.again.send(batch);
             }

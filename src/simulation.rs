@@ -219,9 +219,7 @@ impl Process {
         for batch in disk::list(&self.spool.dir(Place::Held)).unwrap_or_default() {
             // What fails is tried again the next time.
             let _ = self.spool.settle(&batch);
-            if self.spool.is_stranded(&batch).unwrap_or(false)
-                && self.spool.move_batch(&batch, Place::Held, Place::Work).is_ok()
-            {
+            if self.spool.take_back_stranded(&batch).unwrap_or(false) {
                 let _ = self.close.send(batch);
             }
         }

@@ -117,7 +117,7 @@ fn list(spool: &Spool) -> Result<ExitCode, Problem> {
         let outbox = Outbox::of(spool, &destination);
         let ready = outbox.ready()?;
         let parcels: usize = ready.batches.iter().map(|(batch, _)| parcels(&outbox, batch)).sum();
-        let waiting = ready.batches.len() + ready.broken.len();
+        let waiting = ready.waiting();
         println!(
             "{:32} {waiting:6} groups {parcels:8} parcels",
             format!("waiting for {destination}")

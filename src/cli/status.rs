@@ -8,7 +8,7 @@ use crate::spool::account::Account;
 use crate::spool::quarantine::{self, Code};
 use crate::spool::{Place, Spool, entry_ids};
 use clap::Args;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
@@ -24,11 +24,9 @@ pub struct StatusArgs {
 /// What is shown. Nothing of a data set is in it.
 #[derive(Serialize)]
 struct Status {
-    /// Acknowledged instances by state.
-    instances: BTreeMap<&'static str, u64>,
-    /// The same, in the order in which instances pass them.
-    #[serde(skip)]
-    rows: [(&'static str, u64); 6],
+    /// Acknowledged instances by state, in the order in which they pass them.
+    #[serde(serialize_with = "as_map")]
+    instances: [(&'static str, u64); 6],
     /// Acknowledged instances that are accounted for.
     accounted: u64,
     /// Acknowledged instances that cannot be found.
@@ -67,14 +65,12 @@ impl Status {
         let mut outboxes = BTreeMap::new();
         for destination in spool.outboxes()? {
             let outbox = Outbox::of(spool, &destination);
-            let ready = outbox.ready()?;
-            let batches = ready.batches.len() + ready.broken.len();
+            let batches = outbox.ready()?.waiting();
             let refused = outbox.refused()?.len();
             outboxes.insert(destination, Waiting { batches, refused });
         }
         Ok(Status {
-            instances: account.rows().into(),
-            rows: account.rows(),
+            instances: account.rows(),
             accounted: account.accounted(),
             lost: account.lost(),
             oldest_undelivered_s: account.oldest_undelivered_s,
@@ -86,7 +82,7 @@ impl Status {
 
     fn print(&self) {
         println!("{} instances were acknowledged", self.accounted + self.lost);
-        for (state, n) in self.rows {
+        for (state, n) in self.instances {
             println!("  {n:8} {state}");
         }
         if self.lost > 0 {
@@ -101,6 +97,10 @@ impl Status {
         println!("the oldest that is not delivered has waited {} s", self.oldest_undelivered_s);
         println!("{:.1} GB of disk are free", self.free_bytes as f64 / 1e9);
     }
+}
+
+fn as_map<S: Serializer>(rows: &[(&str, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(rows.iter().copied())
 }
 
 fn by_code(spool: &Spool) -> Result<BTreeMap<&'static str, u64>, Problem> {

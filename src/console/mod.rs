@@ -131,14 +131,14 @@ fn registry(console: &Console) -> io::Result<Registry> {
         rejected.get_or_create(&vec![("reason", format!("{rejection:?}"))]).inc_by(n);
     }
     registry.register("associations_rejected", "Associations rejected, by reason", rejected);
-    let gauge = |registry: &mut Registry, name: &str, help: &str, value: usize| {
+    let gauge = |registry: &mut Registry, name: &str, help: &str, value: u64| {
         let gauge = Gauge::<i64>::default();
-        gauge.set(as_gauge(value as u64));
+        gauge.set(as_gauge(value));
         registry.register(name, help, gauge);
     };
-    let count = |place| crate::disk::list(&spool.dir(place)).map(|names| names.len());
+    let count = |place| crate::disk::list(&spool.dir(place)).map(|names| names.len() as u64);
     let associations = listener.associations.load(Ordering::Relaxed);
-    gauge(&mut registry, "associations", "Associations open now", associations);
+    gauge(&mut registry, "associations", "Associations open now", associations as u64);
     for (name, help, place) in [
         ("studies_open", "Studies that are not quiet yet", Place::Studies),
         ("batches_in_work", "Batches that wait for a worker or have one", Place::Work),
@@ -153,25 +153,16 @@ fn registry(console: &Console) -> io::Result<Registry> {
         states.get_or_create(&vec![("state", state.replace(' ', "_"))]).set(as_gauge(n));
     }
     registry.register("instances", "Instances by state, of all that were acknowledged", states);
-    let of_account = |registry: &mut Registry, name: &str, help: &str, value: u64| {
-        gauge(registry, name, help, usize::try_from(value).unwrap_or(usize::MAX));
-    };
-    let lost = account.lost();
-    of_account(
-        &mut registry,
-        "instances_lost",
-        "Acknowledged, and not to be found: must be 0",
-        lost,
-    );
-    let oldest = account.oldest_undelivered_s;
+    let help = "Acknowledged, and not to be found: must be 0";
+    gauge(&mut registry, "instances_lost", help, account.lost());
     let help = "Age of the oldest instance that was not delivered, in seconds";
-    of_account(&mut registry, "oldest_undelivered_seconds", help, oldest);
+    gauge(&mut registry, "oldest_undelivered_seconds", help, account.oldest_undelivered_s);
     gauge(&mut registry, "spool_poisoned", "1: an fsync has failed", spool.is_poisoned().into());
     let waiting = Family::<Label, Gauge>::default();
     for destination in &console.destinations {
-        let ready = Outbox::of(spool, destination).ready()?;
+        let batches = Outbox::of(spool, destination).ready()?.waiting();
         let label = vec![("destination", destination.clone())];
-        waiting.get_or_create(&label).set((ready.batches.len() + ready.broken.len()) as i64);
+        waiting.get_or_create(&label).set(as_gauge(batches as u64));
     }
     registry.register("outbox_batches", "Batches waiting to be sent", waiting);
     Ok(registry)

@@ -27,6 +27,13 @@ pub struct Ready {
     pub broken: Vec<String>,
 }
 
+impl Ready {
+    /// Batches that wait, those that must be made again among them.
+    pub fn waiting(&self) -> usize {
+        self.batches.len() + self.broken.len()
+    }
+}
+
 /// The outbox of one destination.
 pub struct Outbox<'a> {
     spool: &'a Spool,

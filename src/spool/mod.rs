@@ -213,13 +213,19 @@ impl Spool {
         due.iter().try_for_each(|to| disk::remove(&self.sent_mark(to, batch)))
     }
 
-    /// Whether parcels of a held batch are neither sent nor there: they must be made again.
+    /// Puts a held batch whose parcels are neither sent nor there back to work, to be made again; whether it was so.
     ///
     /// # Errors
     /// What the system says.
-    pub fn is_stranded(&self, batch: &str) -> io::Result<bool> {
-        let stranded = |to: &String| !self.is_sent(to, batch) && !self.has_parcels(to, batch);
-        Ok(self.due(batch)?.iter().any(stranded))
+    pub fn take_back_stranded(&self, batch: &str) -> io::Result<bool> {
+        // A batch that is settled between two looks would seem to have lost its parcels.
+        let _one_at_a_time = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = |to: &String| !self.is_sent(to, batch) && !self.has_parcels(to, batch);
+        let stranded = self.due(batch)?.iter().any(gone);
+        if stranded {
+            self.move_batch(batch, Place::Held, Place::Work)?;
+        }
+        Ok(stranded)
     }
 
     /// Whether a destination has, or refused, parcels of a batch.
