@@ -3,7 +3,7 @@
 use super::allowance::{Allowance, dates};
 use super::frames::MadeFrames;
 use super::gate::Grant;
-use super::verify::{Expected, Flaw, Found, Place, Residue, Watch};
+use super::verify::{Expected, FaceFault, FaceSeen, Flaw, Found, Place, Residue, Watch};
 use crate::deface::contours::{self, Contours, Removed};
 use crate::deid::{self, Claims, Engine, FaceStatement, PixelStatement, Report, Subject};
 use crate::dicom::canonical::{Limits, Malformed, PixelSpan};
@@ -342,6 +342,16 @@ impl Object<Drafted> {
         let header = source.header(Limits::default()).map_err(|_| unread)?;
         let dataset = Dataset::parse(&header.bytes).map_err(|_| unread)?;
         contours::count(dataset.object(), removed)
+    }
+
+    /// The verifier's own look at the contours that would leave, beside the head that it found by itself.
+    ///
+    /// # Errors
+    /// [`FaceFault`], also when the draft does not read.
+    pub fn require_contours_clear(&self, seen: &FaceSeen) -> Result<(), FaceFault> {
+        let file = disk::open(&self.0.file).map_err(|_| FaceFault::ContourUnread)?;
+        let size = file.metadata().map_err(|_| FaceFault::ContourUnread)?.len();
+        seen.require_contours_clear(file, size, &self.0.identity.transfer_syntax)
     }
 
     /// Frame `n` as it would leave, read again from the draft, for those who check the

@@ -67,6 +67,9 @@ impl Stage<'_> {
             Ok(_) => return Ok(Err(contours::Error::Points.into())),
             Err(reason) => return Ok(Err(reason.into())),
         }
+        if let Some(Err(fault)) = head.map(|head| draft.require_contours_clear(&head.seen)) {
+            return Ok(Err(fault.into()));
+        }
         Ok(Ok((self.verified(instance, draft)?, cut.cut)))
     }
 

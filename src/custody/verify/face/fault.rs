@@ -157,4 +157,16 @@ pub enum FaceFault {
         /// Share of cells.
         share: f32,
     },
+    /// A contour that traces the face.
+    #[error(
+        "{points} points of contours lie in the face that was removed from the images. A person must look at this \
+         structure set"
+    )]
+    ContourInFace {
+        /// How many.
+        points: usize,
+    },
+    /// A contour, or the file around it, that isn't read here.
+    #[error("contours cannot be read. Have the sender export the structure set again")]
+    ContourUnread,
 }

@@ -20,6 +20,7 @@
 mod body;
 mod brain;
 mod cells;
+mod contours;
 mod drawn;
 mod fault;
 mod field;
@@ -43,6 +44,7 @@ use body::Body;
 use cells::{Cell, Lattice, Levels, Samples, SliceCount};
 use field::Field;
 use frame::HeadFrame;
+use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 use verdict::Findings;
 use zone::PatientFrame;
@@ -94,6 +96,21 @@ impl FaceSeen {
     /// Names and values of what was measured: shares, correlations, mm, cells.
     pub fn figures(&self) -> Vec<(&'static str, f32)> {
         self.figures.clone()
+    }
+
+    /// No contour of a structure set in the same frame of reference traces the face that is gone.
+    ///
+    /// `file` is a draft of `size` bytes in transfer syntax `syntax`.
+    ///
+    /// # Errors
+    /// [`FaceFault::ContourInFace`], [`FaceFault::ContourUnread`].
+    pub fn require_contours_clear(
+        &self,
+        file: impl Read,
+        size: u64,
+        syntax: &str,
+    ) -> Result<(), FaceFault> {
+        contours::require_clear(file, size, syntax, &self.frame)
     }
 
     /// The head frame as bytes, for series that come later.

@@ -8,6 +8,8 @@ use super::space::dot64;
 
 /// The middle of the face in the head frame, mm from the tip of the nose: to the side, to the front, upwards.
 const FACE: [std::ops::Range<f64>; 3] = [-45.0..45.0, -30.0..45.0, -50.0..35.0];
+/// What is nearer to the zone's border may lie beyond what was removed.
+const RIM_MM: f64 = 6.0;
 /// A ball within the brain: its centre behind and above the tip of the nose, and its radius, mm.
 const BRAIN: [f64; 3] = [0.0, -112.0, 82.0];
 const BRAIN_RADIUS_MM: f64 = 32.0;
@@ -48,6 +50,12 @@ impl PatientFrame {
         let valid =
             [side, front, up].into_iter().all(is_unit) && nose.iter().all(|c| c.is_finite());
         valid.then_some(PatientFrame { axes: [side, front, up], nose })
+    }
+
+    /// Whether a point of the patient, LPS mm, is well within the middle of the face.
+    pub fn is_in_face(&self, at: [f64; 3]) -> bool {
+        let local = self.local(at);
+        FACE.iter().zip(local).all(|(face, c)| face.start + RIM_MM < c && c < face.end - RIM_MM)
     }
 
     fn local(&self, at: [f64; 3]) -> [f64; 3] {
