@@ -16,6 +16,7 @@
 //! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
 
 use crate::id::AeTitle;
+use crate::isolation::Strictness;
 use crate::net::access::{Caller, Network};
 use crate::pipeline::FACE_LIMIT;
 use crate::profile::{Profile, SHIPPED, language};
@@ -43,6 +44,10 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
     /// Times and sizes.
     pub limits: Limits,
+    /// Whether workers work where the kernel can't confine them.
+    pub sandbox: Strictness,
+    /// Log lines as JSON, also at a terminal.
+    pub log_json: bool,
 }
 
 /// One destination.
@@ -57,8 +62,19 @@ pub struct DestinationSettings {
     pub project: String,
     /// What leaves.
     pub profile: Profile,
+    /// The same as it is written, for workers.
+    pub written: WrittenProfile,
     /// Associations at a time.
     pub associations: usize,
+}
+
+/// A profile as a person wrote it.
+#[derive(Clone, Debug)]
+pub struct WrittenProfile {
+    /// Where: a file, or the name of a shipped one.
+    pub file: String,
+    /// The YAML.
+    pub text: String,
 }
 
 /// Times and sizes. Everything has a maximum.
@@ -82,6 +98,10 @@ pub struct Limits {
     pub message_s: u64,
     /// Seconds for which a series may be in the face stage; then it stays inside.
     pub face_s: f64,
+    /// Seconds for all of a study; then it stays inside.
+    pub worker_s: f64,
+    /// Bytes of memory for the worker of one study.
+    pub worker_memory_bytes: u64,
     /// Seconds that running associations get to finish when efface stops.
     pub drain_s: u64,
 }
@@ -98,6 +118,8 @@ impl Default for Limits {
             idle_s: 60,
             message_s: 600,
             face_s: FACE_LIMIT.as_secs_f64(),
+            worker_s: 7200.0,
+            worker_memory_bytes: 4 << 30,
             drain_s: 10,
         }
     }
@@ -123,6 +145,9 @@ struct RawConfig {
     idle_s: Option<Spanned<u64>>,
     message_s: Option<Spanned<u64>>,
     face_s: Option<Spanned<f64>>,
+    worker_s: Option<Spanned<f64>>,
+    worker_memory_bytes: Option<Spanned<u64>>,
+    sandbox: Option<Strictness>,
     drain_s: Option<Spanned<u64>>,
 }
 
@@ -185,6 +210,8 @@ impl Settling<'_> {
             destinations,
             metrics,
             limits,
+            sandbox: raw.sandbox.unwrap_or_default(),
+            log_json: false,
         })
     }
 
@@ -204,6 +231,8 @@ impl Settling<'_> {
             idle_s: value(&raw.idle_s, standard.idle_s),
             message_s: value(&raw.message_s, standard.message_s),
             face_s: self.seconds(&raw.face_s, standard.face_s, 86_400.0),
+            worker_s: self.seconds(&raw.worker_s, standard.worker_s, 604_800.0),
+            worker_memory_bytes: value(&raw.worker_memory_bytes, standard.worker_memory_bytes),
             drain_s: value(&raw.drain_s, standard.drain_s),
         }
     }
@@ -307,14 +336,23 @@ impl Settling<'_> {
             }
         };
         let associations = self.count(&raw.associations, 4, 64);
-        let profile = match load_profile(&raw.profile.value, self.folder) {
-            Ok(profile) => profile,
+        let read = WrittenProfile::read(&raw.profile.value, self.folder);
+        let (written, profile) = match read.and_then(|w| w.parse().map(|profile| (w, profile))) {
+            Ok(read) => read,
             Err(problem) => {
                 self.notes.at(&raw.profile, problem);
                 return None;
             }
         };
-        Some(DestinationSettings { name, ae_title, address, project, profile, associations })
+        Some(DestinationSettings {
+            name,
+            ae_title,
+            address,
+            project,
+            profile,
+            written,
+            associations,
+        })
     }
 
     fn name(&mut self, text: &Spanned<String>) -> Option<String> {
@@ -355,15 +393,33 @@ fn credential() -> Option<PathBuf> {
 /// # Errors
 /// What is wrong, for a person.
 pub fn load_profile(name: &str, folder: Option<&Path>) -> Result<Profile, String> {
-    if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
-        return language::parse(name, text).map_err(|mistakes| mistakes.to_string());
+    WrittenProfile::read(name, folder)?.parse()
+}
+
+impl WrittenProfile {
+    /// Reads a profile that is shipped, or a file beside a configuration.
+    ///
+    /// # Errors
+    /// In words, for a person.
+    pub fn read(name: &str, folder: Option<&Path>) -> Result<Self, String> {
+        if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+            return Ok(WrittenProfile { file: name.to_owned(), text: (*text).to_owned() });
+        }
+        let path = folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            let hint = suggestion(name, SHIPPED.iter().map(|(shipped, _)| *shipped));
+            format!("profile {}: {error}{hint}", path.display())
+        })?;
+        Ok(WrittenProfile { file: path.display().to_string(), text })
     }
-    let path = folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        let hint = suggestion(name, SHIPPED.iter().map(|(shipped, _)| *shipped));
-        format!("profile {}: {error}{hint}", path.display())
-    })?;
-    language::parse(&path.display().to_string(), &text).map_err(|mistakes| mistakes.to_string())
+
+    /// What it means.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in words.
+    pub fn parse(&self) -> Result<Profile, String> {
+        language::parse(&self.file, &self.text).map_err(|mistakes| mistakes.to_string())
+    }
 }
 
 #[cfg(test)]

@@ -119,12 +119,7 @@ impl RootKey {
     /// # Errors
     /// [`Error::Exists`] when there is such a file, [`Error::Io`].
     pub fn create_file(&self, path: &Path) -> Result<(), Error> {
-        let text = Zeroizing::new(format!(
-            "{MAGIC}\ninstallation {}\ngeneration {}\nroot {}\n",
-            HEXLOWER.encode(&self.installation),
-            self.generation,
-            Zeroizing::new(HEXLOWER.encode(&self.root)).as_str(),
-        ));
+        let text = self.to_text();
         let opened =
             std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let written = opened.and_then(|mut file| {
@@ -150,10 +145,21 @@ impl RootKey {
         }
         let mut text = Zeroizing::new(String::new());
         file.take(4096).read_to_string(&mut text).map_err(io)?;
-        RootKey::parse(&text).ok_or_else(|| Error::Form { path: path.to_owned() })
+        RootKey::from_text(&text).ok_or_else(|| Error::Form { path: path.to_owned() })
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// The key as its file has it: for a pipe to a worker, and for nothing else.
+    pub fn to_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!(
+            "{MAGIC}\ninstallation {}\ngeneration {}\nroot {}\n",
+            HEXLOWER.encode(&self.installation),
+            self.generation,
+            Zeroizing::new(HEXLOWER.encode(&self.root)).as_str(),
+        ))
+    }
+
+    /// Reads what [`RootKey::to_text`] wrote; `None` for anything else.
+    pub fn from_text(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         if lines.next()? != MAGIC {
             return None;
@@ -265,7 +271,7 @@ mod tests {
     #[test]
     fn what_is_no_key_file_is_refused() {
         for text in ["", "efface root key 2\n", "efface root key 1\ninstallation 00\n"] {
-            assert!(RootKey::parse(text).is_none());
+            assert!(RootKey::from_text(text).is_none());
         }
     }
 }

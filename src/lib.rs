@@ -26,7 +26,7 @@
 //! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`forward`]: who calls whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
-//! **Shell.** [`config`], [`console`], [`service`], [`cli`].
+//! **Shell.** [`config`], [`console`], [`isolation`] (workers in processes of their own), [`service`], [`cli`].
 #![forbid(unsafe_code)]
 
 pub mod disk;
@@ -67,6 +67,7 @@ pub mod worker;
 pub mod cli;
 pub mod config;
 pub mod console;
+pub mod isolation;
 pub mod service;
 #[cfg(test)]
 mod simulation;

@@ -1,6 +1,7 @@
 //! Counts of what happened since the start, for the metrics and for the log. No label says anything
 //! about a patient.
 
+use crate::audit::Event;
 use crate::spool::account::Account;
 use crate::spool::quarantine::Code;
 use std::collections::BTreeMap;
@@ -43,6 +44,18 @@ pub struct Meter {
 }
 
 impl Meter {
+    /// Counts what an event of a worker says.
+    pub fn count(&self, event: &Event) {
+        match event {
+            Event::Released(release) => self.released.add(release.instances),
+            Event::Repeated { instances, .. } => self.repeated.add(*instances),
+            Event::Quarantined { code, instances, .. } => {
+                self.quarantine(Code::named(code).unwrap_or(Code::Failed), *instances);
+            }
+            _ => {}
+        }
+    }
+
     /// Counts instances that went to quarantine.
     pub fn quarantine(&self, code: Code, instances: u64) {
         let mut counts = self.quarantined.lock().unwrap_or_else(PoisonError::into_inner);

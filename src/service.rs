@@ -11,6 +11,7 @@ use crate::custody::outbox::Outbox;
 use crate::dicom::part10::TRANSFER_SYNTAXES;
 use crate::disk;
 use crate::forward::Forwarder;
+use crate::isolation::{self, Bounds, Orders, RouteOrders, Warden};
 use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
 use crate::net::listener::{self, Listener, ListenerOptions};
@@ -22,7 +23,7 @@ use crate::spool::inbox::Inbox;
 use crate::spool::{self, DELIVERED, Place, Spool, entry_ids, heads, quarantine};
 use crate::standard::sop_classes;
 use crate::study::{Gatherer, handle_of};
-use crate::worker::{Fate, Worker};
+use crate::worker::Fate;
 use data_encoding::HEXLOWER;
 use std::io;
 use std::net::SocketAddr;
@@ -62,6 +63,9 @@ pub enum Error {
         /// What the system said.
         error: io::Error,
     },
+    /// Workers that cannot be confined.
+    #[error(transparent)]
+    Isolation(#[from] isolation::Error),
     /// The system refused.
     #[error("the state directory cannot be used: {0}")]
     Io(#[from] io::Error),
@@ -86,6 +90,8 @@ impl Gateway {
     pub fn start(settings: Settings) -> Result<Self, Error> {
         let root = RootKey::read_file(&settings.key_file)?;
         let limits = settings.limits;
+        isolation::probe(settings.sandbox)?;
+        let mut orders = orders(&settings, &root);
         let spool = Arc::new(Spool::open(&settings.state, limits.disk_reserve_bytes)?);
         let log = Arc::new(Log::open(&spool.dir(Place::Audit))?);
         let meter = Arc::new(Meter::default());
@@ -115,10 +121,15 @@ impl Gateway {
         for destination in settings.destinations {
             Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
-            let DestinationSettings { name, project, profile, associations, .. } = destination;
-            let mut route = Route::new(&name, &project, profile, &root, &crosswalk);
-            route.face_limit = Duration::from_secs_f64(limits.face_s);
-            let route = Arc::new(route);
+            let DestinationSettings { name, project, profile, written, associations, .. } =
+                destination;
+            orders.routes.push(RouteOrders {
+                destination: name.clone(),
+                project: project.clone(),
+                profile_file: written.file,
+                profile: written.text,
+            });
+            let route = Arc::new(Route::new(&name, &project, profile, &root, &crosswalk));
             routes.push(Arc::clone(&route));
             let forwarder = Forwarder {
                 spool: Arc::clone(&spool),
@@ -132,18 +143,18 @@ impl Gateway {
             threads.spawn("forward", move |stop| forwarder.run(stop));
         }
         log.append(started(&routes, &root))?;
-        let worker = Arc::new(Worker {
+        let warden = Arc::new(Warden {
             spool: Arc::clone(&spool),
             log: Arc::clone(&log),
-            routes,
-            handles: handles(&root),
             meter: Arc::clone(&meter),
+            orders,
+            limit: Duration::from_secs_f64(limits.worker_s),
         });
         for batch in left_in_work {
             // The receiver is alive: it is on this function's stack.
             let _ = close.send(batch);
         }
-        threads.workers(&worker, closed);
+        threads.workers(&warden, closed);
         let quiet = Duration::from_secs_f64(limits.quiet_period_s);
         let count = Arc::clone(&meter);
         let gatherer = Gatherer::open(Arc::clone(&spool), handles(&root), meter, quiet)?;
@@ -234,6 +245,25 @@ fn listener_options(settings: &Settings) -> ListenerOptions {
     }
 }
 
+/// What workers are told, but for the routes.
+fn orders(settings: &Settings, root: &RootKey) -> Orders {
+    let limits = settings.limits;
+    let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    Orders {
+        state: settings.state.clone(),
+        key: root.to_text(),
+        routes: Vec::new(),
+        face_s: limits.face_s,
+        bounds: Bounds {
+            memory_bytes: limits.worker_memory_bytes,
+            cpu_s: (limits.worker_s as u64 + 1).saturating_mul(processors),
+            ..Bounds::default()
+        },
+        strictness: settings.sandbox,
+        log_json: settings.log_json,
+    }
+}
+
 /// Where a destination is, as the wire has to know it.
 fn place(
     settings: &DestinationSettings,
@@ -268,11 +298,11 @@ impl Threads {
         }
     }
 
-    fn workers(&mut self, worker: &Arc<Worker>, closed: mpsc::Receiver<String>) {
+    fn workers(&mut self, warden: &Arc<Warden>, closed: mpsc::Receiver<String>) {
         let closed = Arc::new(Mutex::new(closed));
         for _ in 0..WORKERS {
-            let (worker, closed) = (Arc::clone(worker), Arc::clone(&closed));
-            self.spawn("work", move |stop| work(&worker, &closed, stop));
+            let (warden, closed) = (Arc::clone(warden), Arc::clone(&closed));
+            self.spawn("work", move |stop| work(&warden, &closed, stop));
         }
     }
 
@@ -294,7 +324,7 @@ impl Threads {
 }
 
 /// Takes batches as they close, and again those that had to wait.
-fn work(worker: &Worker, closed: &Mutex<mpsc::Receiver<String>>, stop: &AtomicBool) {
+fn work(warden: &Warden, closed: &Mutex<mpsc::Receiver<String>>, stop: &AtomicBool) {
     let mut waiting: Vec<(Instant, String)> = Vec::new();
     while !stop.load(Ordering::SeqCst) {
         let due = waiting.iter().position(|(due, _)| *due <= Instant::now());
@@ -307,7 +337,7 @@ fn work(worker: &Worker, closed: &Mutex<mpsc::Receiver<String>>, stop: &AtomicBo
         };
         match next {
             Ok(batch) => {
-                if worker.process(&batch) == Fate::Later {
+                if warden.process(&batch, stop) == Fate::Later {
                     waiting.push((Instant::now() + TRY_AGAIN, batch));
                 }
             }

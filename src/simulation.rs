@@ -163,13 +163,8 @@ impl Process {
         let gatherer =
             Gatherer::open(Arc::clone(&spool), handles(root), Arc::clone(&meter), Duration::ZERO);
         let work = disk::list(&spool.dir(Place::Work)).ok()?.into();
-        let worker = Worker {
-            spool: Arc::clone(&spool),
-            log,
-            routes: vec![route],
-            handles: handles(root),
-            meter,
-        };
+        let worker =
+            Worker { spool: Arc::clone(&spool), log, routes: vec![route], handles: handles(root) };
         Some(Process {
             spool,
             inbox,

@@ -5,13 +5,12 @@
 //! Every step can be done again: after a crash the batch is still in `work/`, parcels that are ready
 //! are left alone, and the ones that are not are made again with the same bytes.
 
-use crate::audit::{self, Event, Log, Release};
+use crate::audit::{self, Event, Journal, Release};
 use crate::custody::outbox::Outbox;
 use crate::custody::parcel::Manifest;
 use crate::disk;
 use crate::face::{Heads, KnownHead};
 use crate::key::Key;
-use crate::meter::Meter;
 use crate::pipeline::survey::{self, Arrival, Study};
 use crate::pipeline::{self, Failure, Output, Route, Withheld};
 use crate::spool::entry::{Damage, Entry};
@@ -33,13 +32,11 @@ pub struct Worker {
     /// The state directory.
     pub spool: Arc<Spool>,
     /// The transform log.
-    pub log: Arc<Log>,
+    pub log: Arc<dyn Journal>,
     /// A route per destination.
     pub routes: Vec<Arc<Route>>,
     /// Tags instances and studies for spool and ledger.
     pub handles: Key,
-    /// Counts.
-    pub meter: Arc<Meter>,
 }
 
 /// Why a batch was not taken to its end.
@@ -69,7 +66,9 @@ impl Worker {
             Err(_) => Trouble::Quarantine(Code::Failed, "a stage panicked".to_owned()),
         };
         match trouble {
-            Trouble::Quarantine(code, detail) => self.quarantine_batch(batch, code, detail),
+            Trouble::Quarantine(code, detail) => {
+                quarantine_batch(&self.spool, &*self.log, batch, code, detail)
+            }
             Trouble::Later(why) => {
                 tracing::error!(batch, why, "the batch waits in work/ and is tried again");
                 Fate::Later
@@ -169,7 +168,6 @@ impl Worker {
         let (instances, released) = (output.clean.len() as u64, output.released);
         let manifest = Manifest::seal(output.clean, &output.grant, receipt, &route.seal);
         outbox.put(batch, &manifest)?;
-        self.meter.released.add(instances);
         tracing::info!(batch, destination = route.destination, instances, "released");
         Ok(released)
     }
@@ -207,7 +205,6 @@ impl Worker {
                 time: audit::now(),
             };
             quarantine::put_aside(&self.spool, batch, ids, &reason)?;
-            self.meter.quarantine(*code, instances);
             self.log.append(quarantined(batch, *code, destination, instances))?;
         }
         Ok(())
@@ -219,7 +216,6 @@ impl Worker {
         if !study.repeated.is_empty() {
             let instances = study.repeated.len() as u64;
             self.log.append(Event::Repeated { batch: batch.to_owned(), instances })?;
-            self.meter.repeated.add(instances);
             tracing::info!(batch, instances, "repeated instances were not sent again");
         }
         let to_all = |id: &String| released.times(id) == self.routes.len();
@@ -235,26 +231,31 @@ impl Worker {
                 disk::remove(&work.join(quarantine::picture_of(id)))?;
                 disk::remove(&work.join(id))?;
             }
+            // The gateway settles it: it alone knows what was sent.
             self.spool.move_batch(batch, Place::Work, Place::Held)?;
-            self.spool.settle(batch)?;
         }
-        self.meter.batches.add(1);
         Ok(())
     }
+}
 
-    fn quarantine_batch(&self, batch: &str, code: Code, detail: String) -> Fate {
-        let work = self.spool.dir(Place::Work).join(batch);
-        let instances = entry_ids(&work).map_or(0, |ids| ids.len() as u64);
-        tracing::error!(batch, code = code.name(), instances, detail, "the study is quarantined");
-        let reason = Reason { code, detail, destination: String::new(), time: audit::now() };
-        let done = quarantine::put_batch(&self.spool, batch, &reason)
-            .map_err(Trouble::from)
-            .and_then(|()| Ok(self.log.append(quarantined(batch, code, "", instances))?));
-        self.meter.quarantine(code, instances);
-        match done {
-            Ok(_) => Fate::Settled,
-            Err(_) => Fate::Later,
-        }
+/// Puts all of a batch in work into quarantine.
+pub fn quarantine_batch(
+    spool: &Spool,
+    log: &dyn Journal,
+    batch: &str,
+    code: Code,
+    detail: String,
+) -> Fate {
+    let work = spool.dir(Place::Work).join(batch);
+    let instances = entry_ids(&work).map_or(0, |ids| ids.len() as u64);
+    tracing::error!(batch, code = code.name(), instances, detail, "the study is quarantined");
+    let reason = Reason { code, detail, destination: String::new(), time: audit::now() };
+    let done = quarantine::put_batch(spool, batch, &reason)
+        .map_err(Trouble::from)
+        .and_then(|()| Ok(log.append(quarantined(batch, code, "", instances))?));
+    match done {
+        Ok(_) => Fate::Settled,
+        Err(_) => Fate::Later,
     }
 }
 

@@ -7,6 +7,7 @@
 //! A [`Receipt`] exists only when the record that it stands for is on disk.
 
 mod evidence;
+pub mod relay;
 
 pub use evidence::{Evidence, Kept, Treated, evidence};
 
@@ -43,6 +44,9 @@ pub enum Error {
     /// A write failed before; what is on disk is not known.
     #[error("the audit log failed before; restart efface when the disk is sound")]
     Poisoned,
+    /// The process that has the log did not write an event of a worker.
+    #[error("the gateway did not write the event to its log: {0}")]
+    Relayed(String),
 }
 
 /// What is written down.
@@ -191,6 +195,15 @@ impl Receipt {
     }
 }
 
+/// What takes events down: the log, or the way to it.
+pub trait Journal: Send + Sync {
+    /// Takes an event down, durably.
+    ///
+    /// # Errors
+    /// [`Error`]: it is not known to be on disk, and what depends on it must not happen.
+    fn append(&self, event: Event) -> Result<Receipt, Error>;
+}
+
 /// The log, open for appending.
 pub struct Log {
     path: PathBuf,
@@ -244,6 +257,12 @@ impl Log {
                 Err(Error::Io { path: self.path.clone(), error })
             }
         }
+    }
+}
+
+impl Journal for Log {
+    fn append(&self, event: Event) -> Result<Receipt, Error> {
+        Log::append(self, event)
     }
 }
 

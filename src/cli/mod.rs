@@ -9,6 +9,7 @@ mod inspect;
 mod profile;
 mod serve;
 mod status;
+mod work;
 
 use crate::key::RootKey;
 use clap::{Args, Parser, Subcommand};
@@ -54,6 +55,9 @@ enum Command {
     /// Look at what is in the state directory, and put things back into the queue
     #[command(subcommand)]
     Spool(inspect::SpoolCommand),
+    /// The worker of one study: for the gateway alone
+    #[command(hide = true)]
+    Work(work::WorkArgs),
     /// Look at what stays inside, and why
     #[command(subcommand)]
     Quarantine(inspect::QuarantineCommand),
@@ -100,6 +104,7 @@ pub fn run() -> ExitCode {
         Command::Profile(command) => profile::run(command),
         Command::Status(args) => status::run(&args),
         Command::Spool(command) => inspect::spool(command),
+        Command::Work(args) => work::run(&args),
         Command::Quarantine(command) => inspect::quarantine(command),
     };
     outcome.unwrap_or_else(|problem| {

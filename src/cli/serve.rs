@@ -1,8 +1,9 @@
 //! `efface serve` and `efface config check`.
 
 use super::Problem;
-use crate::config::{self, DestinationSettings, Limits, Settings};
+use crate::config::{self, DestinationSettings, Limits, Settings, WrittenProfile};
 use crate::id::AeTitle;
+use crate::isolation::Strictness;
 use crate::net::access::Caller;
 use crate::service::Gateway;
 use clap::Args;
@@ -63,6 +64,9 @@ struct Flags {
     /// Loopback address for /metrics and /healthz
     #[arg(long, value_name = "ADDR:PORT", value_parser = loopback)]
     metrics: Option<SocketAddr>,
+    /// Go on where the kernel has not all that it takes to confine workers
+    #[arg(long)]
+    partial_sandbox: bool,
     /// Bytes of disk that reception never uses
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().disk_reserve_bytes)]
     disk_reserve: u64,
@@ -73,10 +77,11 @@ struct Flags {
 /// # Errors
 /// What keeps the gateway from starting.
 pub fn run(args: ServeArgs) -> Result<ExitCode, Problem> {
-    let settings = match &args.config {
+    let mut settings = match &args.config {
         Some(file) => read(file)?,
         None => args.flags.settings()?,
     };
+    settings.log_json = args.log_json;
     log_to_stderr(args.log_json);
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
@@ -134,12 +139,14 @@ impl Flags {
             return Err(missing.into());
         };
         let caller = |ae_title| Caller { ae_title, sources: Vec::new() };
+        let written = WrittenProfile::read(&self.profile, None)?;
         let destination = DestinationSettings {
             name: "outside".to_owned(),
             ae_title,
             address,
             project: "outside".to_owned(),
-            profile: config::load_profile(&self.profile, None)?,
+            profile: written.parse()?,
+            written,
             associations: self.associations.clamp(1, 64),
         };
         if !(0.0..=86_400.0).contains(&self.quiet_period) {
@@ -159,6 +166,8 @@ impl Flags {
             destinations: vec![destination],
             metrics: self.metrics,
             limits,
+            sandbox: if self.partial_sandbox { Strictness::Partial } else { Strictness::Strict },
+            log_json: false,
         })
     }
 }

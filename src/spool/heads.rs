@@ -57,6 +57,15 @@ pub fn forget(spool: &Spool, study: &str) -> io::Result<()> {
     disk::remove(&spool.dir(Place::Heads).join(study))
 }
 
+/// Removes the directory for the heads of a study if none was found.
+///
+/// # Errors
+/// What the system says.
+pub fn forget_none(spool: &Spool, study: &str) -> io::Result<()> {
+    let folder = spool.dir(Place::Heads).join(study);
+    if disk::list(&folder)?.is_empty() { disk::remove(&folder) } else { Ok(()) }
+}
+
 fn whole(bytes: &[u8]) -> Option<&[u8]> {
     let (digest, head) = bytes.split_at_checked(32)?;
     (Sha256::digest(head).as_slice() == digest).then_some(head)

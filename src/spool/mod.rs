@@ -127,7 +127,7 @@ impl Spool {
         })
     }
 
-    /// Looks into a state directory that a running efface may have: for listing, not for moving.
+    /// Looks into a state directory without its lock: for listing, and for a worker of the efface that has the lock.
     pub fn look(root: &Path) -> Self {
         Spool {
             root: root.to_owned(),

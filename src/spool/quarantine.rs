@@ -41,12 +41,16 @@ pub enum Code {
     Residue,
     /// The pipeline failed.
     Failed,
+    /// The worker process died.
+    WorkerCrashed,
+    /// The worker process was not done in time.
+    WorkerOutOfTime,
     /// The destination refused it for good.
     RefusedByDestination,
 }
 
 /// Every code: its name, what it means and what a person can do.
-const CODES: [(Code, &str, &str); 17] = [
+const CODES: [(Code, &str, &str); 19] = [
     (
         Code::Damaged,
         "damaged",
@@ -96,6 +100,16 @@ const CODES: [(Code, &str, &str); 17] = [
     ),
     (Code::Failed, "failed", "the pipeline failed: see the log, then: efface spool retry"),
     (
+        Code::WorkerCrashed,
+        "worker-crashed",
+        "the process that read the study died of it: it may be damaged, or an attack. After a look: efface spool retry",
+    ),
+    (
+        Code::WorkerOutOfTime,
+        "worker-out-of-time",
+        "the study was not done in time: raise worker_s in the configuration, then: efface spool retry",
+    ),
+    (
         Code::RefusedByDestination,
         "refused-by-destination",
         "the destination refused it for good: see the log, then: efface spool retry",
@@ -106,6 +120,11 @@ impl Code {
     /// The code as it stands in names and metrics.
     pub fn name(self) -> &'static str {
         CODES.iter().find(|(code, ..)| *code == self).map_or("unknown", |(_, name, _)| name)
+    }
+
+    /// The code of a name.
+    pub fn named(name: &str) -> Option<Code> {
+        CODES.iter().find(|(_, known, _)| *known == name).map(|(code, ..)| *code)
     }
 
     /// What it means, and what a person can do.
@@ -258,7 +277,7 @@ mod tests {
     #[test]
     fn every_code_has_a_name_and_advice() {
         for (code, name, advice) in CODES {
-            assert_eq!((code.name(), code.advice()), (name, advice));
+            assert_eq!((code.name(), code.advice(), Code::named(name)), (name, advice, Some(code)));
             assert_eq!(serde_json::to_string(&code).unwrap(), format!("\"{name}\""));
         }
     }

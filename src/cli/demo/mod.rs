@@ -135,7 +135,9 @@ fn prepare(folder: &Path, outside: SocketAddr) -> Result<Settings, Problem> {
          allow:\n  - {{ ae_title: {pacs}, from: [127.0.0.1] }}\n\
          destinations:\n  - {{ name: outside, to: {title}@{outside}, project: demo, profile: basic }}\n\
          quiet_period_s: 1\n\
-         disk_reserve_bytes: 0\n",
+         disk_reserve_bytes: 0\n\
+         # A demo goes on where the kernel cannot confine workers; a hospital's gateway should not.\n\
+         sandbox: partial\n",
         folder = folder.display(),
         pacs = pacs::AE_TITLE,
         title = outside::AE_TITLE,

@@ -1,0 +1,316 @@
+//! Takes from this process what it does not need: once done, nothing gives it back.
+
+use super::syscalls;
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, Signal, getppid, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit,
+};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::PathBuf;
+
+/// Whether a worker works where the kernel can't confine it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strictness {
+    /// Not without all of it: limits, no network, no files but its own.
+    #[default]
+    Strict,
+    /// With what the kernel has. For a first try, and for kernels without Landlock.
+    Partial,
+}
+
+/// What a worker may use at most.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Seconds of one processor.
+    pub cpu_s: u64,
+    /// Bytes of one file.
+    pub file_bytes: u64,
+    /// Open files.
+    pub files: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds { memory_bytes: 4 << 30, cpu_s: 1 << 20, file_bytes: 64 << 30, files: 1024 }
+    }
+}
+
+/// What may be done with a directory and all below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rights {
+    /// Everything.
+    Own,
+    /// To see names, and to move directories in and out: not to read files.
+    Shelf,
+    /// To put files there, never to read them.
+    PutAside,
+    /// To read and to append.
+    Book,
+}
+
+/// Why a process is not confined.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel lacks a part of it.
+    #[error(
+        "this kernel cannot confine workers: it needs seccomp, and Landlock (Linux 5.19 or later, lsm=landlock,...). \
+         Boot one that can, or write sandbox: partial in the configuration to work with what there is"
+    )]
+    Missing,
+    /// Rights to files.
+    #[error("Landlock: {0}")]
+    Landlock(#[from] RulesetError),
+    /// A directory to which rights were to be given.
+    #[error("Landlock: {0}")]
+    Path(#[from] landlock::PathFdError),
+    /// System calls.
+    #[error("seccomp: {0}")]
+    Seccomp(#[from] seccompiler::Error),
+    /// Limits.
+    #[error("limits of the worker: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Ends this process when the gateway's ends.
+///
+/// # Errors
+/// When it has ended already, or what the system says.
+pub(super) fn end_with(gateway: u32) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let parent = getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
+    // It may have ended before the signal was asked for.
+    if parent == Some(gateway) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+}
+
+/// Confines this process and every thread that it starts from now on.
+///
+/// # Errors
+/// [`Error`]: the process must do nothing with what it was to be confined for.
+pub(super) fn confine(
+    rights: &[(Rights, PathBuf)],
+    bounds: &Bounds,
+    strictness: Strictness,
+) -> Result<(), Error> {
+    limit(bounds)?;
+    let files = files_only(rights);
+    let calls = syscalls::only_needed();
+    if strictness == Strictness::Strict {
+        files?;
+        calls?;
+    }
+    Ok(())
+}
+
+/// Memory counts where it may be written: stacks and arenas that are only reserved do not.
+fn limit(bounds: &Bounds) -> io::Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    for (resource, most) in [
+        (Resource::Core, 0),
+        (Resource::Data, bounds.memory_bytes),
+        (Resource::Cpu, bounds.cpu_s),
+        (Resource::Fsize, bounds.file_bytes),
+        (Resource::Nofile, bounds.files),
+    ] {
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+    }
+    Ok(())
+}
+
+/// The first kernels that let directories be moved, and the newest means that are used where there are any.
+const LEAST: ABI = ABI::V2;
+const NEWEST: ABI = ABI::V6;
+
+/// No file but those below the directories; where the kernel can, no TCP and no signals to others.
+fn files_only(rights: &[(Rights, PathBuf)]) -> Result<(), Error> {
+    let ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(LEAST))?
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(NEWEST))?
+        .handle_access(AccessNet::from_all(NEWEST))?
+        .scope(Scope::from_all(NEWEST))?;
+    let mut ruleset = ruleset.create()?;
+    for (rights, directory) in rights {
+        ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(directory)?, rights.accesses()))?;
+    }
+    let status = ruleset.restrict_self()?.ruleset;
+    if status == RulesetStatus::NotEnforced { Err(Error::Missing) } else { Ok(()) }
+}
+
+impl Rights {
+    fn accesses(self) -> BitFlags<AccessFs> {
+        let move_in_and_out =
+            AccessFs::ReadDir | AccessFs::MakeDir | AccessFs::RemoveDir | AccessFs::Refer;
+        let write = AccessFs::MakeReg | AccessFs::WriteFile | AccessFs::Truncate;
+        match self {
+            Rights::Own => AccessFs::from_all(NEWEST),
+            Rights::Shelf => move_in_and_out,
+            Rights::PutAside => move_in_and_out | write | AccessFs::RemoveFile,
+            Rights::Book => AccessFs::ReadDir | AccessFs::ReadFile | write,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)] // it tries what no other code may
+mod tests {
+    //! Each attempt is made in a process of its own: confinement can't be undone.
+
+    use super::super::ending::Ending;
+    use super::*;
+    use std::fs;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::net::UnixStream;
+    use std::path::Path;
+    use std::process::{Command, ExitStatus};
+
+    /// In the environment of the confined process: what it is to try, and where.
+    const TRY: &str = "EFFACE_TEST_TRY";
+    const FOLDER: &str = "EFFACE_TEST_FOLDER";
+    const MEMORY_BYTES: u64 = 512 << 20;
+
+    type Attempt = fn(&Path) -> io::Result<()>;
+
+    /// What must go.
+    const ALLOWED: [(&str, Attempt); 6] = [
+        ("write and read its own", |f| {
+            fs::write(f.join("work/own/a"), b"x").and(fs::read(f.join("work/own/a"))).map(drop)
+        }),
+        ("move its own on", |f| fs::rename(f.join("work/own"), f.join("held/own"))),
+        ("put aside a second name", |f| {
+            fs::hard_link(f.join("work/own/entry"), f.join("aside/entry"))
+        }),
+        ("put aside a new file", |f| fs::write(f.join("aside/reason"), b"x")),
+        ("write in the book", |f| {
+            fs::write(f.join("book/a"), b"x").and(fs::read(f.join("book/a"))).map(drop)
+        }),
+        ("start a thread", |_| {
+            std::thread::Builder::new()
+                .spawn(|| ())?
+                .join()
+                .map_err(|_| io::ErrorKind::Other.into())
+        }),
+    ];
+
+    /// What must not.
+    const FORBIDDEN: [(&str, Attempt); 13] = [
+        ("connect", |f| TcpStream::connect(fs::read_to_string(f.join("work/own/port"))?).map(drop)),
+        ("listen", |_| TcpListener::bind("127.0.0.1:0").map(drop)),
+        ("ask a name server", |_| UdpSocket::bind("127.0.0.1:0").map(drop)),
+        ("reach a local daemon", |f| UnixStream::connect(f.join("socket")).map(drop)),
+        ("read a file of the system", |_| fs::read("/etc/passwd").map(drop)),
+        ("read what it inherited of the process", |_| fs::read("/proc/self/environ").map(drop)),
+        ("list the root", |_| fs::read_dir("/").map(drop)),
+        ("read another study", |f| fs::read(f.join("work/other/entry")).map(drop)),
+        ("delete another study", |f| fs::remove_file(f.join("work/other/entry"))),
+        ("write into another study", |f| fs::write(f.join("work/other/more"), b"x")),
+        ("read what was put aside", |f| fs::read(f.join("aside/there")).map(drop)),
+        ("run a program", |_| Command::new("/bin/true").status().map(drop)),
+        ("raise a limit", |_| limit(&Bounds::default())),
+    ];
+
+    fn attempts() -> impl Iterator<Item = (&'static str, Attempt)> {
+        ALLOWED.into_iter().chain(FORBIDDEN).chain([
+            ("use more memory than it may", (|_| hold(MEMORY_BYTES)) as Attempt),
+            ("use some memory", |_| hold(MEMORY_BYTES / 4)),
+            ("recurse without end", |_| Err(io::Error::other(format!("{}", descend(1))))),
+        ])
+    }
+
+    fn hold(bytes: u64) -> io::Result<()> {
+        std::hint::black_box(vec![1_u8; bytes as usize]);
+        Ok(())
+    }
+
+    #[allow(unconditional_recursion)]
+    fn descend(depth: u64) -> u64 {
+        std::hint::black_box([depth; 64]);
+        descend(depth + 1) + 1
+    }
+
+    /// Runs in the process that is confined: exit code 0 if the attempt went well, 3 if it didn't.
+    #[test]
+    #[ignore = "a part of the others, which run it in a process of its own"]
+    fn inside() {
+        let Ok(what) = std::env::var(TRY) else { return };
+        let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
+        let rights = [
+            (Rights::Own, folder.join("work/own")),
+            (Rights::Shelf, folder.join("work")),
+            (Rights::Shelf, folder.join("held")),
+            (Rights::PutAside, folder.join("aside")),
+            (Rights::Book, folder.join("book")),
+        ];
+        let bounds = Bounds { memory_bytes: MEMORY_BYTES, ..Bounds::default() };
+        confine(&rights, &bounds, Strictness::Strict).unwrap();
+        let (_, attempt) = attempts().find(|(name, _)| *name == what).unwrap();
+        std::process::exit(if attempt(&folder).is_ok() { 0 } else { 3 });
+    }
+
+    /// `None` where the kernel can't confine.
+    fn attempt(what: &str) -> Option<ExitStatus> {
+        let folder = tempfile::tempdir().unwrap();
+        for directory in ["work/own", "work/other", "held", "aside", "book"] {
+            fs::create_dir_all(folder.path().join(directory)).unwrap();
+        }
+        for file in ["work/own/entry", "work/other/entry", "aside/there"] {
+            fs::write(folder.path().join(file), b"x").unwrap();
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        fs::write(folder.path().join("work/own/port"), listener.local_addr().unwrap().to_string())
+            .unwrap();
+        let _daemon = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        let run = |what: &str| {
+            Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "isolation::confine::tests::inside", "--ignored"])
+                .env(TRY, what)
+                .env(FOLDER, folder.path())
+                .output()
+                .unwrap()
+                .status
+        };
+        // 101: the test in it failed before it tried anything.
+        if run("start a thread").code() == Some(101) {
+            println!("SKIPPED: this kernel cannot confine a process");
+            return None;
+        }
+        Some(run(what))
+    }
+
+    #[test]
+    fn a_worker_can_do_its_work() {
+        for (what, _) in ALLOWED {
+            let Some(status) = attempt(what) else { return };
+            assert_eq!(status.code(), Some(0), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_worker_can_reach_nobody_and_nothing_but_its_study() {
+        for (what, _) in FORBIDDEN {
+            let Some(status) = attempt(what) else { return };
+            assert_eq!(status.code(), Some(3), "a worker could {what}");
+        }
+    }
+
+    #[test]
+    fn memory_and_stack_end_the_worker_and_are_named() {
+        let Some(within) = attempt("use some memory") else { return };
+        assert_eq!(within.code(), Some(0));
+        for what in ["use more memory than it may", "recurse without end"] {
+            let Some(status) = attempt(what) else { return };
+            match Ending::without_a_word(status) {
+                Ending::Crashed(how) => assert!(how.contains("memory"), "{what}: {how}"),
+                _ => panic!("{what}: {status}"),
+            }
+        }
+    }
+}

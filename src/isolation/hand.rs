@@ -1,0 +1,94 @@
+//! The worker's side: told what to do, confined, then at work.
+
+use super::Strictness;
+use super::confine::{self, Bounds, Rights, confine};
+use super::task::{Orders, Task};
+use crate::audit::relay::{Relay, hear};
+use crate::disk;
+use crate::key::RootKey;
+use crate::service::handles;
+use crate::spool::{Place, Spool};
+use crate::study::handle_of;
+use crate::worker::{Fate, Worker};
+use std::io::{self, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+
+/// Exit code of a worker that could not be confined, and so did nothing.
+pub(super) const NOT_CONFINED: u8 = 70;
+
+/// Whether workers can be confined on this machine, tried by one that does nothing.
+///
+/// # Errors
+/// [`confine::Error::Missing`], or what the system says.
+pub fn probe(strictness: Strictness) -> Result<(), confine::Error> {
+    let mut probe = Command::new(super::THIS_PROGRAM);
+    probe.args([super::COMMAND, "--probe"]).args(match strictness {
+        Strictness::Strict => None,
+        Strictness::Partial => Some("--partial"),
+    });
+    let status = probe.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
+    if status.success() { Ok(()) } else { Err(confine::Error::Missing) }
+}
+
+/// Is a worker: reads a task, is confined, takes the batch, says how it went. With `only_try` only the second.
+///
+/// # Errors
+/// In words: there was no task, or its end could not be told. [`ExitCode`] 70: nothing was begun.
+pub fn work(only_try: Option<Strictness>) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    if let Some(strictness) = only_try {
+        return Ok(or_not_confined(confine(&[], &Bounds::default(), strictness)));
+    }
+    let mut input = BufReader::new(io::stdin());
+    let Task { orders, batch, gateway } =
+        hear(&mut input)?.ok_or("efface work is for the gateway alone: see efface serve --help")?;
+    confine::end_with(gateway)?;
+    let root = RootKey::from_text(&orders.key).ok_or("the task has no key")?;
+    let routes = orders.routes(&root)?;
+    let spool = Arc::new(Spool::look(&orders.state));
+    let rights = rights(&spool, &orders, &batch)?;
+    let confined = confine(&rights, &orders.bounds, orders.strictness);
+    if confined.is_err() {
+        return Ok(or_not_confined(confined));
+    }
+    let relay = Arc::new(Relay::new(input, io::stdout()));
+    let worker = Worker { spool, log: relay.clone(), routes, handles: handles(&root) };
+    relay.end(worker.process(&batch) == Fate::Later)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn or_not_confined(confined: Result<(), confine::Error>) -> ExitCode {
+    match confined {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "a worker could not be confined");
+            ExitCode::from(NOT_CONFINED)
+        }
+    }
+}
+
+/// What of the state directory a worker may touch. Directories that it needs are made first: where nothing is, no
+/// right can be given.
+fn rights(spool: &Spool, orders: &Orders, batch: &str) -> io::Result<Vec<(Rights, PathBuf)>> {
+    let own = |place| spool.dir(place).join(handle_of(batch));
+    let mut rights = vec![
+        (Rights::Shelf, spool.dir(Place::Work)),
+        (Rights::Own, spool.dir(Place::Work).join(batch)),
+        (Rights::Shelf, spool.dir(Place::Held)),
+        (Rights::PutAside, spool.dir(Place::Quarantine)),
+        (Rights::Book, spool.dir(Place::Ledger)),
+        (Rights::Shelf, spool.dir(Place::Heads)),
+        (Rights::Own, own(Place::Heads)),
+        (Rights::Own, orders.state.join("crosswalk")),
+    ];
+    for route in &orders.routes {
+        let outbox = spool.outbox(&route.destination);
+        rights.push((Rights::Own, outbox.join("tmp")));
+        rights.push((Rights::Shelf, outbox.join("ready")));
+    }
+    for (_, directory) in &rights {
+        disk::make_dir(directory)?;
+    }
+    Ok(rights)
+}

@@ -1,0 +1,120 @@
+//! What a worker is told, through a pipe: nothing of it is on a command line or in a file.
+
+use super::confine::{Bounds, Strictness};
+use crate::audit::Event;
+use crate::audit::relay::say;
+use crate::key::RootKey;
+use crate::pipeline::Route;
+use crate::profile::language;
+use serde::{Deserialize, Serialize};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// What all workers of a gateway are told.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Orders {
+    /// The state directory.
+    pub state: PathBuf,
+    /// The root key, as its file has it.
+    pub key: Zeroizing<String>,
+    /// A route per destination.
+    pub routes: Vec<RouteOrders>,
+    /// Seconds for a series in the face stage.
+    pub face_s: f64,
+    /// What a worker may use.
+    pub bounds: Bounds,
+    /// Whether it works where the kernel cannot confine it.
+    pub strictness: Strictness,
+    /// Log lines as JSON.
+    pub log_json: bool,
+}
+
+/// How studies are de-identified for one destination. The profile goes along as text: its file may have
+/// changed since the gateway started.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RouteOrders {
+    /// The destination's name in the configuration.
+    pub destination: String,
+    /// The domain of the pseudonyms.
+    pub project: String,
+    /// Where the profile was read, for messages.
+    pub profile_file: String,
+    /// The profile.
+    pub profile: String,
+}
+
+/// Orders and the batch that they are for.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Task {
+    pub orders: Orders,
+    pub batch: String,
+    /// The process whose end is the worker's.
+    pub gateway: u32,
+}
+
+impl Orders {
+    /// Tells a worker to take a batch.
+    ///
+    /// # Errors
+    /// What the system says: the worker is gone.
+    pub(super) fn give(&self, batch: &str, to: &mut impl Write) -> io::Result<()> {
+        let (orders, batch) = (self.clone(), batch.to_owned());
+        say(to, &Task { orders, batch, gateway: std::process::id() })
+    }
+
+    /// Whether a worker that has this batch may write such an event.
+    pub(super) fn is_about(&self, event: &Event, batch: &str) -> bool {
+        match event {
+            Event::Taken { batch: of, .. }
+            | Event::Repeated { batch: of, .. }
+            | Event::Quarantined { batch: of, .. } => of == batch,
+            Event::Released(release) => {
+                let to = |route: &RouteOrders| route.destination == release.destination;
+                release.batch == batch && self.routes.iter().any(to)
+            }
+            _ => false,
+        }
+    }
+
+    /// The routes, with their keys.
+    ///
+    /// # Errors
+    /// A profile that does not read, in words.
+    pub(super) fn routes(&self, root: &RootKey) -> Result<Vec<Arc<Route>>, String> {
+        let crosswalk = self.state.join("crosswalk");
+        let route = |to: &RouteOrders| {
+            let profile = language::parse(&to.profile_file, &to.profile);
+            let profile = profile.map_err(|mistakes| mistakes.to_string())?;
+            let mut route = Route::new(&to.destination, &to.project, profile, root, &crosswalk);
+            route.face_limit = Duration::from_secs_f64(self.face_s);
+            Ok(Arc::new(route))
+        };
+        self.routes.iter().map(route).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_writes_about_its_own_batch_and_nothing_else() {
+        let orders = Orders {
+            state: PathBuf::new(),
+            key: Zeroizing::new(String::new()),
+            routes: Vec::new(),
+            face_s: 1.0,
+            bounds: Bounds::default(),
+            strictness: Strictness::Strict,
+            log_json: false,
+        };
+        let taken = |batch: &str| Event::Taken { batch: batch.to_owned(), instances: 1 };
+        assert!(orders.is_about(&taken("b"), "b") && !orders.is_about(&taken("c"), "b"));
+        for other in [Event::Stopped, Event::Erased { batch: "b".to_owned(), instances: 1 }] {
+            assert!(!orders.is_about(&other, "b"));
+        }
+    }
+}

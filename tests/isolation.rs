@@ -1,0 +1,139 @@
+//! Workers are processes: what kills one costs its study a look by a person, and the gateway nothing.
+//!
+//! What a worker can't reach is tested beside the code (`isolation/confine.rs`). Without dcmtk every test says SKIPPED.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test fails by its panic and owns its files"
+)]
+
+mod support;
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::time::{Duration, Instant};
+use support::canary::assert_clean_files;
+use support::dcmtk::{self, Outside, deliver};
+use support::gateway::{Gateway, Site};
+use support::study::{patient, write_all};
+use support::{files, until, until_some};
+
+/// Processes that run `efface work` below a gateway.
+fn workers(gateway: &Gateway) -> Vec<Pid> {
+    let numbers = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let of_gateway = |pid: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
+        parent == Some(gateway.pid().to_string().as_str())
+            && command.windows(6).any(|part| part == b"\0work\0")
+    };
+    numbers.filter(of_gateway).filter_map(Pid::from_raw).collect()
+}
+
+/// Sends a head, whose worker takes a while, and waits for that.
+fn a_worker_at_work(site: &Site, gateway: &Gateway) -> Pid {
+    deliver(gateway.port, &write_all(&site.path("head"), &patient(1).head_ct(1)));
+    until_some("a worker", || workers(gateway).first().copied())
+}
+
+/// Another study goes through.
+fn the_gateway_goes_on(site: &Site, gateway: &Gateway, outside: &Outside) -> usize {
+    let other = write_all(&site.path("other"), &patient(2).head_ct(2));
+    deliver(gateway.port, &other);
+    outside.wait_for(other.len());
+    assert_eq!(gateway.get("/healthz").0, 200);
+    assert_clean_files(&outside.folder);
+    other.len()
+}
+
+/// All slices of the head are in quarantine, and counted.
+#[track_caller]
+fn is_put_aside(site: &Site, gateway: &Gateway, code: &str) {
+    let slices = files(&site.path("head")).len() as u64;
+    let counted = format!("efface_instances_quarantined_total{{code=\"{code}\"}} {slices}");
+    until("it is in quarantine and counted", || gateway.get("/metrics").1.contains(&counted));
+    assert_eq!(site.count("in quarantine"), (1, slices), "{}", gateway.log());
+}
+
+#[test]
+fn a_worker_that_dies_takes_its_study_with_it_and_nothing_else() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    let site = Site::basic();
+    let outside = Outside::start(&site.sink());
+    let gateway = site.serve(outside.port, &[]);
+    let worker = a_worker_at_work(&site, &gateway);
+    kill_process(worker, Signal::KILL).unwrap();
+    is_put_aside(&site, &gateway, "worker-crashed");
+    let why = site.ask(&["quarantine", "ls"]);
+    assert!(why.contains("worker-crashed"), "{why}");
+    assert_eq!(files(&site.state().join("outbox")).len(), 0, "its drafts are gone");
+    let others = the_gateway_goes_on(&site, &gateway, &outside);
+    // Nothing is wrong with it: a second try goes through.
+    let name = std::fs::read_dir(site.state().join("quarantine")).unwrap().next().unwrap();
+    site.ask(&["spool", "retry", name.unwrap().file_name().to_str().unwrap()]);
+    outside.wait_for(others + files(&site.path("head")).len());
+    assert_clean_files(&outside.folder);
+}
+
+#[test]
+fn memory_and_time_of_a_study_are_bounded() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    for (bound, code) in [
+        ("worker_memory_bytes: 40000000\n", "worker-crashed"),
+        ("worker_s: 0.3\n", "worker-out-of-time"),
+    ] {
+        let site = Site::basic();
+        let outside = Outside::start(&site.sink());
+        let gateway = site.serve_configured(outside.port, bound);
+        deliver(gateway.port, &write_all(&site.path("head"), &patient(1).head_ct(1)));
+        is_put_aside(&site, &gateway, code);
+        assert_eq!(gateway.get("/healthz").0, 200);
+        assert_eq!(files(&outside.folder).len(), 0);
+    }
+}
+
+#[test]
+fn a_worker_ends_with_its_gateway() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    let site = Site::basic();
+    let outside = Outside::start(&site.sink());
+    let gateway = site.serve(outside.port, &[]);
+    let worker = a_worker_at_work(&site, &gateway);
+    gateway.kill();
+    let is_gone = || rustix::process::test_kill_process(worker).is_err();
+    until("the worker is gone", is_gone);
+    // The next start takes the batch from where it lay.
+    let gateway = site.serve(outside.port, &[]);
+    outside.wait_for(files(&site.path("head")).len());
+    drop(gateway);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_long_study_and_loses_nothing_of_it() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    let site = Site::basic();
+    let outside = Outside::start(&site.sink());
+    let mut gateway = site.serve(outside.port, &[]);
+    a_worker_at_work(&site, &gateway);
+    let since = Instant::now();
+    assert!(gateway.terminate().success());
+    assert!(since.elapsed() < Duration::from_secs(20), "it stopped after {:?}", since.elapsed());
+    drop(gateway);
+    let slices = files(&site.path("head")).len();
+    let _gateway = site.serve(outside.port, &[]);
+    outside.wait_for(slices);
+    site.settled();
+}
