@@ -1,5 +1,6 @@
 //! Identifiers, parsed once: whoever holds one of these types holds a valid value.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -25,13 +26,28 @@ pub enum Error {
 }
 
 /// An application entity title (PS3.5 6.2, VR AE): 1 to 16 characters, outer spaces insignificant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct AeTitle(String);
 
 impl AeTitle {
     /// The title without its padding.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for AeTitle {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<AeTitle> for String {
+    fn from(title: AeTitle) -> Self {
+        title.0
     }
 }
 

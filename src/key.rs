@@ -203,6 +203,16 @@ impl RootKey {
 pub struct Key([u8; 32]);
 
 impl Key {
+    /// The key in hex: for a pipe to a process that checks seals, and for nothing else.
+    pub fn to_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(HEXLOWER.encode(&self.0))
+    }
+
+    /// Reads what [`Key::to_text`] wrote; `None` for anything else.
+    pub fn from_text(text: &str) -> Option<Self> {
+        decode_hex(text).map(Key)
+    }
+
     /// HMAC-SHA-256 over the parts, each closed by 0x1F so that no two lists of parts are the same input.
     pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
         self.mac(parts).finalize().into_bytes().into()

@@ -6,7 +6,7 @@
 //!
 //! **Base.** [`phi`]: identifying values that cannot be shown. [`id`]: identifiers, parsed once.
 //! [`key`]: the root and what is derived from it. [`fate`]: what becomes of work that failed. [`disk`]: the only code that touches the state
-//! directory. [`yaml`]: what people write, with every mistake at its place.
+//! directory. [`pipe`]: values between a process and its parent. [`yaml`]: what people write, with every mistake at its place.
 //!
 //! **Facts.** [`standard`]: tables of PS3.15, PS3.16 and PS3.4, compiled in.
 //!
@@ -23,7 +23,7 @@
 //!
 //! **Wire.** [`net`]: associations and messages; never a data set.
 //!
-//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`forward`]: who calls whom.
+//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`send`], [`forward`]: who calls whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
 //! **Shell.** [`config`], [`console`], [`isolation`] (workers in processes of their own), [`service`], [`cli`].
@@ -34,6 +34,7 @@ pub mod fate;
 pub mod id;
 pub mod key;
 pub mod phi;
+pub mod pipe;
 pub mod yaml;
 
 pub mod standard;
@@ -61,6 +62,7 @@ pub mod face;
 pub mod forward;
 pub mod pipeline;
 pub mod receive;
+pub mod send;
 pub mod study;
 pub mod worker;
 

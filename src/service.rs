@@ -11,7 +11,7 @@ use crate::custody::outbox::Outbox;
 use crate::dicom::part10::TRANSFER_SYNTAXES;
 use crate::disk;
 use crate::forward::Forwarder;
-use crate::isolation::{self, Bounds, Orders, RouteOrders, Warden};
+use crate::isolation::{self, Bounds, Courier, Orders, RouteOrders, SendOrders, Warden};
 use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
 use crate::net::listener::{self, Listener, ListenerOptions};
@@ -134,13 +134,21 @@ impl Gateway {
             let forwarder = Forwarder {
                 spool: Arc::clone(&spool),
                 log: Arc::clone(&log),
-                route,
-                destination: place,
-                associations,
+                destination: name,
                 meter: Arc::clone(&meter),
                 again: close.clone(),
             };
-            threads.spawn("forward", move |stop| forwarder.run(stop));
+            let send = SendOrders {
+                state: settings.state.clone(),
+                destination: place,
+                associations,
+                seal: route.seal.to_text(),
+                strictness: settings.sandbox,
+                gateway: std::process::id(),
+                log_json: settings.log_json,
+            };
+            let courier = Courier { forwarder, orders: send };
+            threads.spawn("forward", move |stop| courier.run(stop));
         }
         log.append(started(&routes, &root))?;
         let warden = Arc::new(Warden {
@@ -256,7 +264,7 @@ fn orders(settings: &Settings, root: &RootKey) -> Orders {
         face_s: limits.face_s,
         bounds: Bounds {
             memory_bytes: limits.worker_memory_bytes,
-            cpu_s: (limits.worker_s as u64 + 1).saturating_mul(processors),
+            cpu_s: Some((limits.worker_s as u64 + 1).saturating_mul(processors)),
             ..Bounds::default()
         },
         strictness: settings.sandbox,

@@ -19,7 +19,6 @@ use crate::disk::faults::{Faults, Habits};
 use crate::forward::Forwarder;
 use crate::key::RootKey;
 use crate::meter::Meter;
-use crate::net::scu::Destination;
 use crate::pipeline::Route;
 use crate::profile::language;
 use crate::service::handles;
@@ -125,6 +124,7 @@ struct Process {
     gatherer: Gatherer,
     worker: Worker,
     forwarder: Forwarder,
+    route: Arc<Route>,
     closed: Receiver<String>,
     close: Sender<String>,
     work: VecDeque<String>,
@@ -140,37 +140,29 @@ impl Process {
         Outbox::of(&spool, "lab").lay_out().ok()?;
         let meter = Arc::new(Meter::default());
         let (close, closed) = mpsc::channel();
-        let title = |text: &str| text.parse().expect("an AE title");
-        let destination = Destination {
-            name: "lab".to_owned(),
-            ae_title: title("LAB"),
-            calling_ae_title: title("EFFACE"),
-            address: "127.0.0.1:1".to_owned(),
-            connect_s: 1,
-            response_s: 1,
-            message_s: 1,
-            pdu_bytes_max: 16384,
-        };
         let forwarder = Forwarder {
             spool: Arc::clone(&spool),
             log: Arc::clone(&log),
-            route: Arc::clone(&route),
-            destination,
-            associations: 1,
+            destination: "lab".to_owned(),
             meter: Arc::clone(&meter),
             again: close.clone(),
         };
         let gatherer =
             Gatherer::open(Arc::clone(&spool), handles(root), Arc::clone(&meter), Duration::ZERO);
         let work = disk::list(&spool.dir(Place::Work)).ok()?.into();
-        let worker =
-            Worker { spool: Arc::clone(&spool), log, routes: vec![route], handles: handles(root) };
+        let worker = Worker {
+            spool: Arc::clone(&spool),
+            log,
+            routes: vec![Arc::clone(&route)],
+            handles: handles(root),
+        };
         Some(Process {
             spool,
             inbox,
             gatherer: gatherer.ok()?,
             worker,
             forwarder,
+            route,
             closed,
             close,
             work,
@@ -232,7 +224,7 @@ impl Process {
         let outbox = Outbox::of(&self.spool, "lab");
         let ready = outbox.ready()?;
         for batch in ready.broken {
-            self.forwarder.remake(&outbox, &batch)?;
+            self.forwarder.remake(&batch)?;
         }
         for (batch, manifest) in ready.batches {
             let directory = outbox.ready_dir(&batch);
@@ -241,7 +233,7 @@ impl Process {
                 if !calm && random.is_one_in(6) {
                     return Ok(());
                 }
-                if manifest.open(&directory, row, &self.forwarder.route.seal).is_err() {
+                if manifest.open(&directory, row, &self.route.seal).is_err() {
                     damaged = true;
                     break;
                 }
@@ -257,9 +249,9 @@ impl Process {
             }
             tell(|| format!("{batch}: {}", if damaged { "damaged" } else { "done" }));
             if damaged {
-                self.forwarder.remake(&outbox, &batch)?;
+                self.forwarder.remake(&batch)?;
             } else {
-                self.forwarder.finish(&outbox, &batch, &manifest)?;
+                self.forwarder.finish(&batch)?;
             }
         }
         Ok(())

@@ -15,13 +15,14 @@ mod support;
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::{Duration, Instant};
 use support::canary::assert_clean_files;
-use support::dcmtk::{self, Outside, deliver};
+use support::dcmtk::{self, Outside, deliver, free_port};
 use support::gateway::{Gateway, Site};
-use support::study::{patient, write_all};
+use support::study::{patient, write_all, write_body_ct};
 use support::{files, until, until_some};
 
-/// Processes that run `efface work` below a gateway.
-fn workers(gateway: &Gateway) -> Vec<Pid> {
+/// Processes of a gateway that run a command.
+fn children(gateway: &Gateway, command: &str) -> Vec<Pid> {
+    let wanted = format!("\0{command}\0").into_bytes();
     let numbers = std::fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
@@ -30,7 +31,7 @@ fn workers(gateway: &Gateway) -> Vec<Pid> {
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
         parent == Some(gateway.pid().to_string().as_str())
-            && command.windows(6).any(|part| part == b"\0work\0")
+            && command.windows(wanted.len()).any(|part| part == wanted)
     };
     numbers.filter(of_gateway).filter_map(Pid::from_raw).collect()
 }
@@ -38,7 +39,7 @@ fn workers(gateway: &Gateway) -> Vec<Pid> {
 /// Sends a head, whose worker takes a while, and waits for that.
 fn a_worker_at_work(site: &Site, gateway: &Gateway) -> Pid {
     deliver(gateway.port, &write_all(&site.path("head"), &patient(1).head_ct(1)));
-    until_some("a worker", || workers(gateway).first().copied())
+    until_some("a worker", || children(gateway, "work").first().copied())
 }
 
 /// Another study goes through.
@@ -136,4 +137,22 @@ fn a_stop_does_not_wait_for_a_long_study_and_loses_nothing_of_it() {
     let _gateway = site.serve(outside.port, &[]);
     outside.wait_for(slices);
     site.settled();
+}
+
+#[test]
+fn a_sender_that_dies_is_replaced_and_loses_nothing() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    let site = Site::leaving_faces();
+    let outside = Outside::start_at(free_port(), &site.sink(), &["--sleep-during", "1"]);
+    let gateway = site.serve(outside.port, &["--associations", "1"]);
+    deliver(gateway.port, &write_body_ct(&site.path("pacs"), &patient(1), 1, 5));
+    outside.wait_for(1);
+    let sender = until_some("a sender", || children(&gateway, "send").first().copied());
+    kill_process(sender, Signal::KILL).unwrap();
+    outside.wait_for(5);
+    site.settled();
+    assert_eq!(gateway.lines("the sender ended; it is started again").len(), 1);
+    assert_clean_files(&outside.folder);
 }

@@ -5,17 +5,14 @@
 //!                                                        or {"refused": "why"}
 //! worker:  {"ended": "settled"}
 //! ```
-//! One JSON value a line. The gateway's process is the only one that writes the log.
+//! The gateway's process is the only one that writes the log.
 
 use super::{Error, Event, Journal, Receipt};
+use crate::pipe::{hear, say};
 use data_encoding::HEXLOWER;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
 use std::sync::{Mutex, PoisonError};
-
-/// A longer line is no event: bytes.
-const LINE_MAX: u64 = 256 << 20;
 
 /// What a worker says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,31 +84,6 @@ impl<R: BufRead + Send, W: Write + Send> Journal for Relay<R, W> {
             Some(Answer::Refused(why)) => Err(gone(&why)),
             None => Err(gone("the gateway is gone")),
         }
-    }
-}
-
-/// Writes one value.
-///
-/// # Errors
-/// What the system says.
-pub fn say(to: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    to.write_all(&line)?;
-    to.flush()
-}
-
-/// Reads one value; `None` at the end.
-///
-/// # Errors
-/// `InvalidData` for anything else than a value, or what the system says.
-pub fn hear<T: DeserializeOwned>(from: &mut impl BufRead) -> io::Result<Option<T>> {
-    let mut line = Vec::new();
-    let length = io::Read::take(&mut *from, LINE_MAX).read_until(b'\n', &mut line)?;
-    match line.last() {
-        Some(b'\n') => Ok(Some(serde_json::from_slice(&line)?)),
-        _ if length == 0 => Ok(None),
-        _ => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 

@@ -58,6 +58,9 @@ enum Command {
     /// The worker of one study: for the gateway alone
     #[command(hide = true)]
     Work(work::WorkArgs),
+    /// The sender of one destination: for the gateway alone
+    #[command(hide = true)]
+    Send(work::SendArgs),
     /// Look at what stays inside, and why
     #[command(subcommand)]
     Quarantine(inspect::QuarantineCommand),
@@ -105,6 +108,7 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Spool(command) => inspect::spool(command),
         Command::Work(args) => work::run(&args),
+        Command::Send(args) => work::send(&args),
         Command::Quarantine(command) => inspect::quarantine(command),
     };
     outcome.unwrap_or_else(|problem| {

@@ -1,4 +1,5 @@
-//! `efface work`: the process in which the gateway has one study read. Hidden: nobody else has a use for it.
+//! `efface work` and `efface send`: the processes in which the gateway has a study read and parcels sent. Hidden: nobody
+//! else has a use for them.
 
 use super::Problem;
 use super::serve::log_to_stderr;
@@ -18,6 +19,23 @@ pub struct WorkArgs {
     /// Log lines as JSON, as when stderr is not a terminal
     #[arg(long)]
     log_json: bool,
+}
+
+/// The orders come by standard input.
+#[derive(Args)]
+pub struct SendArgs {
+    /// Log lines as JSON, as when stderr is not a terminal
+    #[arg(long)]
+    log_json: bool,
+}
+
+/// Runs a sender until the gateway hangs up.
+///
+/// # Errors
+/// There were no orders.
+pub fn send(args: &SendArgs) -> Result<ExitCode, Problem> {
+    log_to_stderr(args.log_json);
+    isolation::send()
 }
 
 /// Runs a worker to its end.

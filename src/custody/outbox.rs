@@ -109,7 +109,7 @@ impl<'a> Outbox<'a> {
     pub fn ready(&self) -> io::Result<Ready> {
         let mut ready = Ready::default();
         for batch in disk::list(&self.dir("ready"))? {
-            match self.manifest("ready", &batch) {
+            match self.manifest(&batch) {
                 Ok(manifest) => ready.batches.push((batch, manifest)),
                 Err(_) => ready.broken.push(batch),
             }
@@ -178,9 +178,13 @@ impl<'a> Outbox<'a> {
         disk::sync_dir(&self.dir("ready"))
     }
 
-    fn manifest(&self, state: &str, batch: &str) -> io::Result<Manifest> {
+    /// The manifest of a ready batch.
+    ///
+    /// # Errors
+    /// What the system says, or `InvalidData`.
+    pub fn manifest(&self, batch: &str) -> io::Result<Manifest> {
         let mut text = Vec::new();
-        let file = disk::open(&self.dir(state).join(batch).join(MANIFEST))?;
+        let file = disk::open(&self.ready_dir(batch).join(MANIFEST))?;
         file.take(MANIFEST_MAX).read_to_end(&mut text)?;
         Ok(serde_json::from_slice(&text)?)
     }

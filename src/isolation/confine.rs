@@ -2,8 +2,8 @@
 
 use super::syscalls;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
-    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
+    PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, getppid, set_dumpable_behavior,
@@ -29,8 +29,8 @@ pub enum Strictness {
 pub struct Bounds {
     /// Bytes of memory.
     pub memory_bytes: u64,
-    /// Seconds of one processor.
-    pub cpu_s: u64,
+    /// Seconds of one processor; `None`: as long as it takes.
+    pub cpu_s: Option<u64>,
     /// Bytes of one file.
     pub file_bytes: u64,
     /// Open files.
@@ -39,7 +39,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { memory_bytes: 4 << 30, cpu_s: 1 << 20, file_bytes: 64 << 30, files: 1024 }
+        Bounds { memory_bytes: 4 << 30, cpu_s: None, file_bytes: 64 << 30, files: 1024 }
     }
 }
 
@@ -54,6 +54,17 @@ pub(super) enum Rights {
     PutAside,
     /// To read and to append.
     Book,
+    /// To read a file.
+    Read,
+}
+
+/// Whom a process may talk to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Nobody.
+    Nobody,
+    /// Whoever listens on this TCP port, and name servers. Addresses are not in the kernel's power.
+    Port(u16),
 }
 
 /// Why a process is not confined.
@@ -96,12 +107,13 @@ pub(super) fn end_with(gateway: u32) -> io::Result<()> {
 /// [`Error`]: the process must do nothing with what it was to be confined for.
 pub(super) fn confine(
     rights: &[(Rights, PathBuf)],
+    reach: Reach,
     bounds: &Bounds,
     strictness: Strictness,
 ) -> Result<(), Error> {
     limit(bounds)?;
-    let files = files_only(rights);
-    let calls = syscalls::only_needed();
+    let files = files_only(rights, reach);
+    let calls = syscalls::only_needed(reach);
     if strictness == Strictness::Strict {
         files?;
         calls?;
@@ -113,13 +125,13 @@ pub(super) fn confine(
 fn limit(bounds: &Bounds) -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     for (resource, most) in [
-        (Resource::Core, 0),
-        (Resource::Data, bounds.memory_bytes),
+        (Resource::Core, Some(0)),
+        (Resource::Data, Some(bounds.memory_bytes)),
         (Resource::Cpu, bounds.cpu_s),
-        (Resource::Fsize, bounds.file_bytes),
-        (Resource::Nofile, bounds.files),
+        (Resource::Fsize, Some(bounds.file_bytes)),
+        (Resource::Nofile, Some(bounds.files)),
     ] {
-        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+        setrlimit(resource, Rlimit { current: most, maximum: most })?;
     }
     Ok(())
 }
@@ -128,8 +140,8 @@ fn limit(bounds: &Bounds) -> io::Result<()> {
 const LEAST: ABI = ABI::V2;
 const NEWEST: ABI = ABI::V6;
 
-/// No file but those below the directories; where the kernel can, no TCP and no signals to others.
-fn files_only(rights: &[(Rights, PathBuf)]) -> Result<(), Error> {
+/// No file but those below the directories; where the kernel can, no TCP but to that port, no signals to others.
+fn files_only(rights: &[(Rights, PathBuf)], reach: Reach) -> Result<(), Error> {
     let ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(LEAST))?
@@ -140,6 +152,9 @@ fn files_only(rights: &[(Rights, PathBuf)]) -> Result<(), Error> {
     let mut ruleset = ruleset.create()?;
     for (rights, directory) in rights {
         ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(directory)?, rights.accesses()))?;
+    }
+    if let Reach::Port(port) = reach {
+        ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
     }
     let status = ruleset.restrict_self()?.ruleset;
     if status == RulesetStatus::NotEnforced { Err(Error::Missing) } else { Ok(()) }
@@ -155,6 +170,7 @@ impl Rights {
             Rights::Shelf => move_in_and_out,
             Rights::PutAside => move_in_and_out | write | AccessFs::RemoveFile,
             Rights::Book => AccessFs::ReadDir | AccessFs::ReadFile | write,
+            Rights::Read => AccessFs::ReadFile.into(),
         }
     }
 }
@@ -202,7 +218,7 @@ mod tests {
 
     /// What must not.
     const FORBIDDEN: [(&str, Attempt); 13] = [
-        ("connect", |f| TcpStream::connect(fs::read_to_string(f.join("work/own/port"))?).map(drop)),
+        ("connect", |f| connect(f, "port")),
         ("listen", |_| TcpListener::bind("127.0.0.1:0").map(drop)),
         ("ask a name server", |_| UdpSocket::bind("127.0.0.1:0").map(drop)),
         ("reach a local daemon", |f| UnixStream::connect(f.join("socket")).map(drop)),
@@ -217,9 +233,24 @@ mod tests {
         ("raise a limit", |_| limit(&Bounds::default())),
     ];
 
+    /// What a sender may do besides, and what not.
+    const TO_ITS_PORT: &str = "connect to its port";
+    const FORBIDDEN_TO_A_SENDER: [(&str, Attempt); 4] = [
+        ("connect to another port", |f| connect(f, "other-port")),
+        ("be connected to", |_| TcpListener::bind("127.0.0.1:0").map(drop)),
+        ("use a local socket", |f| UnixStream::connect(f.join("socket")).map(drop)),
+        ("run a program as a sender", |_| Command::new("/bin/true").status().map(drop)),
+    ];
+
+    fn connect(folder: &Path, port: &str) -> io::Result<()> {
+        TcpStream::connect(fs::read_to_string(folder.join("work/own").join(port))?).map(drop)
+    }
+
     fn attempts() -> impl Iterator<Item = (&'static str, Attempt)> {
-        ALLOWED.into_iter().chain(FORBIDDEN).chain([
-            ("use more memory than it may", (|_| hold(MEMORY_BYTES)) as Attempt),
+        let for_senders = FORBIDDEN_TO_A_SENDER.into_iter();
+        ALLOWED.into_iter().chain(FORBIDDEN).chain(for_senders).chain([
+            (TO_ITS_PORT, (|f| connect(f, "port")) as Attempt),
+            ("use more memory than it may", |_| hold(MEMORY_BYTES)),
             ("use some memory", |_| hold(MEMORY_BYTES / 4)),
             ("recurse without end", |_| Err(io::Error::other(format!("{}", descend(1))))),
         ])
@@ -250,7 +281,13 @@ mod tests {
             (Rights::Book, folder.join("book")),
         ];
         let bounds = Bounds { memory_bytes: MEMORY_BYTES, ..Bounds::default() };
-        confine(&rights, &bounds, Strictness::Strict).unwrap();
+        let is_sender = std::iter::once(TO_ITS_PORT)
+            .chain(FORBIDDEN_TO_A_SENDER.map(|(name, _)| name))
+            .any(|name| name == what);
+        let port = fs::read_to_string(folder.join("work/own/port")).unwrap();
+        let port = port.rsplit(':').next().unwrap().parse().unwrap();
+        let reach = if is_sender { Reach::Port(port) } else { Reach::Nobody };
+        confine(&rights, reach, &bounds, Strictness::Strict).unwrap();
         let (_, attempt) = attempts().find(|(name, _)| *name == what).unwrap();
         std::process::exit(if attempt(&folder).is_ok() { 0 } else { 3 });
     }
@@ -264,9 +301,11 @@ mod tests {
         for file in ["work/own/entry", "work/other/entry", "aside/there"] {
             fs::write(folder.path().join(file), b"x").unwrap();
         }
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        fs::write(folder.path().join("work/own/port"), listener.local_addr().unwrap().to_string())
-            .unwrap();
+        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        for (listener, name) in listeners.iter().zip(["port", "other-port"]) {
+            let address = listener.local_addr().unwrap().to_string();
+            fs::write(folder.path().join("work/own").join(name), address).unwrap();
+        }
         let _daemon = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
         let run = |what: &str| {
             Command::new(std::env::current_exe().unwrap())
@@ -298,6 +337,16 @@ mod tests {
         for (what, _) in FORBIDDEN {
             let Some(status) = attempt(what) else { return };
             assert_eq!(status.code(), Some(3), "a worker could {what}");
+        }
+    }
+
+    #[test]
+    fn a_sender_can_reach_its_port_and_nothing_else() {
+        let Some(status) = attempt(TO_ITS_PORT) else { return };
+        assert_eq!(status.code(), Some(0));
+        for (what, _) in FORBIDDEN_TO_A_SENDER {
+            let Some(status) = attempt(what) else { return };
+            assert_eq!(status.code(), Some(3), "a sender could {what}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! How workers end, and what is said of it.
 
-use super::hand::NOT_CONFINED;
+use super::worker::NOT_CONFINED;
 use crate::worker::Fate;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -27,7 +27,7 @@ const SIGNALS: [(i32, &str); 7] = [
     (libc::SIGSEGV, "a stack that ran over, or memory that is not its own"),
     (libc::SIGBUS, "memory that is not there, or a file that shrank"),
     (libc::SIGKILL, "killed, by a person or by the system when memory was short"),
-    (libc::SIGXCPU, "more processor time than a worker may use (worker_s)"),
+    (libc::SIGXCPU, "more processor time than it may use (worker_s)"),
     (libc::SIGXFSZ, "a file larger than any may be"),
     (libc::SIGILL, "an instruction that this processor does not have"),
 ];
@@ -42,7 +42,9 @@ impl Ending {
     /// The pipe was closed and nothing was said.
     pub(super) fn without_a_word(status: ExitStatus) -> Self {
         if status.code() == Some(NOT_CONFINED.into()) {
-            return Ending::NotBegun(io::Error::other("a worker could not be confined, see above"));
+            return Ending::NotBegun(io::Error::other(
+                "a process could not be confined, see above",
+            ));
         }
         let how = match (status.signal(), status.code()) {
             (Some(signal), _) => {
@@ -52,13 +54,23 @@ impl Ending {
             (None, Some(code)) => format!("exit code {code}"),
             (None, None) => "for no known reason".to_owned(),
         };
-        Ending::Crashed(format!("the worker of this study ended: {how}"))
+        Ending::Crashed(format!("the process ended: {how}"))
     }
 }
 
 /// What is said of a worker that took too long.
 pub(super) fn late(limit: Duration) -> String {
     format!("the worker of this study was not done after {:.0} s", limit.as_secs_f64())
+}
+
+impl From<Ending> for io::Error {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::NotBegun(error) => error,
+            Ending::Crashed(how) => io::Error::other(how),
+            Ending::Said(_) | Ending::Stopped | Ending::Late => io::ErrorKind::Other.into(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
-//! The system calls that a worker needs; all others fail with EPERM. No sockets, no programs, no tracing, no mounts.
+//! The system calls that workers and senders need; all others fail with EPERM. No programs, no tracing, no mounts; sockets
+//! for senders alone.
 
+use super::confine::Reach;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch,
@@ -104,13 +106,29 @@ const OLDER: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[i64] = &[libc::SYS_renameat];
 
+/// For whoever may talk to somebody: to connect and to ask a name server, not to listen.
+const TO_CONNECT: &[i64] = &[
+    libc::SYS_connect,
+    libc::SYS_getsockname,
+    libc::SYS_getpeername,
+    libc::SYS_setsockopt,
+    libc::SYS_getsockopt,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+    libc::SYS_sendmmsg,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_shutdown,
+];
+
 /// Filters the system calls of this thread and of those that it starts.
 ///
 /// # Errors
 /// When the kernel has no seccomp, or this processor is not known to the filter.
-pub(super) fn only_needed() -> Result<(), seccompiler::Error> {
-    let always = NEEDED.iter().chain(OLDER).map(|call| (*call, Vec::new()));
-    let rules: BTreeMap<i64, Vec<SeccompRule>> = always.chain(sometimes()?).collect();
+pub(super) fn only_needed(reach: Reach) -> Result<(), seccompiler::Error> {
+    let sockets = if reach == Reach::Nobody { &[] } else { TO_CONNECT };
+    let always = NEEDED.iter().chain(OLDER).chain(sockets).map(|call| (*call, Vec::new()));
+    let rules: BTreeMap<i64, Vec<SeccompRule>> = always.chain(sometimes(reach)?).collect();
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let filter = SeccompFilter::new(rules, refuse, SeccompAction::Allow, arch)?;
@@ -119,21 +137,29 @@ pub(super) fn only_needed() -> Result<(), seccompiler::Error> {
 }
 
 /// Where it depends on an argument.
-fn sometimes() -> Result<Vec<(i64, Vec<SeccompRule>)>, seccompiler::BackendError> {
+fn sometimes(reach: Reach) -> Result<Vec<(i64, Vec<SeccompRule>)>, seccompiler::BackendError> {
     const PROTECTION: u8 = 2;
     let when = |argument, operation, value| {
         let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operation, value)?;
-        Ok::<_, seccompiler::BackendError>(vec![SeccompRule::new(vec![condition])?])
+        SeccompRule::new(vec![condition])
     };
     let runs_nothing_new = || SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
     let name_of_a_thread = libc::PR_SET_NAME as u64;
-    Ok(vec![
-        (libc::SYS_mmap, when(PROTECTION, runs_nothing_new(), 0)?),
-        (libc::SYS_mprotect, when(PROTECTION, runs_nothing_new(), 0)?),
-        (libc::SYS_prctl, when(0, SeccompCmpOp::Eq, name_of_a_thread)?),
+    let is = |argument, value| when(argument, SeccompCmpOp::Eq, value);
+    let mut rules = vec![
+        (libc::SYS_mmap, vec![when(PROTECTION, runs_nothing_new(), 0)?]),
+        (libc::SYS_mprotect, vec![when(PROTECTION, runs_nothing_new(), 0)?]),
+        (libc::SYS_prctl, vec![is(0, name_of_a_thread)?]),
         // To read a limit, not to set one.
-        (libc::SYS_prlimit64, when(2, SeccompCmpOp::Eq, 0)?),
+        (libc::SYS_prlimit64, vec![is(2, 0)?]),
         // To abort, not to reach others.
-        (libc::SYS_tgkill, when(0, SeccompCmpOp::Eq, u64::from(std::process::id()))?),
-    ])
+        (libc::SYS_tgkill, vec![is(0, u64::from(std::process::id()))?]),
+    ];
+    if reach != Reach::Nobody {
+        let internet = [libc::AF_INET, libc::AF_INET6].map(|family| is(0, family as u64));
+        let about_a_socket = [libc::FIONBIO, libc::FIONREAD].map(|request| is(1, request));
+        rules.push((libc::SYS_socket, internet.into_iter().collect::<Result<_, _>>()?));
+        rules.push((libc::SYS_ioctl, about_a_socket.into_iter().collect::<Result<_, _>>()?));
+    }
+    Ok(rules)
 }

@@ -2,12 +2,10 @@
 
 use super::confine::{Bounds, Strictness};
 use crate::audit::Event;
-use crate::audit::relay::say;
 use crate::key::RootKey;
 use crate::pipeline::Route;
 use crate::profile::language;
 use serde::{Deserialize, Serialize};
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,16 +53,13 @@ pub(super) struct Task {
     pub gateway: u32,
 }
 
-impl Orders {
-    /// Tells a worker to take a batch.
-    ///
-    /// # Errors
-    /// What the system says: the worker is gone.
-    pub(super) fn give(&self, batch: &str, to: &mut impl Write) -> io::Result<()> {
-        let (orders, batch) = (self.clone(), batch.to_owned());
-        say(to, &Task { orders, batch, gateway: std::process::id() })
+impl Task {
+    pub(super) fn new(orders: &Orders, batch: &str) -> Self {
+        Task { orders: orders.clone(), batch: batch.to_owned(), gateway: std::process::id() }
     }
+}
 
+impl Orders {
     /// Whether a worker that has this batch may write such an event.
     pub(super) fn is_about(&self, event: &Event, batch: &str) -> bool {
         match event {

@@ -21,6 +21,7 @@ use dicom_ul::pdu::{
     AssociationAC, AssociationRJResult, AssociationRQ, Pdu, PresentationContextProposed,
     PresentationContextResultReason, write_pdu,
 };
+use serde::{Deserialize, Serialize};
 use std::io::{self, ErrorKind, Read};
 use std::marker::PhantomData;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -81,7 +82,7 @@ pub trait Cargo {
 }
 
 /// Where to send.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Destination {
     /// The name that messages and logs call it by.
     pub name: String,

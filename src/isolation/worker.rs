@@ -1,11 +1,13 @@
 //! The worker's side: told what to do, confined, then at work.
 
-use super::Strictness;
-use super::confine::{self, Bounds, Rights, confine};
+use super::WORKER;
+use super::child::THIS_PROGRAM;
+use super::confine::{self, Bounds, Reach, Rights, Strictness, confine};
 use super::task::{Orders, Task};
-use crate::audit::relay::{Relay, hear};
+use crate::audit::relay::Relay;
 use crate::disk;
 use crate::key::RootKey;
+use crate::pipe::hear;
 use crate::service::handles;
 use crate::spool::{Place, Spool};
 use crate::study::handle_of;
@@ -23,8 +25,8 @@ pub(super) const NOT_CONFINED: u8 = 70;
 /// # Errors
 /// [`confine::Error::Missing`], or what the system says.
 pub fn probe(strictness: Strictness) -> Result<(), confine::Error> {
-    let mut probe = Command::new(super::THIS_PROGRAM);
-    probe.args([super::COMMAND, "--probe"]).args(match strictness {
+    let mut probe = Command::new(THIS_PROGRAM);
+    probe.args([WORKER, "--probe"]).args(match strictness {
         Strictness::Strict => None,
         Strictness::Partial => Some("--partial"),
     });
@@ -38,7 +40,7 @@ pub fn probe(strictness: Strictness) -> Result<(), confine::Error> {
 /// In words: there was no task, or its end could not be told. [`ExitCode`] 70: nothing was begun.
 pub fn work(only_try: Option<Strictness>) -> Result<ExitCode, Box<dyn std::error::Error>> {
     if let Some(strictness) = only_try {
-        return Ok(or_not_confined(confine(&[], &Bounds::default(), strictness)));
+        return Ok(or_not_confined(confine(&[], Reach::Nobody, &Bounds::default(), strictness)));
     }
     let mut input = BufReader::new(io::stdin());
     let Task { orders, batch, gateway } =
@@ -48,7 +50,7 @@ pub fn work(only_try: Option<Strictness>) -> Result<ExitCode, Box<dyn std::error
     let routes = orders.routes(&root)?;
     let spool = Arc::new(Spool::look(&orders.state));
     let rights = rights(&spool, &orders, &batch)?;
-    let confined = confine(&rights, &orders.bounds, orders.strictness);
+    let confined = confine(&rights, Reach::Nobody, &orders.bounds, orders.strictness);
     if confined.is_err() {
         return Ok(or_not_confined(confined));
     }
@@ -58,11 +60,11 @@ pub fn work(only_try: Option<Strictness>) -> Result<ExitCode, Box<dyn std::error
     Ok(ExitCode::SUCCESS)
 }
 
-fn or_not_confined(confined: Result<(), confine::Error>) -> ExitCode {
+pub(super) fn or_not_confined(confined: Result<(), confine::Error>) -> ExitCode {
     match confined {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "a worker could not be confined");
+            tracing::error!(%error, "this process could not be confined");
             ExitCode::from(NOT_CONFINED)
         }
     }

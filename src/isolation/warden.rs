@@ -1,0 +1,129 @@
+//! The gateway's side of workers: gives each batch one, watches it, and says what becomes of a batch whose worker died.
+//!
+//! A worker that crashes, runs out of memory or time, or says what no worker says, takes its study with it to
+//! quarantine, and nothing else. One that ends because the gateway stops leaves its batch in `work/`.
+
+use super::WORKER;
+use super::child::{Child, Heard};
+use super::ending::{self, Ending};
+use super::task::{Orders, Task};
+use crate::audit::relay::{Answer, Said};
+use crate::audit::{self, Event, Journal, Log, Receipt};
+use crate::custody::outbox::Outbox;
+use crate::meter::Meter;
+use crate::spool::quarantine::Code;
+use crate::spool::{Place, Spool, heads};
+use crate::study::handle_of;
+use crate::worker::{Fate, quarantine_batch};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Gives each batch a worker, and watches it.
+pub struct Warden {
+    /// The state directory.
+    pub spool: Arc<Spool>,
+    /// The transform log.
+    pub log: Arc<Log>,
+    /// Counts.
+    pub meter: Arc<Meter>,
+    /// What every worker is told.
+    pub orders: Orders,
+    /// How long a worker may take.
+    pub limit: Duration,
+}
+
+impl Warden {
+    /// Takes a batch from `work/` as far as it may go, in a process of its own. Never loses.
+    pub fn process(&self, batch: &str, stop: &AtomicBool) -> Fate {
+        if !self.is_in_work(batch) {
+            // It was announced twice.
+            return Fate::Settled;
+        }
+        let ending = self.attend(batch, stop).unwrap_or_else(Ending::NotBegun);
+        if !matches!(ending, Ending::Said(Fate::Settled)) {
+            self.discard_drafts(batch);
+        }
+        let fate = match ending {
+            Ending::Said(fate) => fate,
+            Ending::Stopped => Fate::Later,
+            Ending::NotBegun(error) => {
+                tracing::error!(batch, %error, "no worker could be started: the batch waits in work/ and is tried again");
+                Fate::Later
+            }
+            Ending::Late => self.give_up(batch, Code::WorkerOutOfTime, ending::late(self.limit)),
+            Ending::Crashed(how) => self.give_up(batch, Code::WorkerCrashed, how),
+        };
+        if fate == Fate::Settled {
+            self.meter.batches.add(1);
+        }
+        if let Err(error) = self.tidy(batch) {
+            tracing::error!(batch, %error, "a batch is not settled yet; it is tried again");
+        }
+        fate
+    }
+
+    /// Starts a worker and answers it until it ends.
+    fn attend(&self, batch: &str, stop: &AtomicBool) -> io::Result<Ending> {
+        let mut worker = Child::start(WORKER, self.orders.log_json)?;
+        worker.say(&Task::new(&self.orders, batch))?;
+        let deadline = Instant::now() + self.limit;
+        let ending = loop {
+            if stop.load(Ordering::SeqCst) {
+                break Ending::Stopped;
+            }
+            if Instant::now() >= deadline {
+                break Ending::Late;
+            }
+            match worker.hear() {
+                Heard::Word(Said::Append(event)) if self.orders.is_about(&event, batch) => {
+                    // One that is gone is noticed by its silence.
+                    let _ = worker.say(&Answer::from(self.append(*event)));
+                }
+                Heard::Word(Said::Append(_)) => break Ending::of_a_liar(),
+                Heard::Word(Said::Ended { later: true }) => break Ending::Said(Fate::Later),
+                Heard::Word(Said::Ended { later: false }) => break Ending::Said(Fate::Settled),
+                Heard::Silence => {}
+                Heard::End => return Ok(Ending::without_a_word(worker.wait()?)),
+            }
+        };
+        worker.end_within(Duration::ZERO)?;
+        Ok(ending)
+    }
+
+    /// What a worker that did not come to its end has drafted, and nobody will verify any more.
+    fn discard_drafts(&self, batch: &str) {
+        for route in &self.orders.routes {
+            if let Err(error) = Outbox::of(&self.spool, &route.destination).discard(batch) {
+                tracing::error!(batch, %error, "drafts could not be removed; the next start does it");
+            }
+        }
+    }
+
+    fn give_up(&self, batch: &str, code: Code, detail: String) -> Fate {
+        if !self.is_in_work(batch) {
+            // All was done but for the last word.
+            return Fate::Settled;
+        }
+        quarantine_batch(&self.spool, self, batch, code, detail)
+    }
+
+    /// What a worker has no right to do.
+    fn tidy(&self, batch: &str) -> io::Result<()> {
+        heads::forget_none(&self.spool, handle_of(batch))?;
+        self.spool.settle(batch)
+    }
+
+    fn is_in_work(&self, batch: &str) -> bool {
+        self.spool.dir(Place::Work).join(batch).exists()
+    }
+}
+
+/// What a worker does is counted by what it writes to the log.
+impl Journal for Warden {
+    fn append(&self, event: Event) -> Result<Receipt, audit::Error> {
+        self.meter.count(&event);
+        self.log.append(event)
+    }
+}

@@ -1,0 +1,311 @@
+//! Sends parcels: one process per destination, several associations at a time. It has the parcels, the seal's key and
+//! the network, and no original.
+//!
+//! A slow or dead destination keeps its own queue and nobody else's. What fails is tried again after
+//! a pause that doubles up to a cap, with jitter; what a destination refuses for good is put aside.
+
+use crate::custody::outbox::Outbox;
+use crate::custody::parcel::{Broken, Manifest, Row};
+use crate::fate::Fate;
+use crate::key::Key;
+use crate::net::scu::{Association, Destination, Error, Outside, Proposal, partition};
+use crate::spool::Spool;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often the outbox is listed.
+const LOOK_AROUND: Duration = Duration::from_millis(50);
+/// The first pause after a failure, and the longest.
+pub(crate) const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// What a sender says of its parcels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Word {
+    /// The destination has stored an instance.
+    Stored,
+    /// It refused one for good.
+    Refused,
+    /// An attempt failed and is repeated.
+    Retry,
+    /// Nothing of this batch is left to send.
+    Sent(String),
+    /// This batch must be made again.
+    Damaged(String),
+}
+
+impl Word {
+    /// Whether the sender waits until what it says is done.
+    pub fn is_answered(&self) -> bool {
+        matches!(self, Word::Sent(_) | Word::Damaged(_))
+    }
+}
+
+/// Those who keep log and originals.
+pub trait Home: Sync {
+    /// Hears a word of a sender.
+    ///
+    /// # Errors
+    /// What the word asks for was not done: the sender says it again.
+    fn tell(&self, word: Word) -> io::Result<()>;
+}
+
+/// Sends the parcels of one destination.
+pub struct Sender<'a> {
+    /// The state directory; only the destination's outbox is used.
+    pub spool: &'a Spool,
+    /// Checks the seals of the destination's parcels.
+    pub seal: &'a Key,
+    /// Where it is.
+    pub destination: &'a Destination,
+    /// Associations at a time.
+    pub associations: usize,
+    /// Who is told.
+    pub home: &'a dyn Home,
+}
+
+/// How an attempt to send a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Attempt {
+    /// Nothing is left of it in the outbox.
+    Done,
+    /// A seal did not hold: the batch must be made again.
+    Remake,
+    /// Something went wrong on the way; the destination may be fine for others.
+    Retry,
+    /// Nobody answers there: try everything again after a pause.
+    Down,
+    /// The destination must be put right first: try again after a long pause.
+    Halt,
+}
+
+impl Sender<'_> {
+    /// Works until told to stop.
+    pub fn run(&self, stop: &AtomicBool) {
+        let mut pause = Pause::default();
+        while !stop.load(Ordering::SeqCst) {
+            if pause.is_over() {
+                match self.round(stop) {
+                    Ok(Attempt::Done | Attempt::Remake) => pause = Pause::default(),
+                    Ok(Attempt::Retry | Attempt::Down) => pause.longer(PAUSE_MIN),
+                    Ok(Attempt::Halt) => pause.longer(PAUSE_MAX),
+                    Err(error) => {
+                        tracing::error!(destination = self.name(), %error, "the outbox cannot be read");
+                        pause.longer(PAUSE_MIN);
+                    }
+                }
+            }
+            std::thread::sleep(LOOK_AROUND);
+        }
+    }
+
+    /// Tries everything that is ready, oldest release first, until nobody answers. A batch that
+    /// fails by itself does not keep the others waiting.
+    fn round(&self, stop: &AtomicBool) -> io::Result<Attempt> {
+        let mut worst = Attempt::Done;
+        let outbox = Outbox::of(self.spool, self.name());
+        let ready = outbox.ready()?;
+        for batch in ready.broken {
+            self.home.tell(Word::Damaged(batch))?;
+        }
+        for (batch, manifest) in ready.batches {
+            if stop.load(Ordering::SeqCst) {
+                break;
+            }
+            match self.send(&outbox, &batch, &manifest, stop) {
+                Attempt::Done => self.home.tell(Word::Sent(batch))?,
+                Attempt::Remake => self.home.tell(Word::Damaged(batch))?,
+                failed => {
+                    self.home.tell(Word::Retry)?;
+                    worst = worst.max(failed);
+                    if failed >= Attempt::Down {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(worst)
+    }
+
+    fn send(
+        &self,
+        outbox: &Outbox<'_>,
+        batch: &str,
+        manifest: &Manifest,
+        stop: &AtomicBool,
+    ) -> Attempt {
+        let directory = outbox.ready_dir(batch);
+        let left = manifest.rows.iter().filter(|row| directory.join(&row.file).exists());
+        let left: Vec<&Row> = left.collect();
+        let proposals =
+            left.iter().filter_map(|r| Proposal::new(&r.sop_class, &r.transfer_syntax).ok());
+        let mut worst = Attempt::Done;
+        for proposals in partition(proposals) {
+            let rows = left.iter().copied().filter(|row| covers(&proposals, row));
+            let queue = Mutex::new(rows.collect::<VecDeque<_>>());
+            let sending = Sending { sender: self, outbox, batch, manifest, queue, proposals, stop };
+            worst = worst.max(sending.all());
+        }
+        // A stop in between leaves parcels behind: done is what nothing is left of.
+        let is_left = left.iter().any(|row| directory.join(&row.file).exists());
+        if is_left && worst == Attempt::Done { Attempt::Retry } else { worst }
+    }
+
+    fn name(&self) -> &str {
+        &self.destination.name
+    }
+}
+
+/// One batch being sent over several associations.
+struct Sending<'a> {
+    sender: &'a Sender<'a>,
+    outbox: &'a Outbox<'a>,
+    batch: &'a str,
+    manifest: &'a Manifest,
+    queue: Mutex<VecDeque<&'a Row>>,
+    proposals: Vec<Proposal>,
+    stop: &'a AtomicBool,
+}
+
+impl Sending<'_> {
+    fn all(&self) -> Attempt {
+        let rows = self.queue.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let associations = self.sender.associations.clamp(1, rows.max(1));
+        std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..associations).map(|_| scope.spawn(|| self.association())).collect();
+            let ends = threads.into_iter().map(|t| t.join().unwrap_or(Attempt::Retry));
+            ends.max().unwrap_or(Attempt::Done)
+        })
+    }
+
+    /// Sends over one association until the queue is empty or something fails.
+    fn association(&self) -> Attempt {
+        let Some(first) = self.next() else { return Attempt::Done };
+        let destination = self.sender.destination;
+        let mut association = match Association::<Outside>::connect(destination, &self.proposals) {
+            Ok(association) => association,
+            Err(error) => return self.failed(&error).max(Attempt::Down),
+        };
+        let mut row = Some(first);
+        while let Some(current) = row {
+            match self.one(&mut association, current) {
+                Ok(()) => {}
+                Err(Trouble::Here(attempt)) => return attempt,
+                Err(Trouble::There(error)) => {
+                    let attempt = self.failed(&error);
+                    let for_good = error.fate() == Fate::Quarantine;
+                    if for_good && self.refuse(current).is_err() {
+                        return Attempt::Retry;
+                    }
+                    if !for_good || !error.association_lives() {
+                        return attempt;
+                    }
+                }
+            }
+            row = self.next();
+        }
+        if let Err(error) = association.release() {
+            tracing::debug!(%error, "the association was not released in order");
+        }
+        Attempt::Done
+    }
+
+    fn one(&self, association: &mut Association<Outside>, row: &Row) -> Result<(), Trouble> {
+        let directory = self.outbox.ready_dir(self.batch);
+        let opened = self.manifest.open(&directory, row, self.sender.seal);
+        let parcel = opened.map_err(|broken| match broken {
+            Broken::Seal => Trouble::Here(Attempt::Remake),
+            Broken::Io(_) => Trouble::Here(Attempt::Retry),
+        })?;
+        if parcel.destination() != self.sender.name() {
+            return Err(Trouble::Here(Attempt::Halt));
+        }
+        association.c_store(&parcel).map_err(Trouble::There)?;
+        let told = self.sender.home.tell(Word::Stored);
+        let noted = self.outbox.sent(self.batch, &row.file);
+        noted.and(told).map_err(|_| Trouble::Here(Attempt::Retry))
+    }
+
+    fn refuse(&self, row: &Row) -> io::Result<()> {
+        self.outbox.refuse(self.batch, &row.file, self.manifest)?;
+        self.sender.home.tell(Word::Refused)
+    }
+
+    fn failed(&self, error: &Error) -> Attempt {
+        tracing::warn!(batch = self.batch, "{error}");
+        match error.fate() {
+            Fate::Retry => Attempt::Retry,
+            Fate::Halt | Fate::Refuse => Attempt::Halt,
+            Fate::Quarantine => Attempt::Retry,
+        }
+    }
+
+    fn next(&self) -> Option<&Row> {
+        if self.stop.load(Ordering::SeqCst) {
+            return None;
+        }
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+/// Whose fault it is that a parcel was not sent.
+enum Trouble {
+    Here(Attempt),
+    There(Error),
+}
+
+fn covers(proposals: &[Proposal], row: &Row) -> bool {
+    proposals.iter().any(|p| {
+        p.sop_class.as_str() == row.sop_class && p.transfer_syntax.as_str() == row.transfer_syntax
+    })
+}
+
+/// Waiting between attempts: doubling, capped, with jitter so that many gateways don't come at once.
+#[derive(Default)]
+pub(crate) struct Pause {
+    until: Option<Instant>,
+    length: Duration,
+}
+
+impl Pause {
+    pub(crate) fn is_over(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() >= until)
+    }
+
+    pub(crate) fn longer(&mut self, least: Duration) {
+        self.length = (self.length * 2).clamp(least.min(PAUSE_MAX), PAUSE_MAX);
+        let mut random = [0];
+        // Without randomness the pause is merely without jitter.
+        let _ = getrandom::fill(&mut random);
+        let jitter = self.length.mul_f64(f64::from(random[0]) / 512.0);
+        self.until = Some(Instant::now() + self.length - jitter);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_cap() {
+        let mut pause = Pause::default();
+        assert!(pause.is_over());
+        let lengths: Vec<u64> = (0..12)
+            .map(|_| {
+                pause.longer(PAUSE_MIN);
+                pause.length.as_secs()
+            })
+            .collect();
+        assert_eq!(lengths[..4], [1, 2, 4, 8]);
+        assert_eq!(lengths[11], 900);
+        assert!(!pause.is_over());
+        pause.longer(PAUSE_MAX);
+        assert_eq!(pause.length, PAUSE_MAX);
+    }
+}
