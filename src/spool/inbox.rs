@@ -74,9 +74,8 @@ impl Inbox {
         Ok(Reception { inbox: Arc::clone(self), id, path, writer: Some(writer) })
     }
 
-    fn sync_failed(&self, error: io::Error) -> Refused {
+    fn sync_failed(&self) -> Refused {
         self.spool.poison();
-        tracing::error!(%error, "fsync failed: the spool accepts nothing more");
         Refused::Poisoned
     }
 }
@@ -112,10 +111,10 @@ impl Reception {
             return Err(Refused::Poisoned);
         }
         let file = writer.finish()?;
-        disk::sync_file(&file).map_err(|error| self.inbox.sync_failed(error))?;
+        disk::sync_file(&file).map_err(|_| self.inbox.sync_failed())?;
         let target = self.inbox.spool.dir(Place::Inbox).join(&self.id);
         disk::rename(&self.path, &target)?;
-        self.inbox.new_entries.sync().map_err(|error| self.inbox.sync_failed(error))?;
+        self.inbox.new_entries.sync().map_err(|_| self.inbox.sync_failed())?;
         Ok(self.id.clone())
     }
 }

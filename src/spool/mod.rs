@@ -157,9 +157,9 @@ impl Spool {
         disk::list(&self.root.join("outbox"))
     }
 
-    /// Whether an fsync has failed: nothing more is acknowledged until somebody has looked at the disk.
+    /// Whether an fsync has failed, of whatever file: nothing more is acknowledged until somebody has looked at the disk.
     pub fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::SeqCst)
+        self.poisoned.load(Ordering::SeqCst) || disk::sync_failures() > 0
     }
 
     /// Remembers that an fsync has failed.
