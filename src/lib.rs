@@ -23,7 +23,7 @@
 //!
 //! **Wire.** [`net`]: associations and messages; never a data set.
 //!
-//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`forward`]: who calls whom.
+//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`commitment`], [`forward`]: who calls whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
 //! **Shell.** [`config`], [`console`], [`service`], [`cli`].
@@ -57,6 +57,7 @@ pub mod custody;
 
 pub mod net;
 
+pub mod commitment;
 pub mod face;
 pub mod forward;
 pub mod pipeline;

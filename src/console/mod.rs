@@ -116,6 +116,12 @@ fn registry(console: &Console) -> io::Result<Registry> {
         ("instances_delivered", "Instances that a destination stored", meter.delivered.get()),
         ("instances_repeated", "Instances that came again unchanged", meter.repeated.get()),
         ("batches_settled", "Batches taken to their end", meter.batches.get()),
+        ("commitments", "Storage commitments asked for", meter.commitments.get()),
+        (
+            "commitments_reported",
+            "Storage commitments that their requestor knows of",
+            meter.commitments_reported.get(),
+        ),
         ("fsync_failures", "Syncs that failed: look at the disk", disk::sync_failures()),
         ("send_retries", "Attempts to send that are repeated", meter.retries.get()),
     ] {

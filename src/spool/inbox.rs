@@ -62,13 +62,20 @@ impl Inbox {
         }
     }
 
-    /// Starts an instance.
+    /// Starts an instance that nobody will ask for.
     ///
     /// # Errors
     /// [`Refused`].
     pub fn receive(self: &Arc<Self>, head: &Head) -> Result<Reception, Refused> {
+        self.receive_as(random_name()?, head)
+    }
+
+    /// Starts an instance under a fresh spool id, [`super::entry_name`].
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn receive_as(self: &Arc<Self>, id: String, head: &Head) -> Result<Reception, Refused> {
         self.ready()?;
-        let id = random_name()?;
         let path = self.spool.dir(Place::Receiving).join(&id);
         let writer = Writer::create(&path, head)?;
         Ok(Reception { inbox: Arc::clone(self), id, path, writer: Some(writer) })
