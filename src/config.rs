@@ -7,7 +7,7 @@
 //! listen: 0.0.0.0:11112
 //! ae_title: EFFACE
 //! allow:                                # who may send; nobody else
-//!   - { ae_title: PACS, from: [10.20.0.0/16] }
+//!   - { ae_title: PACS, from: [10.20.0.0/16], commitment: PACS@10.20.0.5:11113 }
 //! destinations:
 //!   - { name: lab, to: LAB@192.0.2.7:104, project: lab, profile: basic }
 //! quiet_period_s: 60                    # a study is closed when nothing has come for so long
@@ -15,6 +15,7 @@
 //!
 //! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
 
+use crate::commitment::Listener;
 use crate::id::AeTitle;
 use crate::isolation::Strictness;
 use crate::net::access::{Caller, Network};
@@ -23,7 +24,7 @@ use crate::profile::{Profile, SHIPPED, language};
 use crate::yaml::{Mistakes, Notes, suggestion};
 use serde::Deserialize;
 use serde_yaml::Spanned;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Everything that the gateway has to know.
@@ -38,6 +39,8 @@ pub struct Settings {
     pub ae_title: AeTitle,
     /// Who may send.
     pub allow: Vec<Caller>,
+    /// Where callers listen for reports on storage commitment.
+    pub commitments: Vec<Listener>,
     /// Where de-identified studies go.
     pub destinations: Vec<DestinationSettings>,
     /// Address of `/metrics` and `/healthz`, on loopback; `None`: not served.
@@ -157,6 +160,7 @@ struct RawCaller {
     ae_title: Spanned<String>,
     #[serde(default)]
     from: Vec<Spanned<String>>,
+    commitment: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -197,6 +201,7 @@ impl Settling<'_> {
         let ae_title = self.ae_title(&raw.ae_title);
         let allow = self.callers(&raw.allow);
         let destinations = self.destinations(&raw.destinations);
+        let commitments = self.commitments(&raw.allow, &allow, &destinations);
         let key_file = raw.key_file.or_else(credential);
         if key_file.is_none() {
             self.notes.say("key_file: FILE is missing. Make one with: efface keys init --out FILE");
@@ -207,6 +212,7 @@ impl Settling<'_> {
             listen: listen?,
             ae_title: ae_title?,
             allow,
+            commitments,
             destinations,
             metrics,
             limits,
@@ -303,6 +309,37 @@ impl Settling<'_> {
         callers.collect()
     }
 
+    /// Reports name instances by the UIDs of the hospital: they stay inside.
+    fn commitments(
+        &mut self,
+        raw: &Spanned<Vec<RawCaller>>,
+        allow: &[Caller],
+        destinations: &[DestinationSettings],
+    ) -> Vec<Listener> {
+        let mut listeners: Vec<Listener> = Vec::new();
+        for caller in &raw.value {
+            let Some(text) = &caller.commitment else { continue };
+            let Some((ae_title, address)) = target(&text.value) else {
+                self.notes.at(text, "AE_TITLE@HOST:PORT, for example PACS@10.20.0.5:11113");
+                continue;
+            };
+            if let Some(outside) = destinations.iter().find(|d| is_at(&d.address, &address)) {
+                let what = format!(
+                    "this is where destination {} is: reports on storage commitment stay inside. Give the address of the caller",
+                    outside.name
+                );
+                self.notes.at(text, what);
+            }
+            let known = allow.iter().find(|known| known.ae_title.as_str() == caller.ae_title.value);
+            let Some(Caller { ae_title: calling, sources }) = known.cloned() else { continue };
+            if listeners.iter().any(|other| other.calling == calling) {
+                self.notes.at(text, "a second commitment: of this calling AE title");
+            }
+            listeners.push(Listener { calling, sources, ae_title, address });
+        }
+        listeners
+    }
+
     fn destinations(&mut self, raw: &Spanned<Vec<RawDestination>>) -> Vec<DestinationSettings> {
         if raw.value.is_empty() {
             self.notes.at(raw, "name at least one destination");
@@ -380,6 +417,17 @@ pub fn target(text: &str) -> Option<(AeTitle, String)> {
     let (host, port) = address.rsplit_once(':')?;
     let port_is_legal = port.parse::<u16>().is_ok_and(|p| p > 0);
     (!host.is_empty() && port_is_legal).then_some((title.parse().ok()?, address.to_owned()))
+}
+
+/// Whether two addresses are of one host. On loopback, where only trials are, ports tell machines apart.
+fn is_at(one: &str, other: &str) -> bool {
+    let host = |address: &str| {
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        host.trim_matches(['[', ']']).to_ascii_lowercase()
+    };
+    let is_loopback =
+        |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    one == other || host(one) == host(other) && !is_loopback(&host(one))
 }
 
 /// The key that systemd hands over, if it does (`LoadCredential=efface-root.key:...`).
@@ -492,6 +540,27 @@ destinations:
             mistakes(&GOOD.replace("  - { ae_title: PACS, from: [10.20.0.0/16] }\n", ""))
                 .contains("efface.yaml")
         );
+    }
+
+    #[test]
+    fn reports_on_storage_commitment_stay_inside() {
+        let with = |address: &str| {
+            GOOD.replace(
+                "from: [10.20.0.0/16] }",
+                &format!("from: [10.20.0.0/16], commitment: {address} }}"),
+            )
+        };
+        let settings = parse(Path::new("efface.yaml"), &with("PACS@10.20.0.5:11113")).unwrap();
+        let listener = &settings.commitments[0];
+        assert_eq!(
+            (listener.calling.as_str(), listener.address.as_str()),
+            ("PACS", "10.20.0.5:11113")
+        );
+        assert_eq!(listener.sources.len(), 1);
+        for outside in ["LAB@192.0.2.7:104", "PACS@192.0.2.7:11113"] {
+            assert!(mistakes(&with(outside)).contains("stay inside"), "{outside}");
+        }
+        assert!(mistakes(&with("10.20.0.5")).contains("AE_TITLE@HOST:PORT"));
     }
 
     #[test]

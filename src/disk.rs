@@ -7,6 +7,9 @@
 
 #[cfg(test)]
 pub mod faults;
+mod times;
+
+pub use times::{failed_in_a_child, sync_failures, sync_times};
 
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
@@ -56,7 +59,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 pub fn sync_file(file: &File) -> io::Result<()> {
     #[cfg(test)]
     faults::sync_file(file)?;
-    file.sync_data()
+    times::timed(|| file.sync_data())
 }
 
 /// Makes names created, renamed or removed in a directory survive a power cut.
@@ -65,7 +68,8 @@ pub fn sync_file(file: &File) -> io::Result<()> {
 /// What the system says. Never retry.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     step(path)?;
-    File::open(path)?.sync_all()?;
+    let directory = File::open(path)?;
+    times::timed(|| directory.sync_all())?;
     #[cfg(test)]
     faults::synced_dir(path);
     Ok(())
@@ -222,6 +226,20 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn syncs_are_timed() {
+        use prometheus_client::encoding::text::encode;
+        use prometheus_client::registry::Registry;
+        let folder = tempfile::tempdir().unwrap();
+        sync_file(&create(&folder.path().join("a")).unwrap()).unwrap();
+        sync_dir(folder.path()).unwrap();
+        let (mut registry, mut text) = (Registry::default(), String::new());
+        registry.register("sync", "", sync_times());
+        encode(&mut text, &registry).unwrap();
+        let count = text.lines().find_map(|line| line.strip_prefix("sync_count "));
+        assert!(count.unwrap().parse::<u64>().unwrap() >= 2, "{text}");
+    }
 
     #[test]
     fn names_are_created_once_and_removed_twice() {

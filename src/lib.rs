@@ -23,7 +23,7 @@
 //!
 //! **Wire.** [`net`]: associations and messages; never a data set.
 //!
-//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`send`], [`forward`]: who calls whom.
+//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`]: who calls whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
 //! **Shell.** [`config`], [`console`], [`isolation`] (workers in processes of their own), [`service`], [`cli`].
@@ -58,6 +58,7 @@ pub mod custody;
 
 pub mod net;
 
+pub mod commitment;
 pub mod face;
 pub mod forward;
 pub mod pipeline;

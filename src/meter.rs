@@ -37,6 +37,10 @@ pub struct Meter {
     pub repeated: Count,
     /// Attempts to send that will be repeated.
     pub retries: Count,
+    /// Requests for storage commitment that were accepted.
+    pub commitments: Count,
+    /// Requests whose requestor has said that it knows the answer.
+    pub commitments_reported: Count,
     /// Batches in work or waiting for a worker, ended.
     pub batches: Count,
     quarantined: Mutex<BTreeMap<Code, u64>>,

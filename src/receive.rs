@@ -1,8 +1,14 @@
 //! The inbox as the listener sees it.
 
-use crate::net::sink::{InstanceEntry, InstanceSink, NotReady, Refusal, StoreRequest};
+use crate::commitment::Commitments;
+use crate::key::Key;
+use crate::net::sink::{
+    InstanceEntry, InstanceSink, NotReady, Peer, Promise, Refusal, StoreRequest,
+};
 use crate::net::status::Status;
+use crate::spool::commitment::Request;
 use crate::spool::entry::Head;
+use crate::spool::entry_name;
 use crate::spool::inbox::{Inbox, Reception, Refused};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -10,15 +16,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Writes what associations bring into the spool, and announces it.
 pub struct Receiver {
-    inbox: Arc<Inbox>,
-    arrivals: Sender<String>,
-}
-
-impl Receiver {
-    /// A receiver that announces the spool ids of what it has committed.
-    pub fn new(inbox: Arc<Inbox>, arrivals: Sender<String>) -> Self {
-        Receiver { inbox, arrivals }
-    }
+    /// Where it writes.
+    pub inbox: Arc<Inbox>,
+    /// Gets the spool ids of what was committed.
+    pub arrivals: Sender<String>,
+    /// Tags instances.
+    pub handles: Key,
+    /// Answers those who ask what is stored.
+    pub commitments: Arc<Commitments>,
 }
 
 /// One instance on its way in.
@@ -45,8 +50,14 @@ impl InstanceSink for Receiver {
             transfer_syntax: request.transfer_syntax.as_str().to_owned(),
             received_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
         };
-        let reception = self.inbox.receive(&head).map_err(|refused| refusal(&refused))?;
+        let id = entry_name(&self.handles, request.sop_instance.as_str()).map_err(Refused::Io);
+        let reception = id.and_then(|id| self.inbox.receive_as(id, &head));
+        let reception = reception.map_err(|refused| refusal(&refused))?;
         Ok(Incoming { reception, arrivals: self.arrivals.clone() })
+    }
+
+    fn commitment(&self, peer: &Peer, request: Request) -> Result<Box<dyn Promise>, Refusal> {
+        self.commitments.accept(peer, request)
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Word {
     Refused,
     /// An attempt failed and is repeated.
     Retry,
+    /// A sync failed: the disk is no longer to be trusted.
+    SyncFailed,
     /// Nothing of this batch is left to send.
     Sent(String),
     /// This batch must be made again.

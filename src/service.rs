@@ -5,6 +5,7 @@
 //! is found again at the next start, by the code that does it every day.
 
 use crate::audit::{self, Event, Log};
+use crate::commitment::Commitments;
 use crate::config::{DestinationSettings, Settings};
 use crate::console::{self, Console};
 use crate::custody::outbox::Outbox;
@@ -14,6 +15,7 @@ use crate::forward::Forwarder;
 use crate::isolation::{self, Bounds, Courier, Orders, RouteOrders, SendOrders, Warden};
 use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
+use crate::net::STORAGE_COMMITMENT;
 use crate::net::listener::{self, Listener, ListenerOptions};
 use crate::net::scu::Destination;
 use crate::pipeline::Route;
@@ -101,7 +103,19 @@ impl Gateway {
         let mut threads = Threads { stop: Arc::clone(&stop), handles: Vec::new() };
 
         let inbox = Arc::new(Inbox::open(Arc::clone(&spool), limits.instance_bytes_max)?);
-        let receiver = Receiver::new(inbox, arrivals);
+        let commitments = Arc::new(Commitments::open(
+            Arc::clone(&spool),
+            handles(&root),
+            Arc::clone(&meter),
+            settings.ae_title.clone(),
+            settings.commitments.clone(),
+        )?);
+        let receiver = Receiver {
+            inbox,
+            arrivals,
+            handles: handles(&root),
+            commitments: Arc::clone(&commitments),
+        };
         let options = listener_options(&settings);
         let names: Vec<String> = settings.destinations.iter().map(|d| d.name.clone()).collect();
         let listener = Listener::bind(options, receiver)?;
@@ -113,6 +127,7 @@ impl Gateway {
             destinations: names,
         };
         let stop_console = threads.console(console, settings.metrics)?;
+        threads.spawn("commit", move |stop| commitments.run(stop));
 
         // Before anybody puts more there.
         let left_in_work = disk::list(&spool.dir(Place::Work))?;
@@ -236,11 +251,12 @@ fn started(routes: &[Arc<Route>], root: &RootKey) -> Event {
 fn listener_options(settings: &Settings) -> ListenerOptions {
     let limits = settings.limits;
     let uids = |texts: Vec<&str>| texts.into_iter().filter_map(|t| t.parse().ok()).collect();
+    let sop_classes = sop_classes().keys().copied().chain([STORAGE_COMMITMENT]).collect();
     ListenerOptions {
         listen: settings.listen,
         ae_title: settings.ae_title.clone(),
         callers: settings.allow.clone(),
-        sop_classes: uids(sop_classes().keys().copied().collect()),
+        sop_classes: uids(sop_classes),
         transfer_syntaxes: uids(TRANSFER_SYNTAXES.to_vec()),
         max_associations: limits.associations_max,
         pdu_bytes_max: PDU_BYTES_MAX,

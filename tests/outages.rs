@@ -15,8 +15,8 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::canary::assert_clean_files;
@@ -107,47 +107,85 @@ impl Seeded {
     }
 }
 
-#[test]
-fn ten_kills_at_random_moments_lose_nothing_and_leak_nothing() {
-    if let Some(program) = dcmtk::missing() {
-        skip!("{program} is not installed");
-    }
-    let site = Site::leaving_faces();
-    let outside = Outside::start(&site.sink());
-    let studies: Vec<Vec<PathBuf>> = (0..12)
-        .map(|n| write_body_ct(&site.path(&format!("pacs/{n}")), &patient(n), 1, 12))
-        .collect();
-    let all: BTreeSet<PathBuf> = studies.iter().flatten().cloned().collect();
-    let port = free_port();
-    let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
-    let finished = Arc::new(AtomicBool::new(false));
-    let pacs = {
-        let (acknowledged, finished) = (Arc::clone(&acknowledged), Arc::clone(&finished));
-        std::thread::spawn(move || {
-            // Each study is sent until every instance of it was acknowledged, as a PACS does.
-            for mut left in studies {
+/// `EFFACE_KILLS=1000 cargo test --test outages kills` for a long run.
+fn kills() -> usize {
+    std::env::var("EFFACE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(200)
+}
+
+/// A PACS that sends each study until every instance of it was acknowledged.
+struct Pacs {
+    acknowledged: Arc<Mutex<BTreeSet<PathBuf>>>,
+    kills: Arc<AtomicUsize>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Pacs {
+    /// The studies are spread over all kills, so that each of them finds something to interrupt.
+    fn start(port: u16, studies: Vec<Vec<PathBuf>>, kills: usize) -> Self {
+        let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
+        let killed = Arc::new(AtomicUsize::new(0));
+        let (list, so_far) = (Arc::clone(&acknowledged), Arc::clone(&killed));
+        let thread = std::thread::spawn(move || {
+            let total = studies.len();
+            for (number, mut left) in studies.into_iter().enumerate() {
+                while so_far.load(Ordering::SeqCst) * total < number * kills {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
                 while !left.is_empty() {
                     let sent = send(port, &left);
-                    let mut known = acknowledged.lock().expect("the list");
+                    let mut known = list.lock().expect("the list");
                     known.extend(sent.acknowledged);
                     left.retain(|path| !known.contains(path));
                 }
             }
-            finished.store(true, Ordering::SeqCst);
-        })
-    };
+        });
+        Pacs { acknowledged, kills: killed, thread }
+    }
+}
+
+#[test]
+fn kills_at_any_moment_lose_nothing_and_leak_nothing() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    let mut site = Site::leaving_faces();
+    // Shorter than most lives of the gateway, or no study would ever be closed.
+    site.quiet_period_s = 0.05;
+    let outside = Outside::start(&site.sink());
+    let (kills, studies) = (kills(), kills() as u32 * 3 / 4);
+    let studies: Vec<Vec<PathBuf>> = (0..studies.max(12))
+        .map(|n| write_body_ct(&site.path(&format!("pacs/{n}")), &patient(n % 6), n, 4))
+        .collect();
+    let all: BTreeSet<PathBuf> = studies.iter().flatten().cloned().collect();
+    let count = studies.len();
+    let port = free_port();
+    let pacs = Pacs::start(port, studies, kills);
     let mut random = Seeded(7);
-    for _ in 0..10 {
-        let gateway = site.serve_at(port, outside.port, &[]);
-        // No waiting for anything: the moment of the kill is the input of this test.
-        std::thread::sleep(Duration::from_millis(30 + random.below(900)));
-        gateway.kill();
+    for _ in 0..kills {
+        match random.below(4) {
+            // At its start, while it makes up its mind about what it finds.
+            0 => {
+                let mut command = site.command(port, outside.port, free_port(), &[]);
+                let mut child = command.stderr(Stdio::null()).spawn().expect("efface serve starts");
+                std::thread::sleep(Duration::from_millis(random.below(60)));
+                child.kill().expect("it is there");
+                child.wait().expect("its end");
+            }
+            // No waiting for anything: the moment of the kill is the input of this test.
+            length => {
+                let gateway = site.serve_at(port, outside.port, &[]);
+                let most = if length == 1 { 40 } else { 500 };
+                std::thread::sleep(Duration::from_millis(random.below(most)));
+                gateway.kill();
+            }
+        }
+        pacs.kills.fetch_add(1, Ordering::SeqCst);
     }
     let gateway = site.serve_at(port, outside.port, &[]);
-    until("the PACS is done", || finished.load(Ordering::SeqCst));
-    pacs.join().expect("the PACS");
-    assert_eq!(*acknowledged.lock().unwrap(), all);
-    until("all have arrived", || tally(&outside.arrived(), "SOPInstanceUID").len() >= all.len());
+    pacs.thread.join().expect("the PACS");
+    assert_eq!(*pacs.acknowledged.lock().unwrap(), all);
+    until("all have arrived", || files(&outside.folder).len() >= all.len());
+    until("all are whole", || tally(&outside.arrived(), "SOPInstanceUID").len() >= all.len());
     site.settled();
 
     let arrived = outside.arrived();
@@ -159,14 +197,15 @@ fn ten_kills_at_random_moments_lose_nothing_and_leak_nothing() {
     }
     assert_eq!(copies.len(), all.len(), "each instance once, under one UID");
     assert!(copies.values().all(|forms| forms.len() == 1), "a second copy with other bytes");
-    let counts = tally(&arrived, "StudyInstanceUID");
-    assert_eq!(counts.len(), 12, "no study was torn apart: {counts:?}");
+    assert_eq!(tally(&arrived, "StudyInstanceUID").len(), count, "no study was torn apart");
     assert_eq!(site.count("in quarantine"), (0, 0), "{}", gateway.log());
     let status: serde_json::Value =
         serde_json::from_str(&site.ask(&["status", "--json"])).expect("JSON");
     assert_eq!(status["lost"], 0, "{status}");
     let counted = status["accounted"].as_u64().expect("a number");
     assert!(counted >= all.len() as u64, "{status}");
+    let taken = arrived.len() - all.len();
+    println!("{kills} kills, {} instances, {taken} sent again after one", all.len());
     assert_clean_files(&outside.folder);
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! worker:  {"append": EVENT}                       gateway: {"kept": {"seq": 7, "hash": "..."}}
 //!                                                        or {"refused": "why"}
-//! worker:  {"ended": "settled"}
+//! worker:  {"ended": {"later": false, "failed_syncs": 0}}
 //! ```
 //! The gateway's process is the only one that writes the log.
 
@@ -24,6 +24,8 @@ pub enum Said {
     Ended {
         /// Whether it must be tried again.
         later: bool,
+        /// Syncs that failed: the disk is no longer to be trusted.
+        failed_syncs: u64,
     },
 }
 
@@ -64,9 +66,9 @@ impl<R: BufRead, W: Write> Relay<R, W> {
     ///
     /// # Errors
     /// What the system says: the gateway is gone.
-    pub fn end(&self, later: bool) -> io::Result<()> {
+    pub fn end(&self, later: bool, failed_syncs: u64) -> io::Result<()> {
         let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        say(&mut ends.1, &Said::Ended { later })
+        say(&mut ends.1, &Said::Ended { later, failed_syncs })
     }
 }
 

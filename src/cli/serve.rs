@@ -1,6 +1,7 @@
 //! `efface serve` and `efface config check`.
 
 use super::Problem;
+use crate::commitment::Listener;
 use crate::config::{self, DestinationSettings, Limits, Settings, WrittenProfile};
 use crate::id::AeTitle;
 use crate::isolation::Strictness;
@@ -110,6 +111,10 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
         let from = if caller.sources.is_empty() { "any address" } else { "listed addresses" };
         println!("  accepts {} from {from}", caller.ae_title);
     }
+    for listener in &settings.commitments {
+        let Listener { calling, ae_title, address, .. } = listener;
+        println!("  reports storage commitments of {calling} to {ae_title}@{address}");
+    }
     for DestinationSettings { name, ae_title, address, project, profile, .. } in
         &settings.destinations
     {
@@ -163,6 +168,7 @@ impl Flags {
             listen: self.listen,
             ae_title: self.ae_title,
             allow: self.allow.into_iter().map(caller).collect(),
+            commitments: Vec::new(),
             destinations: vec![destination],
             metrics: self.metrics,
             limits,

@@ -3,6 +3,7 @@
 //! No label is derived from a patient; there is nothing to log in to and nothing to change.
 
 use crate::custody::outbox::Outbox;
+use crate::disk;
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::spool::{Place, Spool};
@@ -15,7 +16,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -115,12 +116,21 @@ fn registry(console: &Console) -> io::Result<Registry> {
         ("instances_delivered", "Instances that a destination stored", meter.delivered.get()),
         ("instances_repeated", "Instances that came again unchanged", meter.repeated.get()),
         ("batches_settled", "Batches taken to their end", meter.batches.get()),
+        ("commitments", "Storage commitments asked for", meter.commitments.get()),
+        (
+            "commitments_reported",
+            "Storage commitments that their requestor knows of",
+            meter.commitments_reported.get(),
+        ),
+        ("fsync_failures", "Syncs that failed: look at the disk", disk::sync_failures()),
         ("send_retries", "Attempts to send that are repeated", meter.retries.get()),
     ] {
         let counter = Counter::<u64>::default();
         counter.inc_by(value);
         registry.register(name, help, counter);
     }
+    let help = "Time that the disk takes to make a file or directory durable";
+    registry.register_with_unit("fsync", help, Unit::Seconds, disk::sync_times());
     let quarantined = Family::<Label, Counter>::default();
     for (code, n) in meter.quarantined() {
         quarantined.get_or_create(&vec![("code", code.name().to_owned())]).inc_by(n);
@@ -136,7 +146,7 @@ fn registry(console: &Console) -> io::Result<Registry> {
         gauge.set(as_gauge(value));
         registry.register(name, help, gauge);
     };
-    let count = |place| crate::disk::list(&spool.dir(place)).map(|names| names.len() as u64);
+    let count = |place| disk::list(&spool.dir(place)).map(|names| names.len() as u64);
     let associations = listener.associations.load(Ordering::Relaxed);
     gauge(&mut registry, "associations", "Associations open now", associations as u64);
     for (name, help, place) in [

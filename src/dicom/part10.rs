@@ -4,7 +4,7 @@
 use super::canonical::{ElementEncoding, PixelSpan};
 use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::{FileMetaTable, FileMetaTableBuilder};
+use dicom_object::FileMetaTableBuilder;
 use std::io::{self, Read, Write};
 
 /// Which implementation this is, in files (0002,0012) and on associations (PS3.7 D.3.3.2): efface,
@@ -80,20 +80,62 @@ pub struct FileMeta {
     pub length: u64,
 }
 
-/// Reads preamble and File Meta Information. The reader then stands at the data set.
+/// More than any File Meta Information has, in bytes.
+const META_BYTES_MAX: u32 = 1 << 20;
+
+/// Reads preamble and File Meta Information (PS3.10 7.1). The reader then stands at the data set.
+///
+/// By hand, because dicom-object 0.10.1 allocates what a length claims: a file of 700 bytes took a gigabyte.
 ///
 /// # Errors
 /// [`Error`]: this isn't a file that efface takes.
 pub fn read_meta(source: &mut (impl Read + io::Seek)) -> Result<FileMeta, Error> {
-    let mut preamble = [0; 128];
-    source.read_exact(&mut preamble).map_err(|_| Error::NotDicom)?;
-    let meta = FileMetaTable::from_reader(&mut *source).map_err(|_| Error::NotDicom)?;
-    let class = meta.media_storage_sop_class_uid.trim_end_matches(['\0', ' ']);
-    if class == uids::MEDIA_STORAGE_DIRECTORY_STORAGE {
+    let mut start = [0; 128 + 4 + 8 + 4];
+    source.read_exact(&mut start).map_err(|_| Error::NotDicom)?;
+    let (prefix, length) = start[128..].split_at(12);
+    let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]);
+    // "DICM", and File Meta Information Group Length (0002,0000), which everything lies within.
+    if prefix != b"DICM\x02\0\0\0UL\x04\0" || length > META_BYTES_MAX {
+        return Err(Error::NotDicom);
+    }
+    let mut group = vec![0; length as usize];
+    source.read_exact(&mut group).map_err(|_| Error::NotDicom)?;
+    let (mut class, mut transfer_syntax) = (None, None);
+    let mut rest = group.as_slice();
+    while !rest.is_empty() {
+        let (number, value, after) = next_of_meta(rest).ok_or(Error::NotDicom)?;
+        match number {
+            0x0002 => class = text(value),
+            0x0010 => transfer_syntax = text(value),
+            _ => {}
+        }
+        rest = after;
+    }
+    if class.ok_or(Error::NotDicom)? == uids::MEDIA_STORAGE_DIRECTORY_STORAGE {
         return Err(Error::Directory);
     }
-    let transfer_syntax = meta.transfer_syntax.trim_end_matches(['\0', ' ']).to_owned();
+    let transfer_syntax = transfer_syntax.ok_or(Error::NotDicom)?.to_owned();
     Ok(FileMeta { transfer_syntax, length: source.stream_position()? })
+}
+
+/// Splits off an element of group 0002, which is in Explicit VR Little Endian: its number, its value, what follows.
+fn next_of_meta(group: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let (header, rest) = group.split_first_chunk::<8>()?;
+    let [g0, g1, e0, e1, v0, v1, l0, l1] = *header;
+    let (length, rest) = match &[v0, v1] {
+        b"OB" | b"OW" | b"UN" | b"UT" | b"UC" | b"UR" | b"SQ" => {
+            let (length, rest) = rest.split_first_chunk::<4>()?;
+            (u32::from_le_bytes(*length), rest)
+        }
+        _ => (u32::from(u16::from_le_bytes([l0, l1])), rest),
+    };
+    let (value, rest) = rest.split_at_checked(length as usize)?;
+    (u16::from_le_bytes([g0, g1]) == 0x0002).then_some((u16::from_le_bytes([e0, e1]), value, rest))
+}
+
+/// A UID without its padding.
+fn text(value: &[u8]) -> Option<&str> {
+    Some(std::str::from_utf8(value).ok()?.trim_end_matches(['\0', ' ']))
 }
 
 /// Writes preamble (zeros) and File Meta Information, all of efface's own making.
@@ -178,6 +220,26 @@ mod tests {
         for bytes in [&b""[..], &[0; 140], b"PK\x03\x04"] {
             assert!(matches!(read_meta(&mut Cursor::new(bytes)), Err(Error::NotDicom)));
         }
+    }
+
+    #[test]
+    fn no_length_of_a_meta_information_is_believed() {
+        let mut file = Vec::new();
+        write_meta(&mut file, uids::CT_IMAGE_STORAGE, "1.2.3", uids::RLE_LOSSLESS).unwrap();
+        for at in 132..file.len() {
+            for lie in [0, 1, 0x7F, 0xFF] {
+                let mut changed = file.clone();
+                changed[at] ^= lie;
+                let end = changed.len() as u64;
+                if let Ok(meta) = read_meta(&mut Cursor::new(changed)) {
+                    assert!(meta.length <= end, "byte {at}");
+                }
+            }
+            assert!(read_meta(&mut Cursor::new(&file[..at])).is_err(), "cut at {at}");
+        }
+        let mut huge = file.clone();
+        huge[140..144].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(matches!(read_meta(&mut Cursor::new(huge)), Err(Error::NotDicom)));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::SENDER;
 use super::child::{Child, Heard};
 use super::ending::Ending;
 use super::sender::SendOrders;
+use crate::disk;
 use crate::forward::Forwarder;
 use crate::send::{PAUSE_MIN, Pause, Word};
 use crate::spool::quarantine::Code;
@@ -75,10 +76,11 @@ impl Courier {
             Word::Stored => meter.delivered.add(1),
             Word::Retry => meter.retries.add(1),
             Word::Refused => meter.quarantine(Code::RefusedByDestination, 1),
+            Word::SyncFailed => disk::failed_in_a_child(1),
             Word::Sent(_) | Word::Damaged(_) => {}
         }
         let done = match word {
-            Word::Stored | Word::Retry | Word::Refused => Ok(()),
+            Word::Stored | Word::Retry | Word::Refused | Word::SyncFailed => Ok(()),
             Word::Sent(batch) | Word::Damaged(batch) if !is_name_of_a_batch(&batch) => {
                 Err(io::ErrorKind::InvalidInput.into())
             }

@@ -2,6 +2,7 @@
 
 use super::confine::{Bounds, Reach, Rights, Strictness, confine, end_with};
 use super::worker::or_not_confined;
+use crate::disk;
 use crate::key::Key;
 use crate::net::scu::Destination;
 use crate::pipe::{hear, say};
@@ -71,7 +72,8 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
             stop.store(true, Ordering::SeqCst);
             drop(answer);
         });
-        let home = Line(Mutex::new((io::stdout(), answers)));
+        let ends = Mutex::new((io::stdout(), answers));
+        let home = Line { ends, alarmed: AtomicBool::new(false) };
         let SendOrders { destination, associations, .. } = &orders;
         let (spool, seal, associations) = (&spool, &seal, *associations);
         Sender { spool, seal, destination, associations, home: &home }.run(&stop);
@@ -90,11 +92,18 @@ fn rights(outbox: PathBuf, address: &str) -> Vec<(Rights, PathBuf)> {
 }
 
 /// The way home: words out, for some an answer back.
-struct Line(Mutex<(Stdout, Receiver<bool>)>);
+struct Line {
+    ends: Mutex<(Stdout, Receiver<bool>)>,
+    /// Whether a sync that failed has been told.
+    alarmed: AtomicBool,
+}
 
 impl Home for Line {
     fn tell(&self, word: Word) -> io::Result<()> {
-        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        if disk::sync_failures() > 0 && !self.alarmed.swap(true, Ordering::SeqCst) {
+            say(&mut line.0, &Word::SyncFailed)?;
+        }
         say(&mut line.0, &word)?;
         let is_done = !word.is_answered() || line.1.recv().unwrap_or(false);
         if is_done { Ok(()) } else { Err(io::Error::other("the gateway could not do it now")) }

@@ -10,6 +10,7 @@ use super::task::{Orders, Task};
 use crate::audit::relay::{Answer, Said};
 use crate::audit::{self, Event, Journal, Log, Receipt};
 use crate::custody::outbox::Outbox;
+use crate::disk;
 use crate::meter::Meter;
 use crate::spool::quarantine::Code;
 use crate::spool::{Place, Spool, heads};
@@ -82,8 +83,10 @@ impl Warden {
                     let _ = worker.say(&Answer::from(self.append(*event)));
                 }
                 Heard::Word(Said::Append(_)) => break Ending::of_a_liar(),
-                Heard::Word(Said::Ended { later: true }) => break Ending::Said(Fate::Later),
-                Heard::Word(Said::Ended { later: false }) => break Ending::Said(Fate::Settled),
+                Heard::Word(Said::Ended { later, failed_syncs }) => {
+                    disk::failed_in_a_child(failed_syncs);
+                    break Ending::Said(if later { Fate::Later } else { Fate::Settled });
+                }
                 Heard::Silence => {}
                 Heard::End => return Ok(Ending::without_a_word(worker.wait()?)),
             }

@@ -56,7 +56,8 @@ pub fn work(only_try: Option<Strictness>) -> Result<ExitCode, Box<dyn std::error
     }
     let relay = Arc::new(Relay::new(input, io::stdout()));
     let worker = Worker { spool, log: relay.clone(), routes, handles: handles(&root) };
-    relay.end(worker.process(&batch) == Fate::Later)?;
+    let fate = worker.process(&batch);
+    relay.end(fate == Fate::Later, disk::sync_failures())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,15 +5,16 @@
 //! in A-ABORT, and so does every fault in the middle of a message: the entry is dropped then, and
 //! nothing was acknowledged.
 
-use super::VERIFICATION;
 use super::access;
-use super::dimse::{Assembler, Command, StoreRq, StoreRsp, unrecognized};
+use super::commitment::{self, Information, Owed};
+use super::dimse::{ActionRq, Assembler, Command, StoreRq, StoreRsp, unrecognized};
 use super::listener::{ListenerCounters, ListenerOptions, Seat, count};
 use super::negotiate::{self, Agreement, Context, Rejection};
-use super::sink::{InstanceEntry, InstanceSink, NotReady, Peer, Refusal, StoreRequest};
+use super::sink::{InstanceEntry, InstanceSink, NotReady, Peer, Promise, Refusal, StoreRequest};
 use super::status::{Class, Status};
 use super::upper::{Abort, Event, Fault, Stop, Upper, command_pdus, pdu_type, violation};
-use crate::id::AeTitle;
+use super::{STORAGE_COMMITMENT, VERIFICATION};
+use crate::id::{AeTitle, Uid};
 use dicom_ul::pdu::{AssociationRQ, Pdu, write_pdu};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub(super) struct Acceptor<S: InstanceSink> {
 
 impl<S: InstanceSink> Acceptor<S> {
     /// Runs the connection to its end.
-    pub fn run(&self, upper: &mut Upper) {
+    pub fn run(&self, upper: &mut Upper<'_>) {
         let established = match self.establish(upper) {
             Ok(Ok(established)) => established,
             Ok(Err(rejection)) => {
@@ -55,7 +56,10 @@ impl<S: InstanceSink> Acceptor<S> {
     }
 
     /// Hears the A-ASSOCIATE-RQ and answers it, all within ARTIM.
-    fn establish(&self, upper: &mut Upper) -> Result<Result<Established<'_, S>, Rejection>, Fault> {
+    fn establish(
+        &self,
+        upper: &mut Upper<'_>,
+    ) -> Result<Result<Established<'_, S>, Rejection>, Fault> {
         upper.begin_message(Duration::from_secs(self.options.artim_s));
         let Pdu::AssociationRQ(rq) = upper.associate(&[pdu_type::A_ASSOCIATE_RQ])? else {
             return violation(Abort::UnexpectedPdu, "no A-ASSOCIATE-RQ");
@@ -109,7 +113,7 @@ impl<S: InstanceSink> Acceptor<S> {
     }
 
     /// Counts, logs and ends an association that can't go on.
-    fn end(&self, upper: &mut Upper, fault: Fault, caller: Option<&AeTitle>) {
+    fn end(&self, upper: &mut Upper<'_>, fault: Fault, caller: Option<&AeTitle>) {
         // An unknown caller's own title is hostile input, and isn't logged.
         let caller = caller.map_or("", AeTitle::as_str);
         let from = self.from;
@@ -145,19 +149,23 @@ struct Established<'a, S: InstanceSink> {
 impl<S: InstanceSink> Established<'_, S> {
     /// Serves messages until the peer releases the association. The seat is given back before the
     /// caller waits for the peer to close.
-    fn run(self, upper: &mut Upper) -> Result<(), Fault> {
+    fn run(self, upper: &mut Upper<'_>) -> Result<(), Fault> {
         self.messages(upper)?;
         upper.send(&[pdu_type::A_RELEASE_RP, 0, 0, 0, 0, 4, 0, 0, 0, 0])
     }
 
-    fn messages(&self, upper: &mut Upper) -> Result<(), Fault> {
+    fn messages(&self, upper: &mut Upper<'_>) -> Result<(), Fault> {
         let total = Duration::from_secs(self.acceptor.options.message_s);
         let mut command = Assembler::default();
         let mut of_context = 0;
         let mut begun = false;
+        let mut owed = Owed::default();
         loop {
             if !begun && self.acceptor.stop.is_set() {
                 return Err(Fault::Stopping);
+            }
+            if !begun {
+                owed.tell(upper, self.agreement.peer_pdu_bytes_max)?;
             }
             let piece = match upper.event()? {
                 Event::Data(piece) => piece,
@@ -189,7 +197,13 @@ impl<S: InstanceSink> Established<'_, S> {
                     return violation(Abort::InvalidParameter, "a context that wasn't accepted");
                 };
                 match command.finish() {
-                    Ok(command) => self.answer(upper, context, command)?,
+                    Ok(Command::EventReportRsp { responded_to, status }) => {
+                        owed.answered(responded_to, status)?;
+                    }
+                    Ok(command) => {
+                        let promise = self.answer(upper, context, command)?;
+                        promise.into_iter().for_each(|promise| owed.add(context, promise));
+                    }
                     Err(_) => {
                         return violation(Abort::InvalidParameter, "a malformed command set");
                     }
@@ -200,8 +214,14 @@ impl<S: InstanceSink> Established<'_, S> {
         }
     }
 
-    /// Does what a command asks and responds to it.
-    fn answer(&self, upper: &mut Upper, context: &Context, command: Command) -> Result<(), Fault> {
+    /// Does what a command asks and responds to it; what was promised is to be told later.
+    fn answer(
+        &self,
+        upper: &mut Upper<'_>,
+        context: &Context,
+        command: Command,
+    ) -> Result<Option<Box<dyn Promise>>, Fault> {
+        let mut promised = None;
         let response = match command {
             Command::EchoRq { message_id } if context.abstract_syntax.as_str() == VERIFICATION => {
                 count(&self.acceptor.counters.echoes);
@@ -212,6 +232,12 @@ impl<S: InstanceSink> Established<'_, S> {
                 Command::EchoRsp { responded_to: message_id, status }.encode()
             }
             Command::StoreRq(rq) => Command::StoreRsp(self.store(upper, context, rq)?).encode(),
+            Command::ActionRq(rq) => {
+                let promise = self.act(upper, context, &rq)?;
+                let status = promise.as_ref().err().map_or(Status::SUCCESS, |r| r.status);
+                promised = promise.ok();
+                Command::ActionRsp { responded_to: rq.message_id, status }.encode()
+            }
             Command::OtherRq { field, message_id, has_data_set } => {
                 if has_data_set {
                     self.receive_data_set(upper, context, Receiving::<S::Entry>::past())?;
@@ -219,16 +245,48 @@ impl<S: InstanceSink> Established<'_, S> {
                 unrecognized(field, message_id)
             }
             // A C-CANCEL-RQ for an operation that is over already: no response (PS3.7 9.3.2.3).
-            Command::Other { field: 0x0FFF } => return Ok(()),
-            Command::EchoRsp { .. } | Command::StoreRsp(_) | Command::Other { .. } => {
+            Command::Other { field: 0x0FFF } => return Ok(None),
+            Command::EchoRsp { .. }
+            | Command::StoreRsp(_)
+            | Command::ActionRsp { .. }
+            | Command::EventReportRsp { .. }
+            | Command::Other { .. } => {
                 return violation(Abort::UnexpectedParameter, "a response to no request");
             }
         };
-        upper.send(&command_pdus(context.id, &response, self.agreement.peer_pdu_bytes_max))
+        upper.send(&command_pdus(context.id, &response, self.agreement.peer_pdu_bytes_max))?;
+        Ok(promised)
+    }
+
+    /// N-ACTION: storage commitment is asked for (PS3.4 J.3.2).
+    fn act(
+        &self,
+        upper: &mut Upper<'_>,
+        context: &Context,
+        rq: &ActionRq,
+    ) -> Result<Result<Box<dyn Promise>, Refusal>, Fault> {
+        let entry = commitment::check(context, rq).map(|()| Information::default());
+        let receiving = Receiving { entry, bytes: 0, past: 0 };
+        let received = match rq.has_data_set {
+            true => self.receive_data_set(upper, context, receiving)?,
+            false => receiving,
+        };
+        let request = received.entry.and_then(|information| information.request(context));
+        let promise = request.and_then(|rq| self.acceptor.sink.commitment(&self.peer, rq));
+        if let Err(refusal) = &promise {
+            let status = refusal.status;
+            tracing::warn!(caller = %self.peer.ae_title, %status, "storage commitment refused");
+        }
+        Ok(promise)
     }
 
     /// C-STORE (PS3.4 B, PS3.7 9.3.1): into the sink, and success only once it is committed.
-    fn store(&self, upper: &mut Upper, context: &Context, rq: StoreRq) -> Result<StoreRsp, Fault> {
+    fn store(
+        &self,
+        upper: &mut Upper<'_>,
+        context: &Context,
+        rq: StoreRq,
+    ) -> Result<StoreRsp, Fault> {
         let counters = &self.acceptor.counters;
         let receiving = match self.begin(context, &rq) {
             Ok(entry) => Receiving { entry: Ok(entry), bytes: 0, past: 0 },
@@ -274,7 +332,7 @@ impl<S: InstanceSink> Established<'_, S> {
             return Err(Refusal::because(Status::MISTYPED_ARGUMENT, "C-STORE without data set"));
         }
         let sop_class = match &rq.sop_class {
-            Some(uid) if *uid == context.abstract_syntax && uid.as_str() != VERIFICATION => uid,
+            Some(uid) if *uid == context.abstract_syntax && is_storage(uid) => uid,
             _ => return Err(Refusal::new(Status::SOP_CLASS_NOT_SUPPORTED)),
         };
         let Some(sop_instance) = &rq.sop_instance else {
@@ -289,12 +347,12 @@ impl<S: InstanceSink> Established<'_, S> {
     }
 
     /// Reads the data set of a command to its last fragment, whatever becomes of it.
-    fn receive_data_set(
+    fn receive_data_set<E: InstanceEntry>(
         &self,
-        upper: &mut Upper,
+        upper: &mut Upper<'_>,
         context: &Context,
-        mut receiving: Receiving<S::Entry>,
-    ) -> Result<Receiving<S::Entry>, Fault> {
+        mut receiving: Receiving<E>,
+    ) -> Result<Receiving<E>, Fault> {
         let options = &self.acceptor.options;
         loop {
             let Event::Data(piece) = upper.event()? else {
@@ -315,6 +373,11 @@ impl<S: InstanceSink> Established<'_, S> {
             }
         }
     }
+}
+
+/// Of the SOP classes that are accepted, all but two are stored.
+fn is_storage(sop_class: &Uid) -> bool {
+    ![VERIFICATION, STORAGE_COMMITMENT].contains(&sop_class.as_str())
 }
 
 /// A data set on its way in: into its entry, or past a refusal.

@@ -1,11 +1,12 @@
-//! DIMSE messages (PS3.7 9): the command sets of C-ECHO and C-STORE.
+//! DIMSE messages (PS3.7 9, 10): the command sets of C-ECHO, C-STORE and of storage commitment, which are N-ACTION and
+//! N-EVENT-REPORT.
 //!
 //! A command set is one flat run of group 0000 elements in Implicit VR Little Endian (PS3.7
 //! 6.3.1): no sequences, a dozen tags, all of fixed size or short text. So it is read here by
 //! hand, one loop over a byte slice: nothing recurses, and no length that a peer declares is
 //! ever allocated. A general data set parser has both to offer and neither to gain.
 //!
-//! Absent on purpose: C-FIND, C-GET, C-MOVE and the N services. Whoever asks for them gets
+//! Absent on purpose: C-FIND, C-GET, C-MOVE and the other N services. Whoever asks for them gets
 //! [`Status::UNRECOGNIZED_OPERATION`].
 
 use super::status::Status;
@@ -33,6 +34,22 @@ pub enum Command {
     StoreRq(StoreRq),
     /// C-STORE-RSP (PS3.7 9.3.1.2).
     StoreRsp(StoreRsp),
+    /// N-ACTION-RQ (PS3.7 10.1.4).
+    ActionRq(ActionRq),
+    /// N-ACTION-RSP.
+    ActionRsp {
+        /// The id of the request.
+        responded_to: u16,
+        /// How it went.
+        status: Status,
+    },
+    /// N-EVENT-REPORT-RSP.
+    EventReportRsp {
+        /// The id of the request.
+        responded_to: u16,
+        /// How it went.
+        status: Status,
+    },
     /// A request that efface doesn't serve.
     OtherRq {
         /// (0000,0100), without the response bit.
@@ -60,6 +77,21 @@ pub struct StoreRq {
     /// Affected SOP Instance UID, `None` when absent or not a UID.
     pub sop_instance: Option<Uid>,
     /// Whether a data set follows (0000,0800). A C-STORE-RQ without one is an error of the peer.
+    pub has_data_set: bool,
+}
+
+/// N-ACTION-RQ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionRq {
+    /// The id that the response repeats.
+    pub message_id: u16,
+    /// Requested SOP Class UID, `None` when absent or not a UID.
+    pub sop_class: Option<Uid>,
+    /// Requested SOP Instance UID, `None` when absent or not a UID.
+    pub sop_instance: Option<Uid>,
+    /// Action Type ID.
+    pub action_type: u16,
+    /// Whether action information follows.
     pub has_data_set: bool,
 }
 
@@ -103,6 +135,7 @@ pub enum Malformed {
 mod element {
     pub const GROUP_LENGTH: u16 = 0x0000;
     pub const AFFECTED_SOP_CLASS_UID: u16 = 0x0002;
+    pub const REQUESTED_SOP_CLASS_UID: u16 = 0x0003;
     pub const COMMAND_FIELD: u16 = 0x0100;
     pub const MESSAGE_ID: u16 = 0x0110;
     pub const MESSAGE_ID_RESPONDED_TO: u16 = 0x0120;
@@ -111,6 +144,9 @@ mod element {
     pub const STATUS: u16 = 0x0900;
     pub const ERROR_COMMENT: u16 = 0x0902;
     pub const AFFECTED_SOP_INSTANCE_UID: u16 = 0x1000;
+    pub const REQUESTED_SOP_INSTANCE_UID: u16 = 0x1001;
+    pub const EVENT_TYPE_ID: u16 = 0x1002;
+    pub const ACTION_TYPE_ID: u16 = 0x1008;
 }
 
 /// Values of Command Field (PS3.7 Table E.1-1).
@@ -119,6 +155,10 @@ mod field {
     pub const C_STORE_RSP: u16 = 0x8001;
     pub const C_ECHO_RQ: u16 = 0x0030;
     pub const C_ECHO_RSP: u16 = 0x8030;
+    pub const N_EVENT_REPORT_RQ: u16 = 0x0100;
+    pub const N_EVENT_REPORT_RSP: u16 = 0x8100;
+    pub const N_ACTION_RQ: u16 = 0x0130;
+    pub const N_ACTION_RSP: u16 = 0x8130;
     pub const C_CANCEL_RQ: u16 = 0x0FFF;
     pub const RESPONSE_BIT: u16 = 0x8000;
 }
@@ -128,6 +168,8 @@ const NO_DATA_SET: u16 = 0x0101;
 const DATA_SET: u16 = 0x0000;
 /// The Verification SOP class, the only one that C-ECHO has.
 const VERIFICATION: &str = super::VERIFICATION;
+const STORAGE_COMMITMENT: &str = super::STORAGE_COMMITMENT;
+const STORAGE_COMMITMENT_INSTANCE: &str = super::STORAGE_COMMITMENT_INSTANCE;
 
 impl Command {
     /// Reads a whole command set.
@@ -159,6 +201,21 @@ impl Command {
                 status: Status::from_code(need(fields.status)?),
                 comment: None,
             }),
+            field::N_ACTION_RQ => Command::ActionRq(ActionRq {
+                message_id: need(fields.message_id)?,
+                sop_class: uid(fields.requested_sop_class),
+                sop_instance: uid(fields.requested_sop_instance),
+                action_type: need(fields.action_type)?,
+                has_data_set,
+            }),
+            field::N_ACTION_RSP => Command::ActionRsp {
+                responded_to: need(fields.responded_to)?,
+                status: Status::from_code(need(fields.status)?),
+            },
+            field::N_EVENT_REPORT_RSP => Command::EventReportRsp {
+                responded_to: need(fields.responded_to)?,
+                status: Status::from_code(need(fields.status)?),
+            },
             field::C_CANCEL_RQ => Command::Other { field: command },
             _ if command & field::RESPONSE_BIT != 0 => Command::Other { field: command },
             _ => Command::OtherRq {
@@ -206,6 +263,29 @@ impl Command {
                 }
                 set.uid(element::AFFECTED_SOP_INSTANCE_UID, rsp.sop_instance.as_ref());
             }
+            Command::ActionRq(rq) => {
+                set.uid(element::REQUESTED_SOP_CLASS_UID, rq.sop_class.as_ref());
+                set.number(element::COMMAND_FIELD, field::N_ACTION_RQ);
+                set.number(element::MESSAGE_ID, rq.message_id);
+                let kind = if rq.has_data_set { DATA_SET } else { NO_DATA_SET };
+                set.number(element::DATA_SET_TYPE, kind);
+                set.uid(element::REQUESTED_SOP_INSTANCE_UID, rq.sop_instance.as_ref());
+                set.number(element::ACTION_TYPE_ID, rq.action_type);
+            }
+            Command::ActionRsp { responded_to, status } => {
+                set.text(element::AFFECTED_SOP_CLASS_UID, STORAGE_COMMITMENT, 0);
+                set.number(element::COMMAND_FIELD, field::N_ACTION_RSP);
+                set.number(element::MESSAGE_ID_RESPONDED_TO, *responded_to);
+                set.number(element::DATA_SET_TYPE, NO_DATA_SET);
+                set.number(element::STATUS, status.code());
+                set.text(element::AFFECTED_SOP_INSTANCE_UID, STORAGE_COMMITMENT_INSTANCE, 0);
+            }
+            Command::EventReportRsp { responded_to, status } => {
+                set.number(element::COMMAND_FIELD, field::N_EVENT_REPORT_RSP);
+                set.number(element::MESSAGE_ID_RESPONDED_TO, *responded_to);
+                set.number(element::DATA_SET_TYPE, NO_DATA_SET);
+                set.number(element::STATUS, status.code());
+            }
             Command::OtherRq { field, message_id, has_data_set } => {
                 set.number(element::COMMAND_FIELD, *field);
                 set.number(element::MESSAGE_ID, *message_id);
@@ -229,6 +309,18 @@ pub fn unrecognized(request_field: u16, responded_to: u16) -> Vec<u8> {
     set.number(element::MESSAGE_ID_RESPONDED_TO, responded_to);
     set.number(element::DATA_SET_TYPE, NO_DATA_SET);
     set.number(element::STATUS, Status::UNRECOGNIZED_OPERATION.code());
+    set.finish()
+}
+
+/// N-EVENT-REPORT-RQ of storage commitment (PS3.7 10.1.1, PS3.4 J.3.3); its data set follows.
+pub fn event_report_rq(message_id: u16, event_type: u16) -> Vec<u8> {
+    let mut set = Encoder::default();
+    set.text(element::AFFECTED_SOP_CLASS_UID, STORAGE_COMMITMENT, 0);
+    set.number(element::COMMAND_FIELD, field::N_EVENT_REPORT_RQ);
+    set.number(element::MESSAGE_ID, message_id);
+    set.number(element::DATA_SET_TYPE, DATA_SET);
+    set.text(element::AFFECTED_SOP_INSTANCE_UID, STORAGE_COMMITMENT_INSTANCE, 0);
+    set.number(element::EVENT_TYPE_ID, event_type);
     set.finish()
 }
 
@@ -268,6 +360,9 @@ impl Assembler {
 struct Fields<'a> {
     sop_class: Option<&'a [u8]>,
     sop_instance: Option<&'a [u8]>,
+    requested_sop_class: Option<&'a [u8]>,
+    requested_sop_instance: Option<&'a [u8]>,
+    action_type: Option<u16>,
     command: Option<u16>,
     message_id: Option<u16>,
     responded_to: Option<u16>,
@@ -292,6 +387,9 @@ impl<'a> Fields<'a> {
             match number {
                 element::AFFECTED_SOP_CLASS_UID => fields.sop_class = Some(value),
                 element::AFFECTED_SOP_INSTANCE_UID => fields.sop_instance = Some(value),
+                element::REQUESTED_SOP_CLASS_UID => fields.requested_sop_class = Some(value),
+                element::REQUESTED_SOP_INSTANCE_UID => fields.requested_sop_instance = Some(value),
+                element::ACTION_TYPE_ID => fields.action_type = Some(number_of(value)?),
                 element::COMMAND_FIELD => fields.command = Some(number_of(value)?),
                 element::MESSAGE_ID => fields.message_id = Some(number_of(value)?),
                 element::MESSAGE_ID_RESPONDED_TO => fields.responded_to = Some(number_of(value)?),
@@ -396,6 +494,17 @@ mod tests {
                     status,
                     comment: None,
                 })
+            ),
+            (any::<u16>(), a_uid(), a_uid(), any::<u16>(), any::<bool>()).prop_map(
+                |(message_id, sop_class, sop_instance, action_type, has_data_set)| {
+                    Command::ActionRq(ActionRq {
+                        message_id,
+                        sop_class,
+                        sop_instance,
+                        action_type,
+                        has_data_set,
+                    })
+                }
             ),
             (any::<u16>(), any::<bool>()).prop_map(|(message_id, has_data_set)| {
                 Command::OtherRq { field: 0x0020, message_id, has_data_set }

@@ -3,10 +3,12 @@
 //! A presentation context is accepted for a SOP class of the list with the first transfer
 //! syntax of the requestor's that is on ours. The requestor's order stands, because it lists first
 //! what it holds: so nothing is transcoded just to be sent here. Absent on purpose: "promiscuous"
-//! acceptance, role selection (the requestor is SCU), asynchronous operations, user identity.
+//! acceptance, role selection (whoever requests is SCU here), asynchronous operations, user identity.
 
 use super::upper::{Abort, Fault, PEER_PDU_BYTES_MIN, pdu_type, violation};
-use super::{APPLICATION_CONTEXT, IMPLICIT_VR_LE, VERIFICATION};
+use super::{
+    APPLICATION_CONTEXT, EXPLICIT_VR_LE, IMPLICIT_VR_LE, STORAGE_COMMITMENT, VERIFICATION,
+};
 use crate::dicom::part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
 use crate::id::Uid;
 use dicom_ul::pdu::{
@@ -188,8 +190,12 @@ fn decide(
         return Err(Reason::AbstractSyntaxNotSupported);
     }
     // C-ECHO has no data set: whatever else is configured, the default transfer syntax will do.
-    let acceptable = |uid: &Uid| {
-        transfer_syntaxes.contains(uid) || verification && uid.as_str() == IMPLICIT_VR_LE
+    // A request for storage commitment has no pixels that could be compressed.
+    let commitment = abstract_syntax.as_str() == STORAGE_COMMITMENT;
+    let acceptable = |uid: &Uid| match uid.as_str() {
+        IMPLICIT_VR_LE if verification || commitment => true,
+        EXPLICIT_VR_LE if commitment => true,
+        _ => transfer_syntaxes.contains(uid) && !commitment,
     };
     let transfer_syntax = proposed
         .transfer_syntaxes

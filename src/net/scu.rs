@@ -14,7 +14,7 @@ use super::upper::{
     Abort, Event, Fault, PEER_PDU_BYTES_MIN, Upper, command_pdus, fragment_bytes_max, pdu_type,
     put_p_data, violation,
 };
-use super::{APPLICATION_CONTEXT, IMPLICIT_VR_LE, VERIFICATION};
+use super::{APPLICATION_CONTEXT, IMPLICIT_VR_LE, STORAGE_COMMITMENT, VERIFICATION};
 use crate::fate::Fate;
 use crate::id::{AeTitle, Uid};
 use dicom_ul::pdu::{
@@ -29,8 +29,7 @@ use std::time::{Duration, Instant};
 
 /// One side of the wall, and the only cargo that travels there.
 ///
-/// Sealed: there are two zones. Each is implemented once, by custody, which thereby decides the
-/// one type that may leave on that side.
+/// Sealed: there are two zones. Each is implemented once, which decides the one type that may leave on that side.
 ///
 /// ```compile_fail,E0277
 /// use efface::net::scu::{Cargo, Zone};
@@ -57,7 +56,7 @@ pub trait Zone: sealed::Sealed {
 /// Towards the processing server: de-identified objects with their receipts.
 pub enum Outside {}
 
-/// Towards the PACS: re-identified results.
+/// Towards the PACS: reports on storage commitment, and nothing that is stored.
 pub enum Inside {}
 
 mod sealed {
@@ -156,6 +155,14 @@ impl Proposal {
     /// None: both UIDs are the standard's.
     pub fn verification() -> Result<Self, crate::id::Error> {
         Proposal::new(VERIFICATION, IMPLICIT_VR_LE)
+    }
+
+    /// What [`Association::n_event_report`] needs.
+    ///
+    /// # Errors
+    /// None: both UIDs are the standard's.
+    pub fn storage_commitment() -> Result<Self, crate::id::Error> {
+        Proposal::new(STORAGE_COMMITMENT, IMPLICIT_VR_LE)
     }
 }
 
@@ -338,7 +345,7 @@ fn advice(status: Status) -> &'static str {
 ///
 /// Dropped without [`Association::release`], it is aborted.
 pub struct Association<Z: Zone> {
-    upper: Upper,
+    upper: Upper<'static>,
     destination: String,
     accepted: Vec<(Proposal, u8)>,
     /// What the peer takes, or we send, whichever is less; bytes.
@@ -554,11 +561,10 @@ impl<Z: Zone> Association<Z> {
             }
             return match command.finish() {
                 Ok(Command::StoreRsp(rsp)) if rsp.responded_to == self.message_id => Ok(rsp.status),
-                Ok(Command::EchoRsp { responded_to, status })
-                    if responded_to == self.message_id =>
-                {
-                    Ok(status)
-                }
+                Ok(
+                    Command::EchoRsp { responded_to, status }
+                    | Command::EventReportRsp { responded_to, status },
+                ) if responded_to == self.message_id => Ok(status),
                 Ok(_) => violation(Abort::UnexpectedParameter, "a response to something else"),
                 Err(_) => violation(Abort::InvalidParameter, "a malformed command set"),
             };
@@ -625,7 +631,7 @@ fn dial(destination: &Destination, until: Instant) -> Result<TcpStream, Error> {
 /// Sends the A-ASSOCIATE-RQ and hears the answer: the outer error is of the line, the inner one a
 /// rejection.
 fn request(
-    upper: &mut Upper,
+    upper: &mut Upper<'_>,
     destination: &Destination,
     proposals: &[Proposal],
 ) -> Result<Result<AssociationAC, Error>, Fault> {
@@ -643,7 +649,10 @@ fn request(
         called_ae_title: destination.ae_title.to_string(),
         application_context_name: APPLICATION_CONTEXT.to_owned(),
         presentation_contexts,
-        user_variables: user_information(destination.pdu_bytes_max),
+        user_variables: user_information(destination.pdu_bytes_max)
+            .into_iter()
+            .chain(report::roles(proposals))
+            .collect(),
     });
     let mut bytes = Vec::new();
     if write_pdu(&mut bytes, &rq).is_err() {
@@ -680,17 +689,18 @@ fn accepted(ac: &AssociationAC, proposals: &[Proposal]) -> Vec<(Proposal, u8)> {
     context_ids()
         .zip(proposals)
         .filter(|(id, proposal)| {
-            result(*id).is_some_and(|result| {
-                result.reason == PresentationContextResultReason::Acceptance
-                    && plain(&result.transfer_syntax) == proposal.transfer_syntax.as_str()
-            })
+            report::agrees(&ac.user_variables, proposal)
+                && result(*id).is_some_and(|result| {
+                    result.reason == PresentationContextResultReason::Acceptance
+                        && plain(&result.transfer_syntax) == proposal.transfer_syntax.as_str()
+                })
         })
         .map(|(id, proposal)| (proposal.clone(), id))
         .collect()
 }
 
 /// Turns a fault into an error, after telling the peer where it has to hear of it.
-fn broken(upper: &mut Upper, destination: &str, fault: Fault) -> Error {
+fn broken(upper: &mut Upper<'_>, destination: &str, fault: Fault) -> Error {
     let destination = destination.to_owned();
     match fault {
         Fault::Violation(abort, what) => {
@@ -706,5 +716,6 @@ fn broken(upper: &mut Upper, destination: &str, fault: Fault) -> Error {
     }
 }
 
+mod report;
 #[cfg(test)]
 mod tests;

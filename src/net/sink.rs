@@ -5,6 +5,7 @@
 
 use super::status::Status;
 use crate::id::{AeTitle, Uid};
+use crate::spool::commitment::{Report, Request};
 use std::net::IpAddr;
 
 /// Takes instances in. Called by many associations at once.
@@ -23,6 +24,26 @@ pub trait InstanceSink: Send + Sync + 'static {
     /// # Errors
     /// A [`Refusal`] goes to the peer as the response; its data set is read past.
     fn begin(&self, request: &StoreRequest<'_>) -> Result<Self::Entry, Refusal>;
+
+    /// A peer asks whether instances are safely stored (PS3.4 J.3.2). When this returns `Ok` it will be told, whatever
+    /// happens to its association. A sink without storage commitment refuses.
+    ///
+    /// # Errors
+    /// A [`Refusal`] goes to the peer as the response: it will not be told.
+    fn commitment(&self, peer: &Peer, request: Request) -> Result<Box<dyn Promise>, Refusal> {
+        let _ = (peer, request);
+        Err(Refusal::new(Status::UNRECOGNIZED_OPERATION))
+    }
+}
+
+/// A request for storage commitment that was accepted. Dropped without [`Promise::told`], it is kept in another way:
+/// on an association of efface's own.
+pub trait Promise: Send {
+    /// Finds out what is safely stored. Takes as long as it takes to read all of it.
+    fn report(&self) -> Report;
+
+    /// The peer has said that it has heard the report.
+    fn told(self: Box<Self>);
 }
 
 /// One instance on its way in. Dropped without [`InstanceEntry::commit`], it was never

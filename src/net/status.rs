@@ -40,7 +40,7 @@ const fn stored(code: u16, class: Class, name: &'static str) -> Row {
     Row { first: code, last: code, class, fate: None, name }
 }
 
-/// The statuses of C-STORE and C-ECHO: PS3.4 Table B.2-1 and PS3.7 9.1.1.1.9, Annex C.
+/// The statuses of C-STORE, C-ECHO, N-ACTION and N-EVENT-REPORT: PS3.4 Table B.2-1 and PS3.7 9.1.1.1.9, 10.1, Annex C.
 ///
 /// 0124 isn't the instance's fault: every other one would meet the same answer, so the
 /// destination halts.
@@ -51,12 +51,16 @@ const TABLE: &[Row] = {
         stored(0x0000, Success, "success"),                                     // PS3.7 C.1
         failed(0x0110, 0x0110, Quarantine, "processing failure"),               // PS3.7 C.5
         failed(0x0111, 0x0111, Quarantine, "duplicate SOP instance"),           // PS3.7 C.5
+        failed(0x0112, 0x0112, Quarantine, "no such SOP instance"),             // PS3.7 C.5
+        failed(0x0115, 0x0115, Quarantine, "invalid argument value"),           // PS3.7 C.5
         failed(0x0117, 0x0117, Quarantine, "invalid SOP instance"),             // PS3.7 C.5
         failed(0x0122, 0x0122, Quarantine, "SOP class not supported"),          // PS3.7 C.5
+        failed(0x0123, 0x0123, Quarantine, "no such action"),                   // PS3.7 C.5
         failed(0x0124, 0x0124, Halt, "not authorized"),                         // PS3.7 C.5
         failed(0x0210, 0x0210, Quarantine, "duplicate invocation"),             // PS3.7 C.5
         failed(0x0211, 0x0211, Quarantine, "unrecognized operation"),           // PS3.7 C.5
         failed(0x0212, 0x0212, Quarantine, "mistyped argument"),                // PS3.7 C.5
+        failed(0x0213, 0x0213, Retry, "resource limitation"),                   // PS3.7 C.5
         failed(0xA700, 0xA7FF, Retry, "out of resources"),                      // PS3.4 B.2.3
         failed(0xA900, 0xA9FF, Quarantine, "data set does not match SOP class"), // PS3.4 B.2.3
         stored(0xB000, Warning, "coercion of data elements"),                   // PS3.4 B.2.3
@@ -73,18 +77,26 @@ impl Status {
     pub const PROCESSING_FAILURE: Status = Status(0x0110);
     /// The SOP Instance UID is held already, with other content.
     pub const DUPLICATE_SOP_INSTANCE: Status = Status(0x0111);
+    /// The SOP instance that an operation is about is not here.
+    pub const NO_SUCH_SOP_INSTANCE: Status = Status(0x0112);
+    /// The action information can't be understood.
+    pub const INVALID_ARGUMENT_VALUE: Status = Status(0x0115);
     /// The SOP Instance UID is missing or not a UID.
     pub const INVALID_SOP_INSTANCE: Status = Status(0x0117);
     /// The SOP class isn't the one of the presentation context.
     pub const SOP_CLASS_NOT_SUPPORTED: Status = Status(0x0122);
+    /// The SOP class has no such action.
+    pub const NO_SUCH_ACTION: Status = Status(0x0123);
     /// The peer may not do this.
     pub const NOT_AUTHORIZED: Status = Status(0x0124);
     /// The message id is in use.
     pub const DUPLICATE_INVOCATION: Status = Status(0x0210);
-    /// The operation isn't C-STORE or C-ECHO.
+    /// The operation isn't served.
     pub const UNRECOGNIZED_OPERATION: Status = Status(0x0211);
     /// A parameter of the request contradicts the operation.
     pub const MISTYPED_ARGUMENT: Status = Status(0x0212);
+    /// An operation other than C-STORE finds no room, or a disk that failed.
+    pub const RESOURCE_LIMITATION: Status = Status(0x0213);
     /// Disk reserve, quota, fsync error, shutting down.
     pub const OUT_OF_RESOURCES: Status = Status(0xA700);
     /// The data set isn't of the SOP class that the command names.

@@ -6,8 +6,9 @@
 //! it is sent, and then nothing more. Each wait ends at the earlier of two deadlines, one for the
 //! next PDU and one for the whole message, so a peer that sends a byte a second ends too.
 
+use super::line::Line;
 use dicom_ul::pdu::{MAXIMUM_PDU_SIZE, Pdu};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -144,9 +145,9 @@ struct Pdv {
     left: u32,
 }
 
-/// One TCP connection that speaks the upper layer protocol.
-pub(super) struct Upper {
-    stream: TcpStream,
+/// One connection that speaks the upper layer protocol.
+pub(super) struct Upper<'l> {
+    stream: Box<dyn Line + 'l>,
     /// Bytes received and not yet taken are `buffer[start..end]`.
     buffer: Vec<u8>,
     start: usize,
@@ -166,7 +167,7 @@ pub(super) struct Upper {
     stop: Option<Arc<Stop>>,
 }
 
-impl Upper {
+impl Upper<'static> {
     /// Takes a fresh connection. Segments leave at once (TCP_NODELAY): a response is one small
     /// write, and Nagle's algorithm would hold it until the peer's delayed ACK.
     pub fn new(
@@ -176,8 +177,20 @@ impl Upper {
         stop: Option<Arc<Stop>>,
     ) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        Ok(Upper {
-            stream,
+        Ok(Upper::on(stream, pdu_bytes_max, idle, stop))
+    }
+}
+
+impl<'l> Upper<'l> {
+    /// Speaks on any line.
+    pub fn on(
+        line: impl Line + 'l,
+        pdu_bytes_max: u32,
+        idle: Duration,
+        stop: Option<Arc<Stop>>,
+    ) -> Self {
+        Upper {
+            stream: Box::new(line),
             buffer: vec![0; BUFFER_BYTES],
             start: 0,
             end: 0,
@@ -190,7 +203,7 @@ impl Upper {
             read_timeout: None,
             torn: false,
             stop,
-        })
+        }
     }
 
     /// Sets how long the next PDU may take.
@@ -235,6 +248,19 @@ impl Upper {
             Ok(Some(pdu)) => Ok(pdu),
             Ok(None) | Err(_) => violation(Abort::InvalidParameter, "a malformed A-ASSOCIATE PDU"),
         }
+    }
+
+    /// Whether the peer says nothing for so long. Whatever is wrong with the line counts as something said.
+    pub fn is_quiet_for(&self, time: Duration) -> bool {
+        const LOOK: Duration = Duration::from_millis(5);
+        let until = Instant::now() + time;
+        while self.start == self.end && self.pdu_left == 0 && !self.stream.has_input() {
+            if Instant::now() >= until {
+                return true;
+            }
+            std::thread::sleep(LOOK);
+        }
+        false
     }
 
     /// Waits for what comes next on an established association.
@@ -299,7 +325,7 @@ impl Upper {
             if left.is_zero() {
                 return Err(Fault::Late);
             }
-            self.stream.set_write_timeout(Some(left)).map_err(lost)?;
+            self.stream.set_write_timeout(left).map_err(lost)?;
             match self.stream.write(bytes) {
                 Ok(0) => return Err(Fault::Lost(ErrorKind::WriteZero)),
                 Ok(n) => bytes = &bytes[n..],
@@ -335,7 +361,7 @@ impl Upper {
         let mut discarded = 0;
         while discarded < LINGER_BYTES_MAX {
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.stream.set_read_timeout(Some(left)).is_err() {
+            if left.is_zero() || self.stream.set_read_timeout(left).is_err() {
                 return;
             }
             match self.stream.read(&mut self.buffer) {
@@ -413,8 +439,8 @@ impl Upper {
             }
             self.set_read_timeout((until - now).min(TICK).max(Duration::from_millis(1)))?;
             // Acknowledge at once what has arrived: a peer with Nagle's algorithm on (dcmtk's
-            // default) holds back the end of its message until then. Lasts for one receive only.
-            let _ = rustix::net::sockopt::set_tcp_quickack(&self.stream, true);
+            // default) holds back the end of its message until then.
+            self.stream.acknowledge_quickly();
             match self.stream.read(&mut self.buffer) {
                 Ok(0) => return Err(Fault::Lost(ErrorKind::UnexpectedEof)),
                 Ok(n) => {
@@ -438,7 +464,7 @@ impl Upper {
 
     fn set_read_timeout(&mut self, timeout: Duration) -> Result<(), Fault> {
         if self.read_timeout != Some(timeout) {
-            self.stream.set_read_timeout(Some(timeout)).map_err(lost)?;
+            self.stream.set_read_timeout(timeout).map_err(lost)?;
             self.read_timeout = Some(timeout);
         }
         Ok(())
@@ -467,6 +493,21 @@ pub(super) fn command_pdus(context: u8, set: &[u8], peer_pdu_bytes_max: u32) -> 
     let mut fragments = set.chunks(fragment_bytes_max(peer_pdu_bytes_max)).peekable();
     while let Some(fragment) = fragments.next() {
         put_p_data(&mut out, context, true, fragments.peek().is_none(), fragment);
+    }
+    out
+}
+
+/// A whole message of a command set and a data set as P-DATA-TF PDUs.
+pub(super) fn message_pdus(
+    context: u8,
+    command: &[u8],
+    data_set: &[u8],
+    peer_pdu_bytes_max: u32,
+) -> Vec<u8> {
+    let mut out = command_pdus(context, command, peer_pdu_bytes_max);
+    let mut fragments = data_set.chunks(fragment_bytes_max(peer_pdu_bytes_max)).peekable();
+    while let Some(fragment) = fragments.next() {
+        put_p_data(&mut out, context, false, fragments.peek().is_none(), fragment);
     }
     out
 }

@@ -62,21 +62,27 @@ impl Inbox {
         }
     }
 
-    /// Starts an instance.
+    /// Starts an instance that nobody will ask for.
     ///
     /// # Errors
     /// [`Refused`].
     pub fn receive(self: &Arc<Self>, head: &Head) -> Result<Reception, Refused> {
+        self.receive_as(random_name()?, head)
+    }
+
+    /// Starts an instance under a fresh spool id, [`super::entry_name`].
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn receive_as(self: &Arc<Self>, id: String, head: &Head) -> Result<Reception, Refused> {
         self.ready()?;
-        let id = random_name()?;
         let path = self.spool.dir(Place::Receiving).join(&id);
         let writer = Writer::create(&path, head)?;
         Ok(Reception { inbox: Arc::clone(self), id, path, writer: Some(writer) })
     }
 
-    fn sync_failed(&self, error: io::Error) -> Refused {
+    fn sync_failed(&self) -> Refused {
         self.spool.poison();
-        tracing::error!(%error, "fsync failed: the spool accepts nothing more");
         Refused::Poisoned
     }
 }
@@ -112,10 +118,10 @@ impl Reception {
             return Err(Refused::Poisoned);
         }
         let file = writer.finish()?;
-        disk::sync_file(&file).map_err(|error| self.inbox.sync_failed(error))?;
+        disk::sync_file(&file).map_err(|_| self.inbox.sync_failed())?;
         let target = self.inbox.spool.dir(Place::Inbox).join(&self.id);
         disk::rename(&self.path, &target)?;
-        self.inbox.new_entries.sync().map_err(|error| self.inbox.sync_failed(error))?;
+        self.inbox.new_entries.sync().map_err(|_| self.inbox.sync_failed())?;
         Ok(self.id.clone())
     }
 }

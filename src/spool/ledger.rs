@@ -47,6 +47,20 @@ impl Ledger {
         Ok(Ledger { released: others.map(|(instance, digest, _)| (instance, digest)).collect() })
     }
 
+    /// Shows every instance that was ever released, as its keyed tag and the batch that released it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn each(spool: &Spool, mut show: impl FnMut(&[u8; 32], &str)) -> io::Result<()> {
+        let directory = spool.dir(Place::Ledger);
+        for study in disk::list(&directory)? {
+            let mut text = String::new();
+            disk::open(&directory.join(study))?.read_to_string(&mut text)?;
+            text.lines().filter_map(parse).for_each(|(instance, _, batch)| show(&instance, batch));
+        }
+        Ok(())
+    }
+
     /// A ledger of nothing, for files that are de-identified without a spool.
     pub fn empty() -> Self {
         Ledger { released: HashMap::new() }
@@ -124,6 +138,10 @@ mod tests {
         let again = Ledger::read(&spool, "s", "b2").unwrap();
         assert_eq!(standing(&again, 3, 4), Standing::New);
         assert_eq!(Ledger::read(&spool, "t", "b").unwrap().released.len(), 0);
+        let mut shown = Vec::new();
+        Ledger::each(&spool, |instance, batch| shown.push((instance[0], batch.to_owned())))
+            .unwrap();
+        assert_eq!(shown, [(1, "b1".to_owned()), (3, "b2".to_owned())]);
     }
 
     /// The batch of a torn line is cut short: it must not count as another one.

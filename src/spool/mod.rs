@@ -3,7 +3,7 @@
 //! ```text
 //! state/
 //!   inbox/tmp/ID            being received; not acknowledged, removed at start
-//!   inbox/new/ID            acknowledged, not yet gathered
+//!   inbox/new/ID            acknowledged, not yet gathered; ID begins with a keyed tag of the instance
 //!   studies/HANDLE/ID       gathered, until the study is quiet
 //!   work/BATCH/ID           closed; a worker has it, or will after a restart
 //!   outbox/DEST/tmp/BATCH/  drafts of a worker; removed at start
@@ -13,6 +13,7 @@
 //!   delivered/BATCH/ID      identified originals until the retention time is over
 //!   quarantine/BATCH[.CODE]/  identified originals that a person must look at, and reason.json
 //!   returned/BATCH[.CODE]   how many instances a person put back from there, until it is in the log
+//!   commitments/ID          requests for storage commitment that have not been reported on
 //!   heads/HANDLE/TAG        where the head is in a frame of reference, as long as originals of the study are there
 //!   ledger/HANDLE           which instances of a study were released, as keyed tags
 //!   audit/log               the log
@@ -22,6 +23,7 @@
 //! directory to the next is one rename, and every step can be done again.
 
 pub mod account;
+pub mod commitment;
 pub mod entry;
 pub mod heads;
 pub mod inbox;
@@ -65,6 +67,8 @@ pub enum Place {
     Quarantine,
     /// Notes of what was put back from quarantine.
     Returned,
+    /// Requests for storage commitment.
+    Commitments,
     /// Where heads are, for series that come later.
     Heads,
     /// What was released before.
@@ -74,7 +78,7 @@ pub enum Place {
 }
 
 /// All places with their directories.
-const PLACES: [(Place, &str); 11] = [
+const PLACES: [(Place, &str); 12] = [
     (Place::Receiving, "inbox/tmp"),
     (Place::Inbox, "inbox/new"),
     (Place::Studies, "studies"),
@@ -83,6 +87,7 @@ const PLACES: [(Place, &str); 11] = [
     (Place::Delivered, "delivered"),
     (Place::Quarantine, "quarantine"),
     (Place::Returned, "returned"),
+    (Place::Commitments, "commitments"),
     (Place::Heads, "heads"),
     (Place::Ledger, "ledger"),
     (Place::Audit, "audit"),
@@ -157,9 +162,9 @@ impl Spool {
         disk::list(&self.root.join("outbox"))
     }
 
-    /// Whether an fsync has failed: nothing more is acknowledged until somebody has looked at the disk.
+    /// Whether an fsync has failed, of whatever file: nothing more is acknowledged until somebody has looked at the disk.
     pub fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::SeqCst)
+        self.poisoned.load(Ordering::SeqCst) || disk::sync_failures() > 0
     }
 
     /// Remembers that an fsync has failed.
@@ -292,6 +297,21 @@ pub fn random_name() -> io::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(io::Error::from)?;
     Ok(BASE32HEX_NOPAD.encode(&bytes).to_lowercase())
+}
+
+/// A fresh name for an entry: 80 keyed bits of its SOP Instance UID, then 50 random ones. So an instance is found by a
+/// look at names, without an index.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn entry_name(key: &Key, sop_instance_uid: &str) -> io::Result<String> {
+    Ok(format!("{}{}", instance_prefix(key, sop_instance_uid), &random_name()?[..10]))
+}
+
+/// How the names of all entries of an instance begin.
+pub fn instance_prefix(key: &Key, sop_instance_uid: &str) -> String {
+    let tag = ledger::instance_tag(key, sop_instance_uid);
+    BASE32HEX_NOPAD.encode(&tag[..10]).to_lowercase()
 }
 
 /// The name under which a study is known in the spool: 80 keyed bits of its UID.

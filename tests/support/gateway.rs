@@ -43,6 +43,9 @@ pub struct Site {
     folder: tempfile::TempDir,
     state: PathBuf,
     pub profile: String,
+    /// Who may send, as a configuration file says it.
+    pub caller: String,
+    pub quiet_period_s: f64,
 }
 
 impl Site {
@@ -62,7 +65,9 @@ impl Site {
 
     fn new(profile: String, rest: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder for a test");
-        let mut site = Site { state: folder.path().join("state"), folder, profile };
+        let caller = "{ ae_title: PACS, from: [127.0.0.0/8] }".to_owned();
+        let state = folder.path().join("state");
+        let mut site = Site { state, folder, profile, caller, quiet_period_s: 0.4 };
         if site.profile.is_empty() {
             let file = site.path("profile.yaml");
             std::fs::write(&file, format!("{HEAD}{rest}")).expect("a profile");
@@ -127,7 +132,8 @@ impl Site {
         command.arg("serve").arg("--state").arg(&self.state);
         command.args(["--listen", &format!("127.0.0.1:{port}"), "--allow", "PACS"]);
         command.args(["--to", &format!("LAB@127.0.0.1:{outside}"), "--profile", &self.profile]);
-        command.args(["--key-file", &self.at("root.key"), "--quiet-period", "0.4"]);
+        command.args(["--key-file", &self.at("root.key")]);
+        command.args(["--quiet-period", &self.quiet_period_s.to_string()]);
         command.args(["--metrics", &format!("127.0.0.1:{metrics}")]);
         if !options.contains(&"--disk-reserve") {
             command.args(["--disk-reserve", "1000000"]);
@@ -141,12 +147,14 @@ impl Site {
         let metrics = free_port();
         let text = format!(
             "efface_config: 1\nstate: {}\nkey_file: {}\nlisten: 127.0.0.1:0\nae_title: EFFACE\n\
-             allow:\n  - {{ ae_title: PACS, from: [127.0.0.0/8] }}\n\
+             allow:\n  - {}\n\
              destinations:\n  - {{ name: lab, to: \"LAB@127.0.0.1:{outside}\", profile: {} }}\n\
-             metrics: 127.0.0.1:{metrics}\nquiet_period_s: 0.4\n{lines}",
+             metrics: 127.0.0.1:{metrics}\nquiet_period_s: {}\n{lines}",
             self.state.display(),
             self.at("root.key"),
+            self.caller,
             self.profile,
+            self.quiet_period_s,
         );
         std::fs::write(self.path("efface.yaml"), text).expect("a configuration");
         let mut command = program();

@@ -1,0 +1,287 @@
+//! Keeps the promises of storage commitment: searches the spool, and tells requestors that have hung up.
+//!
+//! ```text
+//! request -> commitments/ID -> searched -> told on the association of the request
+//!                                       -> or, once that is over, on one to the address that `allow:` gives
+//! ```
+//! A report goes to an address from which the requestor may call, never to a destination.
+
+use crate::fate::Fate;
+use crate::id::AeTitle;
+use crate::key::Key;
+use crate::meter::Meter;
+use crate::net::access::Network;
+use crate::net::scu::{Association, Destination, Inside, Proposal};
+use crate::net::sink::{Peer, Promise, Refusal};
+use crate::net::status::Status;
+use crate::spool::Spool;
+use crate::spool::commitment::{Failure, Pending, Report, Request, search};
+use std::collections::HashMap;
+use std::io;
+use std::net::ToSocketAddrs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Requests that may wait at a time; more are refused.
+const PENDING_MAX: usize = 1000;
+/// How long a requestor is tried that cannot be told.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// The first pause after a failure, and the longest.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
+/// How often the queue is looked at.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
+
+/// Where a requestor listens for reports.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// AE title of the requestor when it calls.
+    pub calling: AeTitle,
+    /// Where it may call from; empty: from anywhere. A report goes nowhere else.
+    pub sources: Vec<Network>,
+    /// AE title by which it is called.
+    pub ae_title: AeTitle,
+    /// `host:port`.
+    pub address: String,
+}
+
+/// All requests that were accepted and not reported on.
+pub struct Commitments {
+    spool: Arc<Spool>,
+    handles: Key,
+    meter: Arc<Meter>,
+    calling: AeTitle,
+    listeners: Vec<Listener>,
+    /// By name in the spool.
+    pending: Mutex<HashMap<String, Waiting>>,
+    /// One search at a time, so that requests cannot keep all disks busy.
+    searching: Mutex<()>,
+}
+
+struct Waiting {
+    pending: Pending,
+    /// Whether its association has it; otherwise it is to be told by itself, when the time has come.
+    on_association: bool,
+    due: Instant,
+    pause: Duration,
+}
+
+impl Commitments {
+    /// Takes up what was promised before the start.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(
+        spool: Arc<Spool>,
+        handles: Key,
+        meter: Arc<Meter>,
+        calling: AeTitle,
+        listeners: Vec<Listener>,
+    ) -> io::Result<Self> {
+        let mut pending = HashMap::new();
+        for name in Pending::all(&spool)? {
+            match Pending::read(&spool, &name) {
+                Ok(kept) => drop(pending.insert(name, Waiting::to_be_told(kept))),
+                Err(error) => {
+                    tracing::error!(%error, "a request for storage commitment cannot be read and is dropped");
+                    Pending::forget(&spool, &name)?;
+                }
+            }
+        }
+        let (pending, searching) = (Mutex::new(pending), Mutex::default());
+        Ok(Commitments { spool, handles, meter, calling, listeners, pending, searching })
+    }
+
+    /// Accepts a request, durably.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when nothing can be promised now.
+    pub fn accept(
+        self: &Arc<Self>,
+        peer: &Peer,
+        request: Request,
+    ) -> Result<Box<dyn Promise>, Refusal> {
+        let refused = || Refusal::new(Status::RESOURCE_LIMITATION);
+        if self.spool.is_poisoned() || self.lock().len() >= PENDING_MAX {
+            return Err(refused());
+        }
+        let is_duplicate = self.lock().values().any(|waiting| {
+            waiting.pending.requestor == peer.ae_title.as_str()
+                && waiting.pending.request.transaction() == request.transaction()
+        });
+        let pending = Pending::now(peer.ae_title.as_str(), request);
+        let name = pending.keep(&self.spool).map_err(|error| {
+            tracing::error!(%error, "a request for storage commitment cannot be kept");
+            refused()
+        })?;
+        self.meter.commitments.add(1);
+        let request = pending.request.clone();
+        let mut waiting = Waiting::to_be_told(pending);
+        waiting.on_association = true;
+        self.lock().insert(name.clone(), waiting);
+        Ok(Box::new(Kept {
+            commitments: Arc::clone(self),
+            name,
+            request,
+            is_duplicate,
+            told: false,
+        }))
+    }
+
+    /// Tells those whose association is over, until told to stop.
+    pub fn run(&self, stop: &AtomicBool) {
+        while !stop.load(Ordering::SeqCst) {
+            match self.next_due() {
+                Some((name, pending)) => self.tell(&name, &pending),
+                None => std::thread::sleep(LOOK_AROUND),
+            }
+        }
+    }
+
+    fn next_due(&self) -> Option<(String, Pending)> {
+        let now = Instant::now();
+        let pending = self.lock();
+        let due = pending.iter().find(|(_, w)| !w.on_association && w.due <= now);
+        due.map(|(name, waiting)| (name.clone(), waiting.pending.clone()))
+    }
+
+    /// One attempt.
+    fn tell(&self, name: &str, pending: &Pending) {
+        let requestor = pending.requestor.as_str();
+        let listener = self.listeners.iter().find(|l| l.calling.as_str() == requestor);
+        let Some(listener) = listener else {
+            tracing::warn!(
+                requestor,
+                "a storage commitment cannot be reported: the requestor has hung up. Give it commitment: TITLE@HOST:PORT in allow:"
+            );
+            return self.forget(name);
+        };
+        let report = self.search(&pending.request);
+        match self.call(listener, &report) {
+            Ok(()) => {
+                let (committed, failed) = (report.committed(), report.failed());
+                tracing::info!(requestor, committed, failed, "storage commitment reported");
+                self.meter.commitments_reported.add(1);
+                self.forget(name);
+            }
+            Err(NotTold { for_good, why }) => {
+                tracing::warn!(requestor, why, "a storage commitment could not be reported");
+                if for_good || pending.age() >= GIVE_UP_AFTER {
+                    tracing::error!(
+                        requestor,
+                        "a storage commitment is given up; the requestor may ask again"
+                    );
+                    self.forget(name);
+                } else if let Some(waiting) = self.lock().get_mut(name) {
+                    waiting.pause = (waiting.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
+                    waiting.due = Instant::now() + waiting.pause;
+                }
+            }
+        }
+    }
+
+    fn call(&self, listener: &Listener, report: &Report) -> Result<(), NotTold> {
+        let again = |why: String| NotTold { for_good: false, why };
+        let found = listener.address.to_socket_addrs();
+        let found = found.map_err(|_| again("its host name can't be resolved".to_owned()))?;
+        let may = |address: &std::net::SocketAddr| {
+            let from = address.ip().to_canonical();
+            listener.sources.is_empty() || listener.sources.iter().any(|n| n.contains(from))
+        };
+        let Some(address) = found.into_iter().find(may) else {
+            let why = "its address is none from which it may call: correct commitment: or from: in allow:";
+            return Err(NotTold { for_good: true, why: why.to_owned() });
+        };
+        let place = Destination {
+            name: format!("commitment of {}", listener.calling),
+            ae_title: listener.ae_title.clone(),
+            calling_ae_title: self.calling.clone(),
+            address: address.to_string(),
+            connect_s: 30,
+            response_s: 60,
+            message_s: 300,
+            pdu_bytes_max: 65_536,
+        };
+        let failed = |error: crate::net::scu::Error| NotTold {
+            for_good: error.fate() == Fate::Quarantine,
+            why: error.to_string(),
+        };
+        let proposals = [Proposal::storage_commitment().map_err(|e| again(e.to_string()))?];
+        let mut association = Association::<Inside>::connect(&place, &proposals).map_err(failed)?;
+        association.n_event_report(report).map_err(failed)?;
+        if let Err(error) = association.release() {
+            tracing::debug!(%error, "the association was not released in order");
+        }
+        Ok(())
+    }
+
+    fn search(&self, request: &Request) -> Report {
+        let _one_at_a_time = self.searching.lock().unwrap_or_else(PoisonError::into_inner);
+        search(&self.spool, &self.handles, request)
+    }
+
+    fn forget(&self, name: &str) {
+        self.lock().remove(name);
+        if let Err(error) = Pending::forget(&self.spool, name) {
+            // It is told once more after the next start.
+            tracing::warn!(%error, "a storage commitment that was reported could not be removed");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn to_be_told(pending: Pending) -> Self {
+        let (due, pause) = (Instant::now(), Duration::ZERO);
+        Waiting { pending, on_association: false, due, pause }
+    }
+}
+
+/// Why a requestor was not told, and whether it makes sense to try again.
+struct NotTold {
+    for_good: bool,
+    why: String,
+}
+
+/// A promise that an association holds.
+struct Kept {
+    commitments: Arc<Commitments>,
+    name: String,
+    request: Request,
+    is_duplicate: bool,
+    told: bool,
+}
+
+impl Promise for Kept {
+    fn report(&self) -> Report {
+        if self.is_duplicate {
+            return Report::on(&self.request, |_, _| Err(Failure::DuplicateTransaction));
+        }
+        self.commitments.search(&self.request)
+    }
+
+    fn told(mut self: Box<Self>) {
+        self.told = true;
+        tracing::info!("storage commitment reported on its association");
+        self.commitments.meter.commitments_reported.add(1);
+        self.commitments.forget(&self.name);
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if self.told {
+            return;
+        }
+        if self.is_duplicate {
+            return self.commitments.forget(&self.name);
+        }
+        if let Some(waiting) = self.commitments.lock().get_mut(&self.name) {
+            waiting.on_association = false;
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the upper layer needs of a connection, and a connection whose peer has said everything in
+//! advance.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Bytes in both directions, each wait under a timeout.
+pub(super) trait Line: Read + Write + Send {
+    /// How long a read may wait.
+    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()>;
+    /// How long a write may wait.
+    fn set_write_timeout(&self, timeout: Duration) -> io::Result<()>;
+    /// Acknowledges at once what has arrived; lasts for one receive only.
+    fn acknowledge_quickly(&self);
+    /// Whether a read would not wait: bytes have come, or the end.
+    fn has_input(&self) -> bool;
+    /// Ends one direction or both.
+    fn shutdown(&self, how: Shutdown) -> io::Result<()>;
+}
+
+impl Line for TcpStream {
+    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        TcpStream::set_read_timeout(self, Some(timeout))
+    }
+
+    fn set_write_timeout(&self, timeout: Duration) -> io::Result<()> {
+        TcpStream::set_write_timeout(self, Some(timeout))
+    }
+
+    fn acknowledge_quickly(&self) {
+        // A system that does not know it is merely slower.
+        let _ = rustix::net::sockopt::set_tcp_quickack(self, true);
+    }
+
+    fn has_input(&self) -> bool {
+        use rustix::net::{RecvFlags, recv};
+        let looked = recv(self, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        !matches!(looked, Err(rustix::io::Errno::AGAIN))
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        TcpStream::shutdown(self, how)
+    }
+}
+
+/// A peer that has sent all it will ever send and closed; what is said to it is kept.
+pub(super) struct Script<'a> {
+    left: &'a [u8],
+    /// The most that one read gives, in bytes: where TCP happens to cut.
+    segment: usize,
+    heard: Arc<Mutex<Vec<u8>>>,
+}
+
+impl<'a> Script<'a> {
+    /// `segment` is at least 1.
+    pub fn new(sent: &'a [u8], segment: usize) -> Self {
+        Script { left: sent, segment: segment.max(1), heard: Arc::default() }
+    }
+
+    /// What will have been said to the peer.
+    pub fn heard(&self) -> Arc<Mutex<Vec<u8>>> {
+        Arc::clone(&self.heard)
+    }
+}
+
+impl Read for Script<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(self.segment);
+        self.left.read(&mut buffer[..most])
+    }
+}
+
+impl Write for Script<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Line for Script<'_> {
+    fn set_read_timeout(&self, _: Duration) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_write_timeout(&self, _: Duration) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn acknowledge_quickly(&self) {}
+
+    fn has_input(&self) -> bool {
+        true
+    }
+
+    fn shutdown(&self, _: Shutdown) -> io::Result<()> {
+        Ok(())
+    }
+}
