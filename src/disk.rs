@@ -68,6 +68,8 @@ pub fn sync_file(file: &File) -> io::Result<()> {
 /// What the system says. Never retry.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     step(path)?;
+    #[cfg(test)]
+    faults::syncing_dir(path)?;
     let directory = File::open(path)?;
     times::timed(|| directory.sync_all())?;
     #[cfg(test)]

@@ -92,6 +92,7 @@ impl Gateway {
     pub fn start(settings: Settings) -> Result<Self, Error> {
         let root = RootKey::read_file(&settings.key_file)?;
         let limits = settings.limits;
+        isolation::keep_memory_private()?;
         isolation::probe(settings.sandbox)?;
         let mut orders = orders(&settings, &root);
         let spool = Arc::new(Spool::open(&settings.state, limits.disk_reserve_bytes)?);

@@ -1,8 +1,8 @@
 //! The gateway's whole way on a disk that fails: receive, gather, de-identify, log, put up, send, settle.
 //!
 //! A history is a seeded sequence of these steps in which the machine stops at some operation of the disk, by a kill or
-//! a power cut, and perhaps again while it recovers; in which the disk is full for a moment, responses are lost and
-//! instances come twice. Afterwards everything is left to run to its end, and the promise must hold:
+//! a power cut, and perhaps again while it recovers; in which the disk is full for a moment, a sync fails and drops what
+//! it should have written, responses are lost and instances come twice. Afterwards everything is left to run to its end, and the promise must hold:
 //!
 //! - every acknowledged instance has arrived, and none is missing from the account;
 //! - no byte that arrived identifies anybody, and all copies of an instance are the same;
@@ -302,6 +302,9 @@ fn run(
             faults.stop_in(random.below(130));
             if random.is_one_in(3) {
                 faults.full_in(random.below(60));
+            }
+            if random.is_one_in(3) {
+                faults.sync_fails_in(random.below(30));
             }
         }
         let mut process = Process::start(state, &root);

@@ -2,9 +2,10 @@
 //!
 //! The model is that of journaling file systems (ext4, XFS): names change in order, and syncing a file or directory
 //! makes every change durable up to the last one that touched it. Of what came later any number is lost, the last
-//! first. Of a file's bytes what was synced survives, and any part of the rest.
+//! first. Of a file's bytes what was synced survives, and any part of the rest. A sync of a file that fails drops what
+//! it could not write: the next one says success without it (fsyncgate, LWN 752063).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -39,6 +40,10 @@ struct State {
     stopped: bool,
     /// Steps until one says that the disk is full.
     full_in: Option<usize>,
+    /// Syncs until one fails.
+    sync_fails_in: Option<usize>,
+    /// Files of which the disk has dropped bytes, by inode.
+    spoiled: HashSet<u64>,
     steps: usize,
     trashed: usize,
     /// Changes of names that a power cut may take back, in order.
@@ -106,6 +111,11 @@ impl Faults {
         self.lock().full_in = Some(steps);
     }
 
+    /// One sync, so many from now, fails.
+    pub fn sync_fails_in(&self, syncs: usize) {
+        self.lock().sync_fails_in = Some(syncs);
+    }
+
     /// Whether the machine has stopped.
     pub fn has_stopped(&self) -> bool {
         self.lock().stopped
@@ -119,7 +129,7 @@ impl Faults {
     /// The machine starts again after its process was killed: the disk is as it was.
     pub fn start_again(&self) {
         let mut state = self.lock();
-        (state.left, state.full_in, state.stopped) = (None, None, false);
+        state.start_again();
     }
 
     /// It starts again after a power cut. `below(n)` chooses a number from 0 to n, both included.
@@ -131,7 +141,7 @@ impl Faults {
         }
         let durable = std::mem::take(&mut state.durable);
         cut_files(&self.root, &durable, below)?;
-        (state.left, state.full_in, state.stopped) = (None, None, false);
+        state.start_again();
         Ok(())
     }
 
@@ -176,6 +186,24 @@ pub fn step(path: &Path) -> io::Result<()> {
 }
 
 impl State {
+    fn start_again(&mut self) {
+        (self.left, self.full_in, self.sync_fails_in, self.stopped) = (None, None, None, false);
+    }
+
+    /// A sync; it may be the one that fails.
+    fn sync(&mut self) -> io::Result<()> {
+        match self.sync_fails_in {
+            Some(0) => {
+                self.sync_fails_in = None;
+                Err(io::Error::from_raw_os_error(libc::EIO))
+            }
+            left => {
+                self.sync_fails_in = left.map(|left| left - 1);
+                Ok(())
+            }
+        }
+    }
+
     fn step(&mut self) -> io::Result<()> {
         self.steps += 1;
         match self.left {
@@ -278,7 +306,11 @@ pub fn sync_file(file: &File) -> io::Result<()> {
             let mut state = faults.lock();
             if state.durable.contains_key(&inode) {
                 state.step()?;
-                if !faults.habits.ignores_file_sync {
+                if let Err(error) = state.sync() {
+                    state.spoiled.insert(inode);
+                    return Err(error);
+                }
+                if !faults.habits.ignores_file_sync && !state.spoiled.contains(&inode) {
                     state.durable.insert(inode, length);
                     commit(
                         &mut state,
@@ -289,6 +321,11 @@ pub fn sync_file(file: &File) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A directory is to be synced.
+pub fn syncing_dir(path: &Path) -> io::Result<()> {
+    of(path).map_or(Ok(()), |faults| faults.lock().sync())
 }
 
 /// A directory was synced.

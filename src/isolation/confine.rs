@@ -90,6 +90,15 @@ pub enum Error {
     System(#[from] io::Error),
 }
 
+/// Keeps the memory of this process, which has keys and identities in it, from core dumps and debuggers.
+///
+/// # Errors
+/// What the system says.
+pub fn keep_memory_private() -> io::Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
+}
+
 /// Ends this process when the gateway's ends.
 ///
 /// # Errors
@@ -123,9 +132,8 @@ pub(super) fn confine(
 
 /// Memory counts where it may be written: stacks and arenas that are only reserved do not.
 fn limit(bounds: &Bounds) -> io::Result<()> {
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    keep_memory_private()?;
     for (resource, most) in [
-        (Resource::Core, Some(0)),
         (Resource::Data, Some(bounds.memory_bytes)),
         (Resource::Cpu, bounds.cpu_s),
         (Resource::Fsize, Some(bounds.file_bytes)),

@@ -26,7 +26,7 @@ mod task;
 mod warden;
 mod worker;
 
-pub use confine::{Bounds, Error, Strictness};
+pub use confine::{Bounds, Error, Strictness, keep_memory_private};
 pub use courier::Courier;
 pub use sender::{SendOrders, send};
 pub use task::{Orders, RouteOrders};
