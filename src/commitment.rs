@@ -12,7 +12,7 @@ use crate::key::Key;
 use crate::meter::Meter;
 use crate::net::access::Network;
 use crate::net::scu::{Association, Destination, Inside, Proposal};
-use crate::net::sink::{Peer, Promise, Refusal};
+use crate::net::sink::{Inquiry, Peer, Promise, Refusal};
 use crate::net::status::Status;
 use crate::spool::Spool;
 use crate::spool::commitment::{Failure, Pending, Report, Request, search};
@@ -91,42 +91,6 @@ impl Commitments {
         }
         let (pending, searching) = (Mutex::new(pending), Mutex::default());
         Ok(Commitments { spool, handles, meter, calling, listeners, pending, searching })
-    }
-
-    /// Accepts a request, durably.
-    ///
-    /// # Errors
-    /// A [`Refusal`] when nothing can be promised now.
-    pub fn accept(
-        self: &Arc<Self>,
-        peer: &Peer,
-        request: Request,
-    ) -> Result<Box<dyn Promise>, Refusal> {
-        let refused = || Refusal::new(Status::RESOURCE_LIMITATION);
-        if self.spool.is_poisoned() || self.lock().len() >= PENDING_MAX {
-            return Err(refused());
-        }
-        let is_duplicate = self.lock().values().any(|waiting| {
-            waiting.pending.requestor == peer.ae_title.as_str()
-                && waiting.pending.request.transaction() == request.transaction()
-        });
-        let pending = Pending::now(peer.ae_title.as_str(), request);
-        let name = pending.keep(&self.spool).map_err(|error| {
-            tracing::error!(%error, "a request for storage commitment cannot be kept");
-            refused()
-        })?;
-        self.meter.commitments.add(1);
-        let request = pending.request.clone();
-        let mut waiting = Waiting::to_be_told(pending);
-        waiting.on_association = true;
-        self.lock().insert(name.clone(), waiting);
-        Ok(Box::new(Kept {
-            commitments: Arc::clone(self),
-            name,
-            request,
-            is_duplicate,
-            told: false,
-        }))
     }
 
     /// Tells those whose association is over, until told to stop.
@@ -231,6 +195,37 @@ impl Commitments {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inquiry for Arc<Commitments> {
+    /// Accepts a request, durably.
+    fn accept(&self, peer: &Peer, request: Request) -> Result<Box<dyn Promise>, Refusal> {
+        let refused = || Refusal::new(Status::RESOURCE_LIMITATION);
+        if self.spool.is_poisoned() || self.lock().len() >= PENDING_MAX {
+            return Err(refused());
+        }
+        let is_duplicate = self.lock().values().any(|waiting| {
+            waiting.pending.requestor == peer.ae_title.as_str()
+                && waiting.pending.request.transaction() == request.transaction()
+        });
+        let pending = Pending::now(peer.ae_title.as_str(), request);
+        let name = pending.keep(&self.spool).map_err(|error| {
+            tracing::error!(%error, "a request for storage commitment cannot be kept");
+            refused()
+        })?;
+        self.meter.commitments.add(1);
+        let request = pending.request.clone();
+        let mut waiting = Waiting::to_be_told(pending);
+        waiting.on_association = true;
+        self.lock().insert(name.clone(), waiting);
+        Ok(Box::new(Kept {
+            commitments: Arc::clone(self),
+            name,
+            request,
+            is_duplicate,
+            told: false,
+        }))
     }
 }
 

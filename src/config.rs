@@ -22,7 +22,7 @@ use crate::net::access::{Caller, Network};
 use crate::pipeline::FACE_LIMIT;
 use crate::profile::{Profile, SHIPPED, language};
 use crate::yaml::{Mistakes, Notes, suggestion};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_yaml::Spanned;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ pub struct WrittenProfile {
 }
 
 /// Times and sizes. Everything has a maximum.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Seconds without a new instance after which a study is closed.
     pub quiet_period_s: f64,

@@ -9,7 +9,7 @@
 pub mod faults;
 mod times;
 
-pub use times::{failed_in_a_child, sync_failures, sync_times};
+pub use times::{Syncs, sync_failures, sync_times};
 
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};

@@ -1,9 +1,8 @@
 //! The inbox as the listener sees it.
 
-use crate::commitment::Commitments;
 use crate::key::Key;
 use crate::net::sink::{
-    InstanceEntry, InstanceSink, NotReady, Peer, Promise, Refusal, StoreRequest,
+    Inquiry, InstanceEntry, InstanceSink, NotReady, Peer, Promise, Refusal, StoreRequest,
 };
 use crate::net::status::Status;
 use crate::spool::commitment::Request;
@@ -23,7 +22,7 @@ pub struct Receiver {
     /// Tags instances.
     pub handles: Key,
     /// Answers those who ask what is stored.
-    pub commitments: Arc<Commitments>,
+    pub inquiries: Arc<dyn Inquiry>,
 }
 
 /// One instance on its way in.
@@ -57,7 +56,7 @@ impl InstanceSink for Receiver {
     }
 
     fn commitment(&self, peer: &Peer, request: Request) -> Result<Box<dyn Promise>, Refusal> {
-        self.commitments.accept(peer, request)
+        self.inquiries.accept(peer, request)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::custody::outbox::Outbox;
 use crate::custody::parcel::{Broken, Manifest, Row};
+use crate::disk::Syncs;
 use crate::fate::Fate;
 use crate::key::Key;
 use crate::net::scu::{Association, Destination, Error, Outside, Proposal, partition};
@@ -24,7 +25,7 @@ pub(crate) const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// What a sender says of its parcels.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Word {
     /// The destination has stored an instance.
@@ -33,8 +34,8 @@ pub enum Word {
     Refused,
     /// An attempt failed and is repeated.
     Retry,
-    /// A sync failed: the disk is no longer to be trusted.
-    SyncFailed,
+    /// What it has synced.
+    Synced(Syncs),
     /// Nothing of this batch is left to send.
     Sent(String),
     /// This batch must be made again.

@@ -9,21 +9,18 @@ use crate::commitment::Commitments;
 use crate::config::{DestinationSettings, Settings};
 use crate::console::{self, Console};
 use crate::custody::outbox::Outbox;
-use crate::dicom::part10::TRANSFER_SYNTAXES;
 use crate::disk;
 use crate::forward::Forwarder;
-use crate::isolation::{self, Bounds, Courier, Orders, RouteOrders, SendOrders, Warden};
+use crate::isolation::{
+    self, Bounds, Courier, Orders, Porter, ReceiveOrders, RouteOrders, SendOrders, Warden,
+};
 use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
-use crate::net::STORAGE_COMMITMENT;
-use crate::net::listener::{self, Listener, ListenerOptions};
+use crate::net::listener::ListenerCounters;
 use crate::net::scu::Destination;
 use crate::pipeline::Route;
-use crate::receive::Receiver;
 use crate::spool::account::Account;
-use crate::spool::inbox::Inbox;
 use crate::spool::{self, DELIVERED, Place, Spool, entry_ids, heads, quarantine};
-use crate::standard::sop_classes;
 use crate::study::{Gatherer, handle_of};
 use crate::worker::Fate;
 use data_encoding::HEXLOWER;
@@ -54,9 +51,9 @@ pub enum Error {
     /// No log.
     #[error(transparent)]
     Audit(#[from] audit::Error),
-    /// No listener.
+    /// Nobody listens.
     #[error(transparent)]
-    Listener(#[from] listener::Error),
+    Closed(#[from] isolation::Closed),
     /// The console's port.
     #[error("metrics address {address}: {error}")]
     Console {
@@ -103,7 +100,6 @@ impl Gateway {
         let (close, closed) = mpsc::channel();
         let mut threads = Threads { stop: Arc::clone(&stop), handles: Vec::new() };
 
-        let inbox = Arc::new(Inbox::open(Arc::clone(&spool), limits.instance_bytes_max)?);
         let commitments = Arc::new(Commitments::open(
             Arc::clone(&spool),
             handles(&root),
@@ -111,20 +107,22 @@ impl Gateway {
             settings.ae_title.clone(),
             settings.commitments.clone(),
         )?);
-        let receiver = Receiver {
-            inbox,
+        let counters = Arc::new(ListenerCounters::default());
+        let mut porter = Porter {
+            spool: Arc::clone(&spool),
+            orders: receive_orders(&settings, &root),
             arrivals,
-            handles: handles(&root),
             commitments: Arc::clone(&commitments),
+            counters: Arc::clone(&counters),
         };
-        let options = listener_options(&settings);
+        let (receiver, address) = porter.open()?;
+        // The next one listens where this one does, also if the system chose the port.
+        porter.orders.listen = address;
         let names: Vec<String> = settings.destinations.iter().map(|d| d.name.clone()).collect();
-        let listener = Listener::bind(options, receiver)?;
-        let address = listener.local_addr();
         let console = Console {
             spool: Arc::clone(&spool),
             meter: Arc::clone(&meter),
-            listener: listener.counters(),
+            listener: counters,
             destinations: names,
         };
         let stop_console = threads.console(console, settings.metrics)?;
@@ -192,7 +190,7 @@ impl Gateway {
         let stopping = Arc::clone(&stop_listening);
         let listener = std::thread::Builder::new()
             .name("listen".to_owned())
-            .spawn(move || listener.run(&stopping))?;
+            .spawn(move || porter.run(receiver, &stopping))?;
         Ok(Gateway {
             address,
             stop,
@@ -249,24 +247,17 @@ fn started(routes: &[Arc<Route>], root: &RootKey) -> Event {
     }
 }
 
-fn listener_options(settings: &Settings) -> ListenerOptions {
-    let limits = settings.limits;
-    let uids = |texts: Vec<&str>| texts.into_iter().filter_map(|t| t.parse().ok()).collect();
-    let sop_classes = sop_classes().keys().copied().chain([STORAGE_COMMITMENT]).collect();
-    ListenerOptions {
+fn receive_orders(settings: &Settings, root: &RootKey) -> ReceiveOrders {
+    ReceiveOrders {
+        state: settings.state.clone(),
         listen: settings.listen,
         ae_title: settings.ae_title.clone(),
         callers: settings.allow.clone(),
-        sop_classes: uids(sop_classes),
-        transfer_syntaxes: uids(TRANSFER_SYNTAXES.to_vec()),
-        max_associations: limits.associations_max,
-        pdu_bytes_max: PDU_BYTES_MAX,
-        dataset_bytes_max: limits.instance_bytes_max,
-        drain_bytes_max: 64 << 20,
-        artim_s: limits.artim_s,
-        idle_s: limits.idle_s,
-        message_s: limits.message_s,
-        drain_s: limits.drain_s,
+        limits: settings.limits,
+        handles: handles(root).to_text(),
+        strictness: settings.sandbox,
+        gateway: std::process::id(),
+        log_json: settings.log_json,
     }
 }
 

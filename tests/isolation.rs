@@ -156,3 +156,23 @@ fn a_sender_that_dies_is_replaced_and_loses_nothing() {
     assert_eq!(gateway.lines("the sender ended; it is started again").len(), 1);
     assert_clean_files(&outside.folder);
 }
+
+#[test]
+fn a_receiver_that_dies_is_replaced_where_it_listened() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    let site = Site::leaving_faces();
+    let outside = Outside::start(&site.sink());
+    let mut gateway = site.serve(outside.port, &[]);
+    deliver(gateway.port, &write_body_ct(&site.path("first"), &patient(1), 1, 3));
+    let receiver = until_some("a receiver", || children(&gateway, "receive").first().copied());
+    kill_process(receiver, Signal::KILL).unwrap();
+    until("another one listens", || gateway.lines("listening").len() == 2);
+    deliver(gateway.port, &write_body_ct(&site.path("second"), &patient(2), 2, 3));
+    outside.wait_for(6);
+    site.settled();
+    assert_eq!(gateway.metric("efface_instances_stored_total"), 6, "both have counted");
+    assert!(gateway.terminate().success());
+    assert_clean_files(&outside.folder);
+}

@@ -3,11 +3,12 @@
 //! ```text
 //! worker:  {"append": EVENT}                       gateway: {"kept": {"seq": 7, "hash": "..."}}
 //!                                                        or {"refused": "why"}
-//! worker:  {"ended": {"later": false, "failed_syncs": 0}}
+//! worker:  {"ended": {"later": false, "syncs": {...}}}
 //! ```
 //! The gateway's process is the only one that writes the log.
 
 use super::{Error, Event, Journal, Receipt};
+use crate::disk::Syncs;
 use crate::pipe::{hear, say};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -24,8 +25,8 @@ pub enum Said {
     Ended {
         /// Whether it must be tried again.
         later: bool,
-        /// Syncs that failed: the disk is no longer to be trusted.
-        failed_syncs: u64,
+        /// What the worker has synced.
+        syncs: Syncs,
     },
 }
 
@@ -66,9 +67,9 @@ impl<R: BufRead, W: Write> Relay<R, W> {
     ///
     /// # Errors
     /// What the system says: the gateway is gone.
-    pub fn end(&self, later: bool, failed_syncs: u64) -> io::Result<()> {
+    pub fn end(&self, later: bool, syncs: Syncs) -> io::Result<()> {
         let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        say(&mut ends.1, &Said::Ended { later, failed_syncs })
+        say(&mut ends.1, &Said::Ended { later, syncs })
     }
 }
 

@@ -60,7 +60,10 @@ enum Command {
     Work(work::WorkArgs),
     /// The sender of one destination: for the gateway alone
     #[command(hide = true)]
-    Send(work::SendArgs),
+    Send(work::ChildArgs),
+    /// The receiver: for the gateway alone
+    #[command(hide = true)]
+    Receive(work::ChildArgs),
     /// Look at what stays inside, and why
     #[command(subcommand)]
     Quarantine(inspect::QuarantineCommand),
@@ -109,6 +112,7 @@ pub fn run() -> ExitCode {
         Command::Spool(command) => inspect::spool(command),
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),
+        Command::Receive(args) => work::receive(&args),
         Command::Quarantine(command) => inspect::quarantine(command),
     };
     outcome.unwrap_or_else(|problem| {

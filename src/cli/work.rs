@@ -1,5 +1,4 @@
-//! `efface work` and `efface send`: the processes in which the gateway has a study read and parcels sent. Hidden: nobody
-//! else has a use for them.
+//! `efface receive`, `efface work` and `efface send`: the processes of the gateway. Hidden: nobody else has a use for them.
 
 use super::Problem;
 use super::serve::log_to_stderr;
@@ -23,7 +22,7 @@ pub struct WorkArgs {
 
 /// The orders come by standard input.
 #[derive(Args)]
-pub struct SendArgs {
+pub struct ChildArgs {
     /// Log lines as JSON, as when stderr is not a terminal
     #[arg(long)]
     log_json: bool,
@@ -33,9 +32,18 @@ pub struct SendArgs {
 ///
 /// # Errors
 /// There were no orders.
-pub fn send(args: &SendArgs) -> Result<ExitCode, Problem> {
+pub fn send(args: &ChildArgs) -> Result<ExitCode, Problem> {
     log_to_stderr(args.log_json);
     isolation::send()
+}
+
+/// Runs a receiver until the gateway tells it to stop.
+///
+/// # Errors
+/// There were no orders.
+pub fn receive(args: &ChildArgs) -> Result<ExitCode, Problem> {
+    log_to_stderr(args.log_json);
+    isolation::receive()
 }
 
 /// Runs a worker to its end.

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use std::io::{self, BufReader};
 use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The program that is running, also when its file was replaced by a newer one.
@@ -18,8 +19,26 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A child that says values of `W`.
 pub(super) struct Child<W> {
     process: std::process::Child,
-    stdin: Option<ChildStdin>,
+    speaker: Speaker,
     said: Receiver<W>,
+}
+
+/// The way to a child, for several threads.
+#[derive(Clone)]
+pub(super) struct Speaker(Arc<Mutex<Option<ChildStdin>>>);
+
+impl Speaker {
+    /// Says something.
+    ///
+    /// # Errors
+    /// It does not listen any more: what it says next is its end.
+    pub(super) fn say(&self, value: &impl Serialize) -> io::Result<()> {
+        say(self.lock().as_mut().ok_or(io::ErrorKind::BrokenPipe)?, value)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<ChildStdin>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What came of listening for a moment.
@@ -45,7 +64,7 @@ impl<W: DeserializeOwned + Send + 'static> Child<W> {
             .stdout(Stdio::piped())
             .spawn()?;
         let (tell, said) = mpsc::channel();
-        let stdin = process.stdin.take();
+        let speaker = Speaker(Arc::new(Mutex::new(process.stdin.take())));
         let stdout = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let listen = move || {
             let mut stdout = BufReader::new(stdout);
@@ -57,7 +76,7 @@ impl<W: DeserializeOwned + Send + 'static> Child<W> {
             }
         };
         std::thread::Builder::new().name("listen-to-child".to_owned()).spawn(listen)?;
-        Ok(Child { process, stdin, said })
+        Ok(Child { process, speaker, said })
     }
 
     /// Waits a moment for a word.
@@ -73,13 +92,18 @@ impl<W: DeserializeOwned + Send + 'static> Child<W> {
     ///
     /// # Errors
     /// It does not listen any more: what it says next is its end.
-    pub(super) fn say(&mut self, value: &impl Serialize) -> io::Result<()> {
-        say(self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?, value)
+    pub(super) fn say(&self, value: &impl Serialize) -> io::Result<()> {
+        self.speaker.say(value)
+    }
+
+    /// The way to it, for other threads.
+    pub(super) fn speaker(&self) -> Speaker {
+        self.speaker.clone()
     }
 
     /// Says nothing more: the sign for a sender to come to its end.
-    pub(super) fn hang_up(&mut self) {
-        self.stdin = None;
+    pub(super) fn hang_up(&self) {
+        *self.speaker.lock() = None;
     }
 
     /// How a child ended that has nothing more to say.

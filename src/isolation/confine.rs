@@ -6,7 +6,7 @@ use landlock::{
     PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, Signal, getppid, set_dumpable_behavior,
+    DumpableBehavior, Resource, Rlimit, Signal, getppid, getrlimit, set_dumpable_behavior,
     set_parent_process_death_signal, setrlimit,
 };
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,8 @@ pub(super) enum Rights {
     PutAside,
     /// To read and to append.
     Book,
+    /// To move files there, never to read or remove them.
+    Deliver,
     /// To read a file.
     Read,
 }
@@ -65,6 +67,8 @@ pub(super) enum Reach {
     Nobody,
     /// Whoever listens on this TCP port, and name servers. Addresses are not in the kernel's power.
     Port(u16),
+    /// Whoever calls on a socket that is bound already.
+    Callers,
 }
 
 /// Why a process is not confined.
@@ -139,6 +143,11 @@ fn limit(bounds: &Bounds) -> io::Result<()> {
         (Resource::Fsize, Some(bounds.file_bytes)),
         (Resource::Nofile, Some(bounds.files)),
     ] {
+        // A limit that is lower already can't be raised.
+        let most = match (most, getrlimit(resource).maximum) {
+            (Some(most), Some(present)) => Some(most.min(present)),
+            (most, present) => most.or(present),
+        };
         setrlimit(resource, Rlimit { current: most, maximum: most })?;
     }
     Ok(())
@@ -178,6 +187,7 @@ impl Rights {
             Rights::Shelf => move_in_and_out,
             Rights::PutAside => move_in_and_out | write | AccessFs::RemoveFile,
             Rights::Book => AccessFs::ReadDir | AccessFs::ReadFile | write,
+            Rights::Deliver => AccessFs::ReadDir | AccessFs::MakeReg | AccessFs::Refer,
             Rights::Read => AccessFs::ReadFile.into(),
         }
     }
@@ -195,6 +205,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::path::Path;
     use std::process::{Command, ExitStatus};
+    use std::sync::OnceLock;
 
     /// In the environment of the confined process: what it is to try, and where.
     const TRY: &str = "EFFACE_TEST_TRY";
@@ -250,13 +261,28 @@ mod tests {
         ("run a program as a sender", |_| Command::new("/bin/true").status().map(drop)),
     ];
 
+    /// What a receiver may do besides, and what not.
+    const ALLOWED_TO_A_RECEIVER: [(&str, Attempt); 2] = [
+        ("accept a caller", |_| DOOR.get().ok_or(io::ErrorKind::NotFound)?.accept().map(drop)),
+        ("deliver", |f| fs::rename(f.join("work/own/entry"), f.join("inbox/entry"))),
+    ];
+    const FORBIDDEN_TO_A_RECEIVER: [(&str, Attempt); 4] = [
+        ("connect as a receiver", |f| connect(f, "port")),
+        ("listen elsewhere", |_| TcpListener::bind("127.0.0.1:0").map(drop)),
+        ("read what was delivered", |f| fs::read(f.join("inbox/there")).map(drop)),
+        ("delete what was delivered", |f| fs::remove_file(f.join("inbox/there"))),
+    ];
+    /// A socket that was bound before, and somebody who calls.
+    static DOOR: OnceLock<TcpListener> = OnceLock::new();
+
     fn connect(folder: &Path, port: &str) -> io::Result<()> {
         TcpStream::connect(fs::read_to_string(folder.join("work/own").join(port))?).map(drop)
     }
 
     fn attempts() -> impl Iterator<Item = (&'static str, Attempt)> {
-        let for_senders = FORBIDDEN_TO_A_SENDER.into_iter();
-        ALLOWED.into_iter().chain(FORBIDDEN).chain(for_senders).chain([
+        let others = FORBIDDEN_TO_A_SENDER.into_iter().chain(ALLOWED_TO_A_RECEIVER);
+        let others = others.chain(FORBIDDEN_TO_A_RECEIVER);
+        ALLOWED.into_iter().chain(FORBIDDEN).chain(others).chain([
             (TO_ITS_PORT, (|f| connect(f, "port")) as Attempt),
             ("use more memory than it may", |_| hold(MEMORY_BYTES)),
             ("use some memory", |_| hold(MEMORY_BYTES / 4)),
@@ -287,6 +313,7 @@ mod tests {
             (Rights::Shelf, folder.join("held")),
             (Rights::PutAside, folder.join("aside")),
             (Rights::Book, folder.join("book")),
+            (Rights::Deliver, folder.join("inbox")),
         ];
         let bounds = Bounds { memory_bytes: MEMORY_BYTES, ..Bounds::default() };
         let is_sender = std::iter::once(TO_ITS_PORT)
@@ -294,7 +321,14 @@ mod tests {
             .any(|name| name == what);
         let port = fs::read_to_string(folder.join("work/own/port")).unwrap();
         let port = port.rsplit(':').next().unwrap().parse().unwrap();
-        let reach = if is_sender { Reach::Port(port) } else { Reach::Nobody };
+        let mut of_receivers = ALLOWED_TO_A_RECEIVER.iter().chain(&FORBIDDEN_TO_A_RECEIVER);
+        let reach = match of_receivers.any(|(name, _)| *name == what) {
+            true => Reach::Callers,
+            false if is_sender => Reach::Port(port),
+            false => Reach::Nobody,
+        };
+        let door = DOOR.get_or_init(|| TcpListener::bind("127.0.0.1:0").unwrap());
+        let _caller = TcpStream::connect(door.local_addr().unwrap()).unwrap();
         confine(&rights, reach, &bounds, Strictness::Strict).unwrap();
         let (_, attempt) = attempts().find(|(name, _)| *name == what).unwrap();
         std::process::exit(if attempt(&folder).is_ok() { 0 } else { 3 });
@@ -303,10 +337,10 @@ mod tests {
     /// `None` where the kernel can't confine.
     fn attempt(what: &str) -> Option<ExitStatus> {
         let folder = tempfile::tempdir().unwrap();
-        for directory in ["work/own", "work/other", "held", "aside", "book"] {
+        for directory in ["work/own", "work/other", "held", "aside", "book", "inbox"] {
             fs::create_dir_all(folder.path().join(directory)).unwrap();
         }
-        for file in ["work/own/entry", "work/other/entry", "aside/there"] {
+        for file in ["work/own/entry", "work/other/entry", "aside/there", "inbox/there"] {
             fs::write(folder.path().join(file), b"x").unwrap();
         }
         let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
@@ -355,6 +389,18 @@ mod tests {
         for (what, _) in FORBIDDEN_TO_A_SENDER {
             let Some(status) = attempt(what) else { return };
             assert_eq!(status.code(), Some(3), "a sender could {what}");
+        }
+    }
+
+    #[test]
+    fn a_receiver_can_be_called_and_deliver_and_nothing_else() {
+        for (what, _) in ALLOWED_TO_A_RECEIVER {
+            let Some(status) = attempt(what) else { return };
+            assert_eq!(status.code(), Some(0), "{what}");
+        }
+        for (what, _) in FORBIDDEN_TO_A_RECEIVER {
+            let Some(status) = attempt(what) else { return };
+            assert_eq!(status.code(), Some(3), "a receiver could {what}");
         }
     }
 

@@ -4,7 +4,6 @@ use super::SENDER;
 use super::child::{Child, Heard};
 use super::ending::Ending;
 use super::sender::SendOrders;
-use crate::disk;
 use crate::forward::Forwarder;
 use crate::send::{PAUSE_MIN, Pause, Word};
 use crate::spool::quarantine::Code;
@@ -43,7 +42,7 @@ impl Courier {
 
     /// Starts a sender and hears it, until the gateway stops.
     fn attend(&self, stop: &AtomicBool) -> io::Result<()> {
-        let mut sender: Child<Word> = Child::start(SENDER, self.orders.log_json)?;
+        let sender: Child<Word> = Child::start(SENDER, self.orders.log_json)?;
         sender.say(&self.orders)?;
         while !stop.load(Ordering::SeqCst) {
             match sender.hear() {
@@ -72,15 +71,23 @@ impl Courier {
     fn heed(&self, word: Word) -> bool {
         let forwarder = &self.forwarder;
         let meter = &forwarder.meter;
-        match &word {
-            Word::Stored => meter.delivered.add(1),
-            Word::Retry => meter.retries.add(1),
-            Word::Refused => meter.quarantine(Code::RefusedByDestination, 1),
-            Word::SyncFailed => disk::failed_in_a_child(1),
-            Word::Sent(_) | Word::Damaged(_) => {}
-        }
         let done = match word {
-            Word::Stored | Word::Retry | Word::Refused | Word::SyncFailed => Ok(()),
+            Word::Stored => {
+                meter.delivered.add(1);
+                Ok(())
+            }
+            Word::Retry => {
+                meter.retries.add(1);
+                Ok(())
+            }
+            Word::Refused => {
+                meter.quarantine(Code::RefusedByDestination, 1);
+                Ok(())
+            }
+            Word::Synced(syncs) => {
+                syncs.add();
+                Ok(())
+            }
             Word::Sent(batch) | Word::Damaged(batch) if !is_name_of_a_batch(&batch) => {
                 Err(io::ErrorKind::InvalidInput.into())
             }

@@ -9,9 +9,13 @@
 //!                                           sender, one for each destination: efface send
 //!   Courier::run             -- orders --->   confine, then Sender::run                courier.rs, sender.rs
 //!     log, marks, originals  <- words -----
+//!
+//!                                           receiver: efface receive
+//!   Porter::run              -- orders --->   bind, confine, then Listener::run        porter.rs, receiver.rs
+//!     arrivals, commitments  <- notes -----
 //! ```
-//! A worker has its study and no network. A sender has the parcels of its destination and one TCP port; it has neither
-//! originals nor the root key. Neither can run programs, look into the other, or outlive the gateway.
+//! A receiver has the socket on which it listens, and an inbox into which it can put but not look. A worker has its study and no network. A sender has the parcels of its destination and one TCP port; it has neither
+//! originals nor the root key. None can run programs, look into the other, or outlive the gateway.
 //!
 //! What this does not keep apart: a worker makes pseudonyms and seals parcels, so it has keys. A decoder that is taken
 //! over could seal what was not verified; it could neither send it nor read another study.
@@ -20,6 +24,8 @@ mod child;
 mod confine;
 mod courier;
 mod ending;
+mod porter;
+mod receiver;
 mod sender;
 mod syscalls;
 mod task;
@@ -28,6 +34,8 @@ mod worker;
 
 pub use confine::{Bounds, Error, Strictness, keep_memory_private};
 pub use courier::Courier;
+pub use porter::{AtTheDoor, Closed, Porter};
+pub use receiver::{ReceiveOrders, receive};
 pub use sender::{SendOrders, send};
 pub use task::{Orders, RouteOrders};
 pub use warden::Warden;
@@ -35,5 +43,7 @@ pub use worker::{probe, work};
 
 /// The commands that are such processes; hidden, for the gateway alone.
 pub const WORKER: &str = "work";
+/// See [`WORKER`].
+pub const RECEIVER: &str = "receive";
 /// See [`WORKER`].
 pub const SENDER: &str = "send";

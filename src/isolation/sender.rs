@@ -2,7 +2,7 @@
 
 use super::confine::{Bounds, Reach, Rights, Strictness, confine, end_with};
 use super::worker::or_not_confined;
-use crate::disk;
+use crate::disk::Syncs;
 use crate::key::Key;
 use crate::net::scu::Destination;
 use crate::pipe::{hear, say};
@@ -50,6 +50,7 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let orders: SendOrders =
         hear(&mut input)?.ok_or("efface send is for the gateway alone: see efface serve --help")?;
     end_with(orders.gateway)?;
+    Syncs::are_kept();
     let spool = Spool::look(&orders.state);
     let address = &orders.destination.address;
     let (_, port) = address.rsplit_once(':').ok_or("the destination has no port")?;
@@ -72,8 +73,7 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
             stop.store(true, Ordering::SeqCst);
             drop(answer);
         });
-        let ends = Mutex::new((io::stdout(), answers));
-        let home = Line { ends, alarmed: AtomicBool::new(false) };
+        let home = Line(Mutex::new((io::stdout(), answers)));
         let SendOrders { destination, associations, .. } = &orders;
         let (spool, seal, associations) = (&spool, &seal, *associations);
         Sender { spool, seal, destination, associations, home: &home }.run(&stop);
@@ -92,17 +92,14 @@ fn rights(outbox: PathBuf, address: &str) -> Vec<(Rights, PathBuf)> {
 }
 
 /// The way home: words out, for some an answer back.
-struct Line {
-    ends: Mutex<(Stdout, Receiver<bool>)>,
-    /// Whether a sync that failed has been told.
-    alarmed: AtomicBool,
-}
+struct Line(Mutex<(Stdout, Receiver<bool>)>);
 
 impl Home for Line {
     fn tell(&self, word: Word) -> io::Result<()> {
-        let mut line = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        if disk::sync_failures() > 0 && !self.alarmed.swap(true, Ordering::SeqCst) {
-            say(&mut line.0, &Word::SyncFailed)?;
+        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let syncs = Syncs::take();
+        if !syncs.is_empty() {
+            say(&mut line.0, &Word::Synced(syncs))?;
         }
         say(&mut line.0, &word)?;
         let is_done = !word.is_answered() || line.1.recv().unwrap_or(false);

@@ -1,5 +1,5 @@
-//! The system calls that workers and senders need; all others fail with EPERM. No programs, no tracing, no mounts; sockets
-//! for senders alone.
+//! The system calls that workers, senders and the receiver need; all others fail with EPERM. No programs, no tracing, no
+//! mounts; new sockets for senders alone.
 
 use super::confine::Reach;
 use seccompiler::{
@@ -106,9 +106,12 @@ const OLDER: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[i64] = &[libc::SYS_renameat];
 
-/// For whoever may talk to somebody: to connect and to ask a name server, not to listen.
-const TO_CONNECT: &[i64] = &[
-    libc::SYS_connect,
+/// To ask a name server and to connect, not to listen; there, and for sockets, arguments count.
+const TO_CONNECT: &[i64] = &[libc::SYS_connect];
+/// To be called on a socket that is there already.
+const TO_BE_CALLED: &[i64] = &[libc::SYS_accept4];
+/// To talk to whoever is connected.
+const TO_TALK: &[i64] = &[
     libc::SYS_getsockname,
     libc::SYS_getpeername,
     libc::SYS_setsockopt,
@@ -126,8 +129,13 @@ const TO_CONNECT: &[i64] = &[
 /// # Errors
 /// When the kernel has no seccomp, or this processor is not known to the filter.
 pub(super) fn only_needed(reach: Reach) -> Result<(), seccompiler::Error> {
-    let sockets = if reach == Reach::Nobody { &[] } else { TO_CONNECT };
-    let always = NEEDED.iter().chain(OLDER).chain(sockets).map(|call| (*call, Vec::new()));
+    let (begin, talk): (&[i64], &[i64]) = match reach {
+        Reach::Nobody => (&[], &[]),
+        Reach::Port(_) => (TO_CONNECT, TO_TALK),
+        Reach::Callers => (TO_BE_CALLED, TO_TALK),
+    };
+    let always = NEEDED.iter().chain(OLDER).chain(begin).chain(talk);
+    let always = always.map(|call| (*call, Vec::new()));
     let rules: BTreeMap<i64, Vec<SeccompRule>> = always.chain(sometimes(reach)?).collect();
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
@@ -155,10 +163,12 @@ fn sometimes(reach: Reach) -> Result<Vec<(i64, Vec<SeccompRule>)>, seccompiler::
         // To abort, not to reach others.
         (libc::SYS_tgkill, vec![is(0, u64::from(std::process::id()))?]),
     ];
-    if reach != Reach::Nobody {
+    if let Reach::Port(_) = reach {
         let internet = [libc::AF_INET, libc::AF_INET6].map(|family| is(0, family as u64));
-        let about_a_socket = [libc::FIONBIO, libc::FIONREAD].map(|request| is(1, request));
         rules.push((libc::SYS_socket, internet.into_iter().collect::<Result<_, _>>()?));
+    }
+    if reach != Reach::Nobody {
+        let about_a_socket = [libc::FIONBIO, libc::FIONREAD].map(|request| is(1, request));
         rules.push((libc::SYS_ioctl, about_a_socket.into_iter().collect::<Result<_, _>>()?));
     }
     Ok(rules)

@@ -10,7 +10,6 @@ use super::task::{Orders, Task};
 use crate::audit::relay::{Answer, Said};
 use crate::audit::{self, Event, Journal, Log, Receipt};
 use crate::custody::outbox::Outbox;
-use crate::disk;
 use crate::meter::Meter;
 use crate::spool::quarantine::Code;
 use crate::spool::{Place, Spool, heads};
@@ -67,7 +66,7 @@ impl Warden {
 
     /// Starts a worker and answers it until it ends.
     fn attend(&self, batch: &str, stop: &AtomicBool) -> io::Result<Ending> {
-        let mut worker = Child::start(WORKER, self.orders.log_json)?;
+        let worker = Child::start(WORKER, self.orders.log_json)?;
         worker.say(&Task::new(&self.orders, batch))?;
         let deadline = Instant::now() + self.limit;
         let ending = loop {
@@ -83,8 +82,8 @@ impl Warden {
                     let _ = worker.say(&Answer::from(self.append(*event)));
                 }
                 Heard::Word(Said::Append(_)) => break Ending::of_a_liar(),
-                Heard::Word(Said::Ended { later, failed_syncs }) => {
-                    disk::failed_in_a_child(failed_syncs);
+                Heard::Word(Said::Ended { later, syncs }) => {
+                    syncs.add();
                     break Ending::Said(if later { Fate::Later } else { Fate::Settled });
                 }
                 Heard::Silence => {}

@@ -5,7 +5,7 @@ use super::child::THIS_PROGRAM;
 use super::confine::{self, Bounds, Reach, Rights, Strictness, confine};
 use super::task::{Orders, Task};
 use crate::audit::relay::Relay;
-use crate::disk;
+use crate::disk::{self, Syncs};
 use crate::key::RootKey;
 use crate::pipe::hear;
 use crate::service::handles;
@@ -46,6 +46,7 @@ pub fn work(only_try: Option<Strictness>) -> Result<ExitCode, Box<dyn std::error
     let Task { orders, batch, gateway } =
         hear(&mut input)?.ok_or("efface work is for the gateway alone: see efface serve --help")?;
     confine::end_with(gateway)?;
+    Syncs::are_kept();
     let root = RootKey::from_text(&orders.key).ok_or("the task has no key")?;
     let routes = orders.routes(&root)?;
     let spool = Arc::new(Spool::look(&orders.state));
@@ -57,7 +58,7 @@ pub fn work(only_try: Option<Strictness>) -> Result<ExitCode, Box<dyn std::error
     let relay = Arc::new(Relay::new(input, io::stdout()));
     let worker = Worker { spool, log: relay.clone(), routes, handles: handles(&root) };
     let fate = worker.process(&batch);
-    relay.end(fate == Fate::Later, disk::sync_failures())?;
+    relay.end(fate == Fate::Later, Syncs::take())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,12 +4,13 @@
 //! a weak one, good enough behind a firewall and no further.
 
 use crate::id::AeTitle;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 /// One application entity that may request an association.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// Its calling AE title.
     pub ae_title: AeTitle,
@@ -35,7 +36,8 @@ pub(super) fn admits_address(callers: &[Caller], address: IpAddr) -> bool {
 }
 
 /// An address or a network in CIDR form: `10.1.2.3`, `10.1.0.0/16`, `fd00::/8`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Network {
     address: IpAddr,
     prefix: u8,
@@ -84,6 +86,20 @@ impl FromStr for Network {
             return Err(NotANetwork);
         }
         Ok(Network { address, prefix })
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = NotANetwork;
+
+    fn try_from(text: String) -> Result<Self, NotANetwork> {
+        text.parse()
+    }
+}
+
+impl From<Network> for String {
+    fn from(network: Network) -> Self {
+        network.to_string()
     }
 }
 

@@ -19,6 +19,7 @@ use super::sink::InstanceSink;
 use super::status::Status;
 use super::upper::{Abort, Stop, Upper};
 use crate::id::{AeTitle, Uid};
+use serde::{Deserialize, Serialize};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 
 /// Connections beyond the associations that may run: those that are still introducing themselves,
 /// being rejected or closing. Addresses that no caller has get no more than these.
-const LOBBY: usize = 32;
+pub const LOBBY: usize = 32;
 /// How often the accept loop looks at the stop flag.
 const ACCEPT_TICK: Duration = Duration::from_millis(200);
 /// What associations get beyond `drain_s` to say goodbye.
@@ -158,6 +159,30 @@ impl ListenerCounters {
         counts.enumerate().map(|(index, n)| (Status::of_index(index), n))
     }
 
+    /// All of it at this moment: for whoever counts for another process.
+    pub fn read(&self) -> Counted {
+        let counts = self.all().map(|count| count.load(Ordering::Relaxed)).collect();
+        Counted { associations: self.associations.load(Ordering::Relaxed), counts }
+    }
+
+    /// Adds what another process has counted between two moments.
+    pub fn add(&self, before: &Counted, now: &Counted) {
+        for (at, count) in self.all().enumerate() {
+            let of = |counted: &Counted| counted.counts.get(at).copied().unwrap_or(0);
+            count.fetch_add(of(now).saturating_sub(of(before)), Ordering::Relaxed);
+        }
+        self.associations.store(now.associations, Ordering::Relaxed);
+    }
+
+    fn all(&self) -> impl Iterator<Item = &AtomicU64> {
+        let ListenerCounters { accepted, turned_away, echoes, stored, stored_bytes, .. } = self;
+        let ListenerCounters { lost, aborted, panics, rejected, refused, .. } = self;
+        [accepted, turned_away, echoes, stored, stored_bytes, lost, aborted, panics]
+            .into_iter()
+            .chain(rejected)
+            .chain(refused)
+    }
+
     pub(super) fn count_rejected(&self, rejection: Rejection) {
         if let Some(at) = Rejection::ALL.iter().position(|&other| other == rejection) {
             self.rejected[at].fetch_add(1, Ordering::Relaxed);
@@ -166,6 +191,20 @@ impl ListenerCounters {
 
     pub(super) fn count_refused(&self, status: Status) {
         self.refused[status.index()].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What a listener has counted up to a moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    associations: usize,
+    counts: Vec<u64>,
+}
+
+impl Counted {
+    /// The same, after all associations have ended.
+    pub fn without_associations(&self) -> Self {
+        Counted { associations: 0, counts: self.counts.clone() }
     }
 }
 

@@ -36,6 +36,15 @@ pub trait InstanceSink: Send + Sync + 'static {
     }
 }
 
+/// Keeps requests for storage commitment.
+pub trait Inquiry: Send + Sync {
+    /// A peer asks: see [`InstanceSink::commitment`].
+    ///
+    /// # Errors
+    /// A [`Refusal`] when nothing can be promised now.
+    fn accept(&self, peer: &Peer, request: Request) -> Result<Box<dyn Promise>, Refusal>;
+}
+
 /// A request for storage commitment that was accepted. Dropped without [`Promise::told`], it is kept in another way:
 /// on an association of efface's own.
 pub trait Promise: Send {

@@ -143,6 +143,11 @@ impl Spool {
         }
     }
 
+    /// The same, never using so many bytes of the disk.
+    pub fn keeping(self, reserve_bytes: u64) -> Self {
+        Spool { reserve_bytes, ..self }
+    }
+
     /// The directory of a place.
     pub fn dir(&self, place: Place) -> PathBuf {
         let directory = PLACES.iter().find(|(p, _)| *p == place).map_or("", |(_, d)| d);

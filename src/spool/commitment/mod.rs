@@ -18,7 +18,6 @@ pub use search::search;
 
 use super::{Place, Spool, random_name};
 use crate::disk;
-use crate::id::Uid;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -51,13 +50,12 @@ impl Pending {
     /// What the system says.
     pub fn keep(&self, spool: &Spool) -> io::Result<String> {
         let name = random_name()?;
-        let text = |uid: &Uid| uid.as_str().to_owned();
-        let references = self.request.references().iter();
+        let (transaction, references) = self.request.texts();
         let form = Form {
             requestor: self.requestor.clone(),
             since_ms: self.since_ms,
-            transaction: text(self.request.transaction()),
-            references: references.map(|r| (text(&r.sop_class), text(&r.sop_instance))).collect(),
+            transaction,
+            references,
         };
         disk::write_whole(&spool.dir(Place::Commitments).join(&name), &serde_json::to_vec(&form)?)?;
         Ok(name)

@@ -3,9 +3,11 @@
 use super::request::{Reference, Request};
 use crate::dicom::canonical::ElementEncoding;
 use crate::id::Uid;
+use serde::{Deserialize, Serialize};
 
 /// Why an instance is not committed: Failure Reason (0008,1197), PS3.3 C.14.1.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Failure {
     /// It is here and damaged, or it could not be looked for.
     Processing,
@@ -33,8 +35,8 @@ impl Failure {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     transaction: Uid,
-    committed: Vec<Reference>,
-    failed: Vec<(Reference, Failure)>,
+    /// In the order of the request; `None`: committed.
+    instances: Vec<(Reference, Option<Failure>)>,
 }
 
 /// Event Type ID (PS3.4 J.3.3.1.1): all are committed, or there are failures.
@@ -48,29 +50,29 @@ impl Report {
         mut verdict: impl FnMut(usize, &Reference) -> Result<(), Failure>,
     ) -> Self {
         let transaction = request.transaction().clone();
-        let (mut committed, mut failed) = (Vec::new(), Vec::new());
-        for (number, reference) in request.references().iter().enumerate() {
-            match verdict(number, reference) {
-                Ok(()) => committed.push(reference.clone()),
-                Err(failure) => failed.push((reference.clone(), failure)),
-            }
-        }
-        Report { transaction, committed, failed }
+        let numbered = request.references().iter().enumerate();
+        let instances = numbered.map(|(n, of)| (of.clone(), verdict(n, of).err())).collect();
+        Report { transaction, instances }
     }
 
     /// Event Type ID.
     pub fn event_type(&self) -> u16 {
-        if self.failed.is_empty() { ALL_COMMITTED } else { FAILURES_EXIST }
+        if self.failed() == 0 { ALL_COMMITTED } else { FAILURES_EXIST }
     }
 
     /// Instances that are committed.
     pub fn committed(&self) -> usize {
-        self.committed.len()
+        self.instances.len() - self.failed()
     }
 
     /// Instances that are not.
     pub fn failed(&self) -> usize {
-        self.failed.len()
+        self.instances.iter().filter(|(_, failure)| failure.is_some()).count()
+    }
+
+    /// Why instances are not committed, in the order of the request; `None`: they are.
+    pub fn verdicts(&self) -> Vec<Option<Failure>> {
+        self.instances.iter().map(|(_, failure)| *failure).collect()
     }
 
     /// The data set: Transaction UID, Failed SOP Sequence (0008,1198) if there are failures, Referenced SOP Sequence
@@ -78,9 +80,9 @@ impl Report {
     pub fn encode(&self, encoding: ElementEncoding) -> Vec<u8> {
         let mut set = Encoder { encoding, out: Vec::new() };
         set.uid(0x1195, &self.transaction);
-        let failed = self.failed.iter().map(|(reference, failure)| (reference, Some(*failure)));
-        set.sequence(0x1198, failed);
-        set.sequence(0x1199, self.committed.iter().map(|reference| (reference, None)));
+        let all = || self.instances.iter().map(|(reference, failure)| (reference, *failure));
+        set.sequence(0x1198, all().filter(|(_, failure)| failure.is_some()));
+        set.sequence(0x1199, all().filter(|(_, failure)| failure.is_none()));
         set.out
     }
 }

@@ -80,12 +80,20 @@ impl Request {
     }
 
     /// A request as it was kept: UIDs as texts, class and instance of each reference.
-    pub(super) fn kept(transaction: &str, references: &[(String, String)]) -> Option<Self> {
+    pub fn kept(transaction: &str, references: &[(String, String)]) -> Option<Self> {
         let reference = |(class, instance): &(String, String)| {
             Some(Reference { sop_class: class.parse().ok()?, sop_instance: instance.parse().ok()? })
         };
         let references = references.iter().map(reference).collect::<Option<_>>()?;
         Some(Request { transaction: transaction.parse().ok()?, references })
+    }
+
+    /// The same as [`Request::kept`] reads it.
+    pub fn texts(&self) -> (String, Vec<(String, String)>) {
+        let text = |uid: &Uid| uid.as_str().to_owned();
+        let references = self.references.iter();
+        let references = references.map(|r| (text(&r.sop_class), text(&r.sop_instance))).collect();
+        (text(&self.transaction), references)
     }
 
     /// Transaction UID.
