@@ -397,8 +397,8 @@ fn metrics_are_openmetrics_and_name_nobody() {
         let value = arrived[0].text(keyword);
         assert!(!body.contains(&value), "a pseudonym of a patient is in /metrics: {keyword}");
     }
-    assert_eq!(gateway.metric("efface_instances_stored_total"), 3);
-    assert_eq!(gateway.metric("efface_instances_delivered_total"), 2);
+    gateway.comes_to("efface_instances_stored_total", 3);
+    gateway.comes_to("efface_instances_delivered_total", 2);
 }
 
 fn labels(name: &str) -> impl Iterator<Item = &str> {

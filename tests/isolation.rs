@@ -20,26 +20,10 @@ use support::gateway::{Gateway, Site};
 use support::study::{patient, write_all, write_body_ct};
 use support::{files, until, until_some};
 
-/// Processes of a gateway that run a command.
-fn children(gateway: &Gateway, command: &str) -> Vec<Pid> {
-    let wanted = format!("\0{command}\0").into_bytes();
-    let numbers = std::fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    let of_gateway = |pid: &i32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
-        parent == Some(gateway.pid().to_string().as_str())
-            && command.windows(wanted.len()).any(|part| part == wanted)
-    };
-    numbers.filter(of_gateway).filter_map(Pid::from_raw).collect()
-}
-
 /// Sends a head, whose worker takes a while, and waits for that.
 fn a_worker_at_work(site: &Site, gateway: &Gateway) -> Pid {
     deliver(gateway.port, &write_all(&site.path("head"), &patient(1).head_ct(1)));
-    until_some("a worker", || children(gateway, "work").first().copied())
+    until_some("a worker", || gateway.children("work").first().copied())
 }
 
 /// Another study goes through.
@@ -149,7 +133,7 @@ fn a_sender_that_dies_is_replaced_and_loses_nothing() {
     let gateway = site.serve(outside.port, &["--associations", "1"]);
     deliver(gateway.port, &write_body_ct(&site.path("pacs"), &patient(1), 1, 5));
     outside.wait_for(1);
-    let sender = until_some("a sender", || children(&gateway, "send").first().copied());
+    let sender = until_some("a sender", || gateway.children("send").first().copied());
     kill_process(sender, Signal::KILL).unwrap();
     outside.wait_for(5);
     site.settled();
@@ -166,13 +150,14 @@ fn a_receiver_that_dies_is_replaced_where_it_listened() {
     let outside = Outside::start(&site.sink());
     let mut gateway = site.serve(outside.port, &[]);
     deliver(gateway.port, &write_body_ct(&site.path("first"), &patient(1), 1, 3));
-    let receiver = until_some("a receiver", || children(&gateway, "receive").first().copied());
+    gateway.comes_to("efface_instances_stored_total", 3);
+    let receiver = until_some("a receiver", || gateway.children("receive").first().copied());
     kill_process(receiver, Signal::KILL).unwrap();
     until("another one listens", || gateway.lines("listening").len() == 2);
     deliver(gateway.port, &write_body_ct(&site.path("second"), &patient(2), 2, 3));
     outside.wait_for(6);
     site.settled();
-    assert_eq!(gateway.metric("efface_instances_stored_total"), 6, "both have counted");
+    gateway.comes_to("efface_instances_stored_total", 6);
     assert!(gateway.terminate().success());
     assert_clean_files(&outside.folder);
 }

@@ -24,6 +24,7 @@ mod child;
 mod confine;
 mod courier;
 mod ending;
+mod home;
 mod porter;
 mod receiver;
 mod sender;

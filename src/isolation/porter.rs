@@ -4,7 +4,8 @@
 use super::RECEIVER;
 use super::child::{Child, Heard, Speaker};
 use super::ending::Ending;
-use super::receiver::{Note, Order, ReceiveOrders};
+use super::home::{Note, Order};
+use super::receiver::ReceiveOrders;
 use crate::commitment::Commitments;
 use crate::net::listener::{Counted, ListenerCounters};
 use crate::net::sink::{Inquiry, Peer, Promise};

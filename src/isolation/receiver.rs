@@ -1,6 +1,7 @@
 //! The receiver's side: told where to listen, bound, confined to the inbox, then at the door.
 
 use super::confine::{Bounds, Reach, Rights, Strictness, confine, end_with};
+use super::home::{Home, Note};
 use super::worker::or_not_confined;
 use crate::config::Limits;
 use crate::dicom::part10::TRANSFER_SYNTAXES;
@@ -9,25 +10,20 @@ use crate::id::AeTitle;
 use crate::key::Key;
 use crate::net::STORAGE_COMMITMENT;
 use crate::net::access::Caller;
-use crate::net::listener::{Counted, LOBBY, Listener, ListenerCounters, ListenerOptions};
-use crate::net::sink::{Inquiry, Peer, Promise, Refusal};
-use crate::net::status::Status;
-use crate::pipe::{hear, say};
+use crate::net::listener::{LOBBY, Listener, ListenerOptions};
+use crate::pipe::hear;
 use crate::receive::Receiver;
-use crate::spool::commitment::{Failure, Report, Request};
 use crate::spool::inbox::Inbox;
 use crate::spool::{Place, Spool};
 use crate::standard::sop_classes;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader};
-use std::net::{IpAddr, SocketAddr};
+use std::io::{self, BufReader};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
 use zeroize::Zeroizing;
 
 /// Largest P-DATA-TF that is announced, in bytes.
@@ -40,9 +36,6 @@ const MEMORY_BYTES_EACH: u64 = 16 << 20;
 /// Files of a receiver, and of each of its associations: socket and entry.
 const FILES: u64 = 256;
 const FILES_EACH: u64 = 4;
-/// How often counts go home.
-const COUNT_EVERY: Duration = Duration::from_millis(50);
-
 /// What a receiver is told before it listens.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ReceiveOrders {
@@ -64,65 +57,6 @@ pub struct ReceiveOrders {
     pub gateway: u32,
     /// Log lines as JSON.
     pub log_json: bool,
-}
-
-/// What it is told later.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Order {
-    /// Accept nothing more, let running messages finish, end.
-    Stop,
-    /// A sync has failed somewhere: acknowledge nothing more.
-    Halt,
-    /// Whether a request for storage commitment is kept.
-    Kept {
-        /// The number of the inquiry.
-        inquiry: u64,
-        /// Whether it is.
-        kept: bool,
-    },
-    /// The verdicts on one, in the order of its references.
-    Found {
-        /// The number of the inquiry.
-        inquiry: u64,
-        /// Why an instance is not committed.
-        verdicts: Vec<Option<Failure>>,
-    },
-}
-
-/// What it says.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Note {
-    /// It is bound and confined.
-    Listening(SocketAddr),
-    /// It is not; why.
-    NotListening(String),
-    /// An entry was committed: its spool id.
-    Arrived(String),
-    /// What it has counted so far.
-    Counted(Counted),
-    /// What it has synced.
-    Synced(Syncs),
-    /// A peer asks for storage commitment.
-    Asked {
-        /// The number of the inquiry.
-        inquiry: u64,
-        /// Calling AE title.
-        requestor: AeTitle,
-        /// Where it calls from.
-        address: IpAddr,
-        /// Transaction UID.
-        transaction: String,
-        /// SOP Class and SOP Instance UIDs.
-        references: Vec<(String, String)>,
-    },
-    /// The verdicts are wanted.
-    Wanted(u64),
-    /// The peer was told.
-    Told(u64),
-    /// It was not, and its association is over.
-    Dropped(u64),
 }
 
 /// Is a receiver, until it is told to stop.
@@ -161,9 +95,7 @@ pub fn receive() -> Result<ExitCode, Box<dyn std::error::Error>> {
         scope.spawn(move || home.obey(&mut input, spool, told_to_stop));
         scope.spawn(move || home.report(&announced, counters));
         listener.run(told_to_stop);
-        // Whoever still waits for an answer waits in vain.
-        home.is_over.store(true, Ordering::SeqCst);
-        home.waiting().clear();
+        home.close();
     });
     Ok(ExitCode::SUCCESS)
 }
@@ -201,133 +133,5 @@ fn bounds(limits: &Limits) -> Bounds {
         file_bytes: limits.instance_bytes_max.saturating_add(1 << 20),
         files: FILES + each * FILES_EACH,
         ..Bounds::default()
-    }
-}
-
-/// The way to the gateway.
-#[derive(Default)]
-struct Home {
-    /// One word at a time.
-    speaking: Mutex<()>,
-    next: AtomicU64,
-    waiting: Mutex<HashMap<u64, Sender<Order>>>,
-    is_over: AtomicBool,
-}
-
-impl Home {
-    fn say(&self, note: &Note) -> io::Result<()> {
-        let _one_at_a_time = self.speaking.lock().unwrap_or_else(PoisonError::into_inner);
-        say(&mut io::stdout(), note)
-    }
-
-    /// Hears orders to the end of the pipe, which is one to stop.
-    fn obey(&self, input: &mut impl BufRead, spool: &Spool, stop: &AtomicBool) {
-        while let Ok(Some(order)) = hear::<Order>(input) {
-            match &order {
-                Order::Stop => break,
-                Order::Halt => spool.poison(),
-                Order::Kept { inquiry, .. } | Order::Found { inquiry, .. } => {
-                    if let Some(waits) = self.waiting().remove(inquiry) {
-                        // Nobody waits any more when the association is over.
-                        let _ = waits.send(order);
-                    }
-                }
-            }
-        }
-        stop.store(true, Ordering::SeqCst);
-    }
-
-    /// Says what has arrived and what was counted, until nothing more can come.
-    fn report(&self, announced: &mpsc::Receiver<String>, counters: &ListenerCounters) {
-        let mut told = Counted::default();
-        loop {
-            let said = match announced.recv_timeout(COUNT_EVERY) {
-                Ok(id) => self.say(&Note::Arrived(id)),
-                Err(RecvTimeoutError::Timeout) => Ok(()),
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
-            let said = said.and_then(|()| self.count(counters, &mut told));
-            if said.is_err() || self.is_over.load(Ordering::SeqCst) {
-                break;
-            }
-        }
-    }
-
-    fn count(&self, counters: &ListenerCounters, told: &mut Counted) -> io::Result<()> {
-        let (now, syncs) = (counters.read(), Syncs::take());
-        if now != *told {
-            *told = now.clone();
-            self.say(&Note::Counted(now))?;
-        }
-        if syncs.is_empty() { Ok(()) } else { self.say(&Note::Synced(syncs)) }
-    }
-
-    /// Says something and waits for the answer; `None` when there will be none.
-    fn ask(&self, inquiry: u64, note: &Note) -> Option<Order> {
-        let (answer, answered) = mpsc::channel();
-        self.waiting().insert(inquiry, answer);
-        self.say(note).ok()?;
-        answered.recv().ok()
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Sender<Order>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inquiry for Arc<Home> {
-    fn accept(&self, peer: &Peer, request: Request) -> Result<Box<dyn Promise>, Refusal> {
-        let inquiry = self.next.fetch_add(1, Ordering::SeqCst);
-        let (transaction, references) = request.texts();
-        let asked = Note::Asked {
-            inquiry,
-            requestor: peer.ae_title.clone(),
-            address: peer.address,
-            transaction,
-            references,
-        };
-        match self.ask(inquiry, &asked) {
-            Some(Order::Kept { kept: true, .. }) => {
-                Ok(Box::new(Far { home: Arc::clone(self), inquiry, request, told: false }))
-            }
-            _ => Err(Refusal::new(Status::RESOURCE_LIMITATION)),
-        }
-    }
-}
-
-/// A promise that the gateway keeps.
-struct Far {
-    home: Arc<Home>,
-    inquiry: u64,
-    request: Request,
-    told: bool,
-}
-
-impl Promise for Far {
-    fn report(&self) -> Report {
-        let found = self.home.ask(self.inquiry, &Note::Wanted(self.inquiry));
-        let verdicts = match found {
-            Some(Order::Found { verdicts, .. }) => verdicts,
-            _ => Vec::new(),
-        };
-        Report::on(&self.request, |number, _| match verdicts.get(number) {
-            Some(None) => Ok(()),
-            Some(Some(failure)) => Err(*failure),
-            None => Err(Failure::Processing),
-        })
-    }
-
-    fn told(mut self: Box<Self>) {
-        self.told = true;
-        // If the gateway does not hear it, the peer is told once more.
-        let _ = self.home.say(&Note::Told(self.inquiry));
-    }
-}
-
-impl Drop for Far {
-    fn drop(&mut self) {
-        if !self.told {
-            let _ = self.home.say(&Note::Dropped(self.inquiry));
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::dcmtk::{Running, free_port};
 use super::{until, until_some, until_some_or};
+use rustix::process::Pid;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -230,6 +231,22 @@ impl Gateway {
         self.process.0.id()
     }
 
+    /// Its processes that run a command: `receive`, `work`, `send`.
+    pub fn children(&self, command: &str) -> Vec<Pid> {
+        let wanted = format!("\0{command}\0").into_bytes();
+        let numbers = std::fs::read_dir("/proc")
+            .expect("/proc")
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+        let is_one = |pid: &i32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
+            parent == Some(self.pid().to_string().as_str())
+                && line.windows(wanted.len()).any(|part| part == wanted)
+        };
+        numbers.filter(is_one).filter_map(Pid::from_raw).collect()
+    }
+
     /// Everything that it has logged.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&self.log.lock().expect("the log")).into_owned()
@@ -255,7 +272,7 @@ impl Gateway {
 
     /// Asks it to stop, and waits for it.
     pub fn terminate(&mut self) -> ExitStatus {
-        let pid = i32::try_from(self.process.0.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = i32::try_from(self.process.0.id()).ok().and_then(Pid::from_raw);
         let pid = pid.expect("a process id");
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is there");
         until_some("efface has stopped", || self.process.0.try_wait().expect("its status"))
@@ -271,6 +288,12 @@ impl Gateway {
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
         (status, body.to_owned())
+    }
+
+    /// Waits until a value of `/metrics` is this. What other processes count comes a moment later.
+    #[track_caller]
+    pub fn comes_to(&self, name: &str, value: u64) {
+        until(name, || self.metric(name) == value);
     }
 
     /// A value of `/metrics`, by its name and labels as they stand there.
