@@ -9,10 +9,12 @@ use crate::send::{PAUSE_MIN, Pause, Word};
 use crate::spool::quarantine::Code;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a sender may finish what is on the wire when the gateway stops.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A sender that lived so long did not die of its start.
+const A_LIFE: Duration = Duration::from_secs(60);
 /// How often it is looked whether a sender may be started again.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -29,11 +31,15 @@ impl Courier {
     pub fn run(&self, stop: &AtomicBool) {
         let mut pause = Pause::default();
         while !stop.load(Ordering::SeqCst) {
+            let since = Instant::now();
             if pause.is_over()
                 && let Err(error) = self.attend(stop)
             {
                 let destination = &self.forwarder.destination;
                 tracing::error!(destination, %error, "the sender ended; it is started again");
+                if since.elapsed() >= A_LIFE {
+                    pause = Pause::default();
+                }
                 pause.longer(PAUSE_MIN);
             }
             std::thread::sleep(LOOK_EVERY);

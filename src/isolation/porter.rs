@@ -9,7 +9,6 @@ use super::receiver::ReceiveOrders;
 use crate::commitment::Commitments;
 use crate::net::listener::{Counted, ListenerCounters};
 use crate::net::sink::{Inquiry, Peer, Promise};
-use crate::send::{PAUSE_MIN, Pause};
 use crate::spool::Spool;
 use crate::spool::commitment::Request;
 use std::collections::HashMap;
@@ -18,10 +17,13 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a receiver gets beyond `drain_s` to come to its end.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The pause before another receiver is started. It does not grow: whoever can kill receivers must not be able to keep
+/// the door closed for long.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How often it is looked whether a receiver may be started again.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -76,9 +78,9 @@ impl Porter {
 
     /// Attends the receiver until told to stop, and those after it if it dies: what it had acknowledged is in the inbox.
     pub fn run(&self, first: AtTheDoor, stop: &AtomicBool) {
-        let (mut receiver, mut pause) = (Some(first), Pause::default());
+        let (mut receiver, mut due) = (Some(first), Instant::now());
         while !stop.load(Ordering::SeqCst) {
-            if pause.is_over() {
+            if Instant::now() >= due {
                 let opened = match receiver.take() {
                     Some(receiver) => Ok(receiver),
                     None => self.open().map(|(receiver, _)| receiver),
@@ -86,7 +88,7 @@ impl Porter {
                 let ended = opened.and_then(|AtTheDoor(it)| Ok(self.attend(it, stop)?));
                 if let Err(error) = ended {
                     tracing::error!(%error, "nobody listens; the receiver is started again");
-                    pause.longer(PAUSE_MIN);
+                    due = Instant::now() + PAUSE;
                 }
             }
             std::thread::sleep(LOOK_EVERY);
