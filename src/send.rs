@@ -5,7 +5,7 @@
 //! a pause that doubles up to a cap, with jitter; what a destination refuses for good is put aside.
 
 use crate::custody::outbox::Outbox;
-use crate::custody::parcel::{Broken, Manifest, Row};
+use crate::custody::parcel::{Broken, Manifest, Parcel, Row};
 use crate::disk::Syncs;
 use crate::fate::Fate;
 use crate::key::Key;
@@ -58,6 +58,57 @@ pub trait Home: Sync {
     fn tell(&self, word: Word) -> io::Result<()>;
 }
 
+/// The way to a destination.
+pub trait Wire: Sync {
+    /// Opens an association that takes parcels.
+    ///
+    /// # Errors
+    /// [`Error`].
+    fn connect(
+        &self,
+        to: &Destination,
+        proposals: &[Proposal],
+    ) -> Result<Box<dyn Line + '_>, Error>;
+}
+
+/// An association that takes parcels, and nothing else.
+pub trait Line {
+    /// Sends one. `Ok`: it is stored there.
+    ///
+    /// # Errors
+    /// [`Error`].
+    fn store(&mut self, parcel: &Parcel) -> Result<(), Error>;
+
+    /// Ends the association in order.
+    ///
+    /// # Errors
+    /// [`Error`].
+    fn release(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// DICOM over TCP.
+pub struct Dicom;
+
+impl Wire for Dicom {
+    fn connect(
+        &self,
+        to: &Destination,
+        proposals: &[Proposal],
+    ) -> Result<Box<dyn Line + '_>, Error> {
+        Ok(Box::new(Association::<Outside>::connect(to, proposals)?))
+    }
+}
+
+impl Line for Association<Outside> {
+    fn store(&mut self, parcel: &Parcel) -> Result<(), Error> {
+        self.c_store(parcel).map(drop)
+    }
+
+    fn release(self: Box<Self>) -> Result<(), Error> {
+        Association::release(*self)
+    }
+}
+
 /// Sends the parcels of one destination.
 pub struct Sender<'a> {
     /// The state directory; only the destination's outbox is used.
@@ -68,13 +119,15 @@ pub struct Sender<'a> {
     pub destination: &'a Destination,
     /// Associations at a time.
     pub associations: usize,
+    /// The way there.
+    pub wire: &'a dyn Wire,
     /// Who is told.
     pub home: &'a dyn Home,
 }
 
 /// How an attempt to send a batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Attempt {
+pub(crate) enum Attempt {
     /// Nothing is left of it in the outbox.
     Done,
     /// A seal did not hold: the batch must be made again.
@@ -109,7 +162,7 @@ impl Sender<'_> {
 
     /// Tries everything that is ready, oldest release first, until nobody answers. A batch that
     /// fails by itself does not keep the others waiting.
-    fn round(&self, stop: &AtomicBool) -> io::Result<Attempt> {
+    pub(crate) fn round(&self, stop: &AtomicBool) -> io::Result<Attempt> {
         let mut worst = Attempt::Done;
         let outbox = Outbox::of(self.spool, self.name());
         let ready = outbox.ready()?;
@@ -191,13 +244,13 @@ impl Sending<'_> {
     fn association(&self) -> Attempt {
         let Some(first) = self.next() else { return Attempt::Done };
         let destination = self.sender.destination;
-        let mut association = match Association::<Outside>::connect(destination, &self.proposals) {
-            Ok(association) => association,
+        let mut line = match self.sender.wire.connect(destination, &self.proposals) {
+            Ok(line) => line,
             Err(error) => return self.failed(&error).max(Attempt::Down),
         };
         let mut row = Some(first);
         while let Some(current) = row {
-            match self.one(&mut association, current) {
+            match self.one(&mut *line, current) {
                 Ok(()) => {}
                 Err(Trouble::Here(attempt)) => return attempt,
                 Err(Trouble::There(error)) => {
@@ -213,13 +266,13 @@ impl Sending<'_> {
             }
             row = self.next();
         }
-        if let Err(error) = association.release() {
+        if let Err(error) = line.release() {
             tracing::debug!(%error, "the association was not released in order");
         }
         Attempt::Done
     }
 
-    fn one(&self, association: &mut Association<Outside>, row: &Row) -> Result<(), Trouble> {
+    fn one(&self, line: &mut dyn Line, row: &Row) -> Result<(), Trouble> {
         let directory = self.outbox.ready_dir(self.batch);
         let opened = self.manifest.open(&directory, row, self.sender.seal);
         let parcel = opened.map_err(|broken| match broken {
@@ -229,7 +282,7 @@ impl Sending<'_> {
         if parcel.destination() != self.sender.name() {
             return Err(Trouble::Here(Attempt::Halt));
         }
-        association.c_store(&parcel).map_err(Trouble::There)?;
+        line.store(&parcel).map_err(Trouble::There)?;
         let told = self.sender.home.tell(Word::Stored);
         let noted = self.outbox.sent(self.batch, &row.file);
         noted.and(told).map_err(|_| Trouble::Here(Attempt::Retry))

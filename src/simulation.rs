@@ -8,19 +8,23 @@
 //! - no byte that arrived identifies anybody, and all copies of an instance are the same;
 //! - what arrived stands in the log, with the hash that the parcel's seal was made over.
 //!
-//! `EFFACE_HISTORIES=100000 cargo test --lib simulation`; a failure names its seed: `EFFACE_SEED=17`. Workers are the real
-//! ones, with the engine and the verifier; only the wire is made up.
+//! `EFFACE_HISTORIES=100000 cargo test --lib simulation`; a failure names its seed: `EFFACE_SEED=17`. Workers, with
+//! the engine and the verifier, and senders are the real ones; only the wire is made up.
 
 use crate::audit::Log;
 use crate::custody::outbox::Outbox;
+use crate::custody::parcel::{Manifest, Parcel};
 use crate::dicom::dataset::Dataset;
 use crate::disk;
 use crate::disk::faults::{Faults, Habits};
 use crate::forward::Forwarder;
 use crate::key::RootKey;
 use crate::meter::Meter;
+use crate::net::scu::{Destination, Error, Proposal};
+use crate::net::status::Status;
 use crate::pipeline::Route;
 use crate::profile::language;
+use crate::send::{Home, Line, Sender, Wire, Word};
 use crate::service::handles;
 use crate::spool::account::Account;
 use crate::spool::entry::{Entry, Head};
@@ -32,10 +36,11 @@ use dicom_core::{Tag, VR};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, LazyLock};
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
@@ -126,7 +131,7 @@ struct Process {
     forwarder: Forwarder,
     route: Arc<Route>,
     closed: Receiver<String>,
-    close: Sender<String>,
+    close: mpsc::Sender<String>,
     work: VecDeque<String>,
 }
 
@@ -219,42 +224,102 @@ impl Process {
         [Place::Inbox, Place::Studies, Place::Work, Place::Held].into_iter().all(is_empty)
     }
 
-    /// One round of the forwarder, with a made-up wire.
+    /// One round of the real sender, over a made-up wire.
     fn forward(&self, outside: &mut Outside, random: &mut Random, calm: bool) -> io::Result<()> {
-        let outbox = Outbox::of(&self.spool, "lab");
-        let ready = outbox.ready()?;
-        for batch in ready.broken {
-            self.forwarder.remake(&batch)?;
+        let title = |text: &str| text.parse().expect("an AE title");
+        let destination = Destination {
+            name: "lab".to_owned(),
+            ae_title: title("LAB"),
+            calling_ae_title: title("EFFACE"),
+            address: "127.0.0.1:1".to_owned(),
+            connect_s: 1,
+            response_s: 1,
+            message_s: 1,
+            pdu_bytes_max: 16384,
+        };
+        let wire = MadeUp { spool: &self.spool, calm, ends: Mutex::new((outside, random)) };
+        let sender = Sender {
+            spool: &self.spool,
+            seal: &self.route.seal,
+            destination: &destination,
+            associations: 1,
+            wire: &wire,
+            home: &self.forwarder,
+        };
+        sender.round(&AtomicBool::new(false)).map(drop)
+    }
+}
+
+impl Home for Forwarder {
+    fn tell(&self, word: Word) -> io::Result<()> {
+        tell(|| format!("{word:?}"));
+        match word {
+            Word::Sent(batch) => self.finish(&batch),
+            Word::Damaged(batch) => self.remake(&batch),
+            Word::Stored | Word::Refused | Word::Retry | Word::Synced(_) => Ok(()),
         }
-        for (batch, manifest) in ready.batches {
-            let directory = outbox.ready_dir(&batch);
-            let mut damaged = false;
-            for row in manifest.rows.iter().filter(|row| directory.join(&row.file).exists()) {
-                if !calm && random.is_one_in(6) {
-                    return Ok(());
-                }
-                if manifest.open(&directory, row, &self.route.seal).is_err() {
-                    damaged = true;
-                    break;
-                }
-                let bytes = std::fs::read(directory.join(&row.file))?;
-                let receipt = (manifest.receipt, manifest.receipt_hash.clone());
-                tell(|| format!("sent {} of {batch}", row.file));
-                outside.takes(&row.sop_instance, bytes, receipt);
-                let response_is_lost = !calm && random.is_one_in(6);
-                if response_is_lost {
-                    return Ok(());
-                }
-                outbox.sent(&batch, &row.file)?;
-            }
-            tell(|| format!("{batch}: {}", if damaged { "damaged" } else { "done" }));
-            if damaged {
-                self.forwarder.remake(&batch)?;
-            } else {
-                self.forwarder.finish(&batch)?;
-            }
+    }
+}
+
+/// A wire to a destination that is dead, has no room, or breaks off with the response on its way.
+struct MadeUp<'a> {
+    spool: &'a Spool,
+    calm: bool,
+    ends: Mutex<(&'a mut Outside, &'a mut Random)>,
+}
+
+impl MadeUp<'_> {
+    fn goes_wrong(&self, one_in: usize) -> bool {
+        !self.calm && self.ends.lock().expect("both ends").1.is_one_in(one_in)
+    }
+}
+
+impl Wire for MadeUp<'_> {
+    fn connect(&self, to: &Destination, _: &[Proposal]) -> Result<Box<dyn Line + '_>, Error> {
+        let destination = to.name.clone();
+        if self.goes_wrong(6) {
+            return Err(Error::Unreachable { destination, kind: io::ErrorKind::ConnectionRefused });
+        }
+        Ok(Box::new(Made { wire: self, destination }))
+    }
+}
+
+struct Made<'w, 'e> {
+    wire: &'w MadeUp<'e>,
+    destination: String,
+}
+
+impl Line for Made<'_, '_> {
+    fn store(&mut self, parcel: &Parcel) -> Result<(), Error> {
+        let destination = self.destination.clone();
+        if self.wire.goes_wrong(8) {
+            return Err(Error::Refused { destination, status: Status::OUT_OF_RESOURCES });
+        }
+        let mut bytes = Vec::new();
+        let read = parcel.dataset().and_then(|mut data_set| data_set.read_to_end(&mut bytes));
+        read.map_err(|error| Error::Unreadable { kind: error.kind() })?;
+        let uid = parcel.sop_instance();
+        let receipt = self.receipt_of(uid);
+        self.wire.ends.lock().expect("both ends").0.takes(uid, bytes, receipt);
+        if self.wire.goes_wrong(6) {
+            return Err(Error::Ended { destination, how: "the response is lost".to_owned() });
         }
         Ok(())
+    }
+
+    fn release(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl Made<'_, '_> {
+    /// The record that a parcel left under, by the manifest that it lies beside.
+    fn receipt_of(&self, sop_instance: &str) -> (u64, String) {
+        let ready = Outbox::of(self.wire.spool, "lab").ready().expect("the outbox");
+        let mut manifests = ready.batches.into_iter().map(|(_, manifest)| manifest);
+        let has_it = |m: &Manifest| m.rows.iter().any(|row| row.sop_instance == sop_instance);
+        let manifest = manifests.find(has_it).expect("a manifest");
+        (manifest.receipt, manifest.receipt_hash)
     }
 }
 

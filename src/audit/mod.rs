@@ -204,6 +204,9 @@ pub trait Journal: Send + Sync {
     fn append(&self, event: Event) -> Result<Receipt, Error>;
 }
 
+/// More than the largest record, in bytes.
+const LAST_BYTES: u64 = 16 << 20;
+
 /// The log, open for appending.
 pub struct Log {
     path: PathBuf,
@@ -233,6 +236,8 @@ impl Log {
         if whole < total {
             put_torn_tail_aside(&path, whole).map_err(io)?;
         }
+        // The last process may have ended because a sync of its last record failed.
+        disk::write_again(&path, LAST_BYTES).map_err(io)?;
         let file = disk::append(&path).map_err(io)?;
         disk::sync_dir(directory).map_err(io)?;
         let tail = Tail { file, next: chain.next, hash: chain.hash, failed: false };

@@ -323,6 +323,15 @@ pub fn sync_file(file: &File) -> io::Result<()> {
     Ok(())
 }
 
+/// Bytes of a file that the disk may have dropped were written once more.
+pub fn written_again(file: &File) -> io::Result<()> {
+    let inode = file.metadata()?.ino();
+    for faults in all().iter() {
+        faults.lock().spoiled.remove(&inode);
+    }
+    Ok(())
+}
+
 /// A directory is to be synced.
 pub fn syncing_dir(path: &Path) -> io::Result<()> {
     of(path).map_or(Ok(()), |faults| faults.lock().sync())

@@ -6,7 +6,7 @@ use crate::disk::Syncs;
 use crate::key::Key;
 use crate::net::scu::Destination;
 use crate::pipe::{hear, say};
-use crate::send::{Home, Sender, Word};
+use crate::send::{Dicom, Home, Sender, Word};
 use crate::spool::Spool;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufReader, Stdout};
@@ -76,7 +76,7 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
         let home = Line(Mutex::new((io::stdout(), answers)));
         let SendOrders { destination, associations, .. } = &orders;
         let (spool, seal, associations) = (&spool, &seal, *associations);
-        Sender { spool, seal, destination, associations, home: &home }.run(&stop);
+        Sender { spool, seal, destination, associations, wire: &Dicom, home: &home }.run(&stop);
     });
     Ok(ExitCode::SUCCESS)
 }
