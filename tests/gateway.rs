@@ -387,7 +387,7 @@ fn metrics_are_openmetrics_and_name_nobody() {
         let (name, value) = line.rsplit_once(' ').expect(line);
         assert!(name.starts_with("efface_") && value.parse::<f64>().is_ok(), "{line}");
         for label in labels(name) {
-            assert!(["code", "reason", "destination", "state"].contains(&label), "{line}");
+            assert!(["code", "reason", "destination", "state", "le"].contains(&label), "{line}");
         }
     }
     assert_clean("/metrics", body.as_bytes());
