@@ -7,7 +7,7 @@
 //! A report goes to an address from which the requestor may call, never to a destination.
 
 use crate::fate::Fate;
-use crate::id::AeTitle;
+use crate::id::{AeTitle, Uid};
 use crate::key::Key;
 use crate::meter::Meter;
 use crate::net::access::Network;
@@ -15,7 +15,7 @@ use crate::net::scu::{Association, Destination, Inside, Proposal};
 use crate::net::sink::{Inquiry, Peer, Promise, Refusal};
 use crate::net::status::Status;
 use crate::spool::Spool;
-use crate::spool::commitment::{Failure, Pending, Report, Request, search};
+use crate::spool::commitment::{Failure, Pending, REQUEST_BYTES_MAX, Report, Request, search};
 use std::collections::HashMap;
 use std::io;
 use std::net::ToSocketAddrs;
@@ -59,8 +59,10 @@ pub struct Commitments {
     searching: Mutex<()>,
 }
 
+/// What is remembered of a request; all of it is on disk.
 struct Waiting {
-    pending: Pending,
+    requestor: String,
+    transaction: Uid,
     /// Whether its association has it; otherwise it is to be told by itself, when the time has come.
     on_association: bool,
     due: Instant,
@@ -82,7 +84,7 @@ impl Commitments {
         let mut pending = HashMap::new();
         for name in Pending::all(&spool)? {
             match Pending::read(&spool, &name) {
-                Ok(kept) => drop(pending.insert(name, Waiting::to_be_told(kept))),
+                Ok(kept) => drop(pending.insert(name, Waiting::to_be_told(&kept))),
                 Err(error) => {
                     tracing::error!(%error, "a request for storage commitment cannot be read and is dropped");
                     Pending::forget(&spool, &name)?;
@@ -97,21 +99,28 @@ impl Commitments {
     pub fn run(&self, stop: &AtomicBool) {
         while !stop.load(Ordering::SeqCst) {
             match self.next_due() {
-                Some((name, pending)) => self.tell(&name, &pending),
+                Some(name) => self.tell(&name),
                 None => std::thread::sleep(LOOK_AROUND),
             }
         }
     }
 
-    fn next_due(&self) -> Option<(String, Pending)> {
+    fn next_due(&self) -> Option<String> {
         let now = Instant::now();
         let pending = self.lock();
         let due = pending.iter().find(|(_, w)| !w.on_association && w.due <= now);
-        due.map(|(name, waiting)| (name.clone(), waiting.pending.clone()))
+        due.map(|(name, _)| name.clone())
     }
 
     /// One attempt.
-    fn tell(&self, name: &str, pending: &Pending) {
+    fn tell(&self, name: &str) {
+        let pending = match Pending::read(&self.spool, name) {
+            Ok(pending) => pending,
+            Err(error) => {
+                tracing::error!(%error, "a request for storage commitment cannot be read and is dropped");
+                return self.forget(name);
+            }
+        };
         let requestor = pending.requestor.as_str();
         let listener = self.listeners.iter().find(|l| l.calling.as_str() == requestor);
         let Some(listener) = listener else {
@@ -202,12 +211,13 @@ impl Inquiry for Arc<Commitments> {
     /// Accepts a request, durably.
     fn accept(&self, peer: &Peer, request: Request) -> Result<Box<dyn Promise>, Refusal> {
         let refused = || Refusal::new(Status::RESOURCE_LIMITATION);
-        if self.spool.is_poisoned() || self.lock().len() >= PENDING_MAX {
+        let has_room = self.spool.has_room_for(REQUEST_BYTES_MAX as u64);
+        if self.spool.is_poisoned() || !has_room || self.lock().len() >= PENDING_MAX {
             return Err(refused());
         }
         let is_duplicate = self.lock().values().any(|waiting| {
-            waiting.pending.requestor == peer.ae_title.as_str()
-                && waiting.pending.request.transaction() == request.transaction()
+            waiting.requestor == peer.ae_title.as_str()
+                && waiting.transaction == *request.transaction()
         });
         let pending = Pending::now(peer.ae_title.as_str(), request);
         let name = pending.keep(&self.spool).map_err(|error| {
@@ -215,24 +225,22 @@ impl Inquiry for Arc<Commitments> {
             refused()
         })?;
         self.meter.commitments.add(1);
-        let request = pending.request.clone();
-        let mut waiting = Waiting::to_be_told(pending);
+        let mut waiting = Waiting::to_be_told(&pending);
         waiting.on_association = true;
         self.lock().insert(name.clone(), waiting);
-        Ok(Box::new(Kept {
-            commitments: Arc::clone(self),
-            name,
-            request,
-            is_duplicate,
-            told: false,
-        }))
+        Ok(Box::new(Kept { commitments: Arc::clone(self), name, is_duplicate, told: false }))
     }
 }
 
 impl Waiting {
-    fn to_be_told(pending: Pending) -> Self {
-        let (due, pause) = (Instant::now(), Duration::ZERO);
-        Waiting { pending, on_association: false, due, pause }
+    fn to_be_told(pending: &Pending) -> Self {
+        Waiting {
+            requestor: pending.requestor.clone(),
+            transaction: pending.request.transaction().clone(),
+            on_association: false,
+            due: Instant::now(),
+            pause: Duration::ZERO,
+        }
     }
 }
 
@@ -246,17 +254,17 @@ struct NotTold {
 struct Kept {
     commitments: Arc<Commitments>,
     name: String,
-    request: Request,
     is_duplicate: bool,
     told: bool,
 }
 
 impl Promise for Kept {
-    fn report(&self) -> Report {
-        if self.is_duplicate {
-            return Report::on(&self.request, |_, _| Err(Failure::DuplicateTransaction));
-        }
-        self.commitments.search(&self.request)
+    fn report(&self) -> Option<Report> {
+        let pending = Pending::read(&self.commitments.spool, &self.name).ok()?;
+        Some(match self.is_duplicate {
+            true => Report::on(&pending.request, |_, _| Err(Failure::DuplicateTransaction)),
+            false => self.commitments.search(&pending.request),
+        })
     }
 
     fn told(mut self: Box<Self>) {

@@ -65,7 +65,7 @@ impl Status {
         let mut outboxes = BTreeMap::new();
         for destination in spool.outboxes()? {
             let outbox = Outbox::of(spool, &destination);
-            let batches = outbox.ready()?.waiting();
+            let batches = outbox.waiting()?;
             let refused = outbox.refused()?.len();
             outboxes.insert(destination, Waiting { batches, refused });
         }

@@ -170,7 +170,7 @@ fn registry(console: &Console) -> io::Result<Registry> {
     gauge(&mut registry, "spool_poisoned", "1: an fsync has failed", spool.is_poisoned().into());
     let waiting = Family::<Label, Gauge>::default();
     for destination in &console.destinations {
-        let batches = Outbox::of(spool, destination).ready()?.waiting();
+        let batches = Outbox::of(spool, destination).waiting()?;
         let label = vec![("destination", destination.clone())];
         waiting.get_or_create(&label).set(as_gauge(batches as u64));
     }

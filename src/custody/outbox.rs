@@ -11,6 +11,7 @@
 use super::parcel::Manifest;
 use crate::disk;
 use crate::spool::Spool;
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -84,8 +85,9 @@ impl<'a> Outbox<'a> {
     /// What the system says.
     pub fn put(&self, batch: &str, manifest: &Manifest) -> io::Result<()> {
         let drafts = self.dir("tmp").join(batch);
+        let listed: HashSet<&str> = manifest.rows.iter().map(|row| row.file.as_str()).collect();
         for name in disk::list(&drafts)? {
-            if !manifest.rows.iter().any(|row| row.file == name) {
+            if !listed.contains(name.as_str()) {
                 disk::remove(&drafts.join(name))?;
             }
         }
@@ -116,6 +118,14 @@ impl<'a> Outbox<'a> {
         }
         ready.batches.sort_by_key(|(_, manifest)| manifest.receipt);
         Ok(ready)
+    }
+
+    /// How many batches wait, whether or not their manifests can be read. Opens none of them.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn waiting(&self) -> io::Result<usize> {
+        Ok(disk::list(&self.dir("ready"))?.len())
     }
 
     /// The directory of a ready batch.

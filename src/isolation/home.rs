@@ -39,8 +39,8 @@ pub(super) enum Order {
     Found {
         /// The number of the inquiry.
         inquiry: u64,
-        /// Why an instance is not committed.
-        verdicts: Vec<Option<Failure>>,
+        /// Why an instance is not committed; `None`: it could not be found out now.
+        verdicts: Option<Vec<Option<Failure>>>,
     },
 }
 
@@ -185,17 +185,14 @@ struct Far {
 }
 
 impl Promise for Far {
-    fn report(&self) -> Report {
-        let found = self.home.ask(self.inquiry, &Note::Wanted(self.inquiry));
-        let verdicts = match found {
-            Some(Order::Found { verdicts, .. }) => verdicts,
-            _ => Vec::new(),
-        };
-        Report::on(&self.request, |number, _| match verdicts.get(number) {
+    fn report(&self) -> Option<Report> {
+        let found = self.home.ask(self.inquiry, &Note::Wanted(self.inquiry))?;
+        let Order::Found { verdicts: Some(verdicts), .. } = found else { return None };
+        Some(Report::on(&self.request, |number, _| match verdicts.get(number) {
             Some(None) => Ok(()),
             Some(Some(failure)) => Err(*failure),
             None => Err(Failure::Processing),
-        })
+        }))
     }
 
     fn told(mut self: Box<Self>) {

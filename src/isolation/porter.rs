@@ -167,7 +167,7 @@ impl Desk<'_> {
 
     fn look_up(&self, inquiry: u64) {
         let Some(promise) = self.promises().remove(&inquiry) else { return };
-        let verdicts = promise.report().verdicts();
+        let verdicts = promise.report().map(|report| report.verdicts());
         // Back, before the peer can say that it has heard.
         self.promises().insert(inquiry, promise);
         self.answer(&Order::Found { inquiry, verdicts });

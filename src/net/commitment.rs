@@ -99,7 +99,13 @@ impl Owed {
         let Some(one) = self.waiting.front_mut().filter(|one| one.sent.is_none()) else {
             return Ok(());
         };
-        let report = one.report.get_or_insert_with(|| one.promise.report());
+        if one.report.is_none() {
+            one.report = one.promise.report();
+        }
+        let Some(report) = &one.report else {
+            self.waiting.pop_front();
+            return Ok(());
+        };
         let encoding = element_encoding(one.context.transfer_syntax.as_str());
         let Some(encoding) = encoding.filter(|_| upper.is_quiet_for(SILENCE)) else {
             return Ok(());

@@ -48,8 +48,8 @@ pub trait Inquiry: Send + Sync {
 /// A request for storage commitment that was accepted. Dropped without [`Promise::told`], it is kept in another way:
 /// on an association of efface's own.
 pub trait Promise: Send {
-    /// Finds out what is safely stored. Takes as long as it takes to read all of it.
-    fn report(&self) -> Report;
+    /// Finds out what is safely stored. Takes as long as it takes to read all of it. `None`: not here and now.
+    fn report(&self) -> Option<Report>;
 
     /// The peer has said that it has heard the report.
     fn told(self: Box<Self>);

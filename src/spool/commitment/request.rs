@@ -7,9 +7,13 @@ use crate::id::Uid;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use std::io::Cursor;
+use std::sync::{Mutex, PoisonError};
 
-/// The largest request that is taken, in bytes: more than 50,000 instances.
-pub const REQUEST_BYTES_MAX: usize = 8 << 20;
+/// The largest request that is taken, in bytes: some 25,000 instances.
+pub const REQUEST_BYTES_MAX: usize = 4 << 20;
+
+/// A data set in memory is many times as large as on the wire: one request at a time is so large.
+static PARSING: Mutex<()> = Mutex::new(());
 
 /// Sequences within sequences that a request may have. The standard's has one.
 const DEPTH_MAX: usize = 4;
@@ -54,6 +58,7 @@ impl Request {
     pub fn parse(data_set: &[u8], transfer_syntax: &str) -> Result<Self, Malformed> {
         let encoding = element_encoding(transfer_syntax);
         let encoding = encoding.ok_or(canonical::Malformed::TransferSyntax)?;
+        let _one_at_a_time = PARSING.lock().unwrap_or_else(PoisonError::into_inner);
         let limits =
             Limits { depth: DEPTH_MAX, header_bytes: REQUEST_BYTES_MAX, ..Limits::default() };
         let length = data_set.len() as u64;
