@@ -4,7 +4,7 @@
 //! the committed corpus and on mutations of it, with any compiler.
 #![allow(dead_code, reason = "each target uses one")]
 
-use efface::audit::{self, Event, Log};
+use efface::audit::{self, Event, Log, Signer};
 use efface::custody::verify::{Dates, Expected, Kind, Witness};
 use efface::dicom::canonical::{self, ElementEncoding, Limits};
 use efface::dicom::dataset::Dataset;
@@ -272,52 +272,72 @@ pub fn entry(data: &[u8]) {
     }
 }
 
-/// A log as somebody may have changed it, or, if the first byte is odd, records under hashes that are right. A log
-/// that verifies can be added to and verifies again; one that does not is refused, and left as it is.
+/// A log of two records of which somebody has replaced a file, or, if the first byte is odd, records that are signed.
+/// Whatever is accepted is what was signed, can be added to and verifies again; what is refused is left as it is.
 pub fn log(data: &[u8]) {
     // Refused is an answer too.
     let _ = records(data);
 }
 
-/// The number of records that verify; `None` when the log is refused.
+/// The number of records that are read; `None` when the log is refused.
 pub fn records(data: &[u8]) -> Option<u64> {
+    const REPLACED: [&str; 4] = ["log", "checkpoint", "key", "tile/0/000"];
     let (first, data) = data.split_first()?;
-    let bytes = if first & 1 == 0 { data.to_vec() } else { chained(data) };
     let folder = tempfile::tempdir_in(memory()).expect("a folder");
     let spool = Spool::open(folder.path(), 0).expect("a spool");
     let directory = spool.dir(efface::spool::Place::Audit);
-    std::fs::write(directory.join("log"), &bytes).expect("a log");
-    let mut before = 0;
-    let verifies = audit::read(&directory, |_| before += 1).is_ok();
-    match Log::open(&directory) {
+    let open = || Log::open(&directory, Signer::of(&RootKey::of_patient(&[7; 32], "A1")));
+    let log = open().expect("a new log");
+    let signed = if first & 1 == 1 {
+        let lines: Vec<&[u8]> = data.split_inclusive(|b| *b == b'\n').collect();
+        let lines: Vec<&[u8]> = lines.iter().filter_map(|line| line.strip_suffix(b"\n")).collect();
+        let note =
+            Signer::of(&RootKey::of_patient(&[7; 32], "A1")).sign(lines.len() as u64, root(&lines));
+        std::fs::write(directory.join("log"), data).expect("a log");
+        std::fs::write(directory.join("checkpoint"), note).expect("a checkpoint");
+        data[..lines.iter().map(|line| line.len() + 1).sum()].to_vec()
+    } else {
+        log.append(Event::Stopped).and_then(|_| log.append(Event::Stopped)).expect("two records");
+        let signed = std::fs::read(directory.join("log")).expect("the log");
+        let replaced = directory.join(REPLACED[usize::from(first >> 1) % REPLACED.len()]);
+        std::fs::write(replaced, data).expect("a file");
+        signed
+    };
+    drop(log);
+    let (before, mut count) = (std::fs::read(directory.join("log")).expect("the log"), 0);
+    let verifies = audit::read(&directory, |_| count += 1).is_ok();
+    assert!(!verifies || before.starts_with(&signed), "a log verifies that is not what was signed");
+    let _ = Account::take(&spool);
+    match open() {
         Ok(log) => {
-            assert!(verifies, "a log is opened that does not verify");
+            let after = std::fs::read(directory.join("log")).expect("the log");
+            assert!(after == signed, "a log is opened that is not what was signed");
             log.append(Event::Stopped).expect("a record more");
-            let mut after = 0;
-            audit::read(&directory, |_| after += 1).expect("it verifies again");
-            assert_eq!(after, before + 1);
-            let _ = Account::take(&spool).expect("an account");
-            Some(before)
+            let mut more = 0;
+            let again = audit::read(&directory, |_| more += 1).is_ok();
+            assert!(!verifies || again && more == count + 1, "it does not verify again");
+            verifies.then_some(count)
         }
         Err(_) => {
-            assert!(!verifies, "a log that verifies is refused");
-            assert!(std::fs::read(directory.join("log")).expect("the log") == bytes, "changed");
+            let after = std::fs::read(directory.join("log")).expect("the log");
+            assert!(after == before, "a log that is refused was changed");
             None
         }
     }
 }
 
-/// Each line as a record that follows from the one before.
-pub fn chained(lines: &[u8]) -> Vec<u8> {
+/// The root over records, by the definition in RFC 6962 2.1.
+fn root(records: &[&[u8]]) -> [u8; 32] {
     use sha2::{Digest, Sha256};
-    let (mut log, mut hash) = (Vec::new(), [0; 32]);
-    for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        let record = line.strip_suffix(b"\n").unwrap_or(line);
-        hash = Sha256::new().chain_update(hash).chain_update(record).finalize().into();
-        log.extend_from_slice(data_encoding::HEXLOWER.encode(&hash).as_bytes());
-        log.extend_from_slice(&[b" ", line].concat());
+    let hash = |parts: &[&[u8]]| Sha256::digest(parts.concat()).into();
+    match records {
+        [] => hash(&[]),
+        [record] => hash(&[&[0], record]),
+        _ => {
+            let (left, right) = records.split_at(1 << (records.len() - 1).ilog2());
+            hash(&[&[1], &root(left), &root(right)])
+        }
     }
-    log
 }
 
 /// The patient's name in what [`leaving`] is given, wherever else it may stand.

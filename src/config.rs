@@ -4,6 +4,7 @@
 //! efface_config: 1
 //! state: /var/lib/efface                # originals, parcels, log: on an encrypted volume
 //! key_file: /etc/efface/root.key        # made by: efface keys init --out FILE
+//! checkpoint_file: /mnt/dpo/efface      # the log's newest checkpoint, out of reach of whoever has the state directory
 //! listen: 0.0.0.0:11112
 //! ae_title: EFFACE
 //! allow:                                # who may send; nobody else
@@ -33,6 +34,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// The root key.
     pub key_file: PathBuf,
+    /// Where the log's newest checkpoint is kept, outside the state directory; `None`: nowhere.
+    pub checkpoint_file: Option<PathBuf>,
     /// Address and port of the listener.
     pub listen: SocketAddr,
     /// The AE title by which efface is called, and calls.
@@ -134,6 +137,7 @@ struct RawConfig {
     efface_config: Spanned<u32>,
     state: PathBuf,
     key_file: Option<PathBuf>,
+    checkpoint_file: Option<Spanned<PathBuf>>,
     listen: Spanned<String>,
     ae_title: Spanned<String>,
     allow: Spanned<Vec<RawCaller>>,
@@ -196,6 +200,7 @@ impl Settling<'_> {
             self.notes.at(&raw.efface_config, "this version reads efface_config: 1");
         }
         let limits = self.limits(&raw);
+        self.checkpoint_file(&raw);
         let listen = self.address(&raw.listen);
         let metrics = raw.metrics.as_ref().and_then(|text| self.loopback(text));
         let ae_title = self.ae_title(&raw.ae_title);
@@ -209,6 +214,7 @@ impl Settling<'_> {
         Some(Settings {
             state: raw.state,
             key_file: key_file?,
+            checkpoint_file: raw.checkpoint_file.map(|file| file.value),
             listen: listen?,
             ae_title: ae_title?,
             allow,
@@ -219,6 +225,17 @@ impl Settling<'_> {
             sandbox: raw.sandbox.unwrap_or_default(),
             log_json: false,
         })
+    }
+
+    /// Beside the log it would be rolled back with it.
+    fn checkpoint_file(&mut self, raw: &RawConfig) {
+        let Some(file) = &raw.checkpoint_file else { return };
+        if file.value.starts_with(&raw.state) {
+            self.notes.at(
+                file,
+                "a file outside the state directory, best on another machine: it shows when that directory was put back to an older state",
+            );
+        }
     }
 
     fn limits(&mut self, raw: &RawConfig) -> Limits {
@@ -561,6 +578,14 @@ destinations:
             assert!(mistakes(&with(outside)).contains("stay inside"), "{outside}");
         }
         assert!(mistakes(&with("10.20.0.5")).contains("AE_TITLE@HOST:PORT"));
+    }
+
+    #[test]
+    fn the_witness_of_the_log_lies_elsewhere() {
+        let with = |file: &str| format!("{GOOD}checkpoint_file: {file}\n");
+        let settings = parse(Path::new("efface.yaml"), &with("/mnt/dpo/efface")).unwrap();
+        assert_eq!(settings.checkpoint_file.unwrap(), Path::new("/mnt/dpo/efface"));
+        assert!(mistakes(&with("/tmp/state/checkpoint")).contains(":10:18:"));
     }
 
     #[test]

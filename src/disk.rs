@@ -51,6 +51,22 @@ pub fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
+/// The text of a small file; `None` if there is none.
+///
+/// # Errors
+/// `InvalidData` for anything else than text, or what the system says.
+pub fn read_text(path: &Path) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    match File::open(path) {
+        Ok(file) => file.take(SMALL).read_to_string(&mut text).map(|_| Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Longer is no small file, bytes; what is behind is not read.
+const SMALL: u64 = 1 << 17;
+
 /// Makes what was written to a file survive a power cut. An error here is final: the kernel forgets
 /// the pages that it could not write, and a second attempt would succeed without them.
 ///

@@ -67,6 +67,8 @@ pub enum Purpose {
     Handle,
     /// The seal on a parcel that waits to be sent.
     Seal,
+    /// Signatures of the log's checkpoints.
+    Log,
 }
 
 impl Purpose {
@@ -80,6 +82,7 @@ impl Purpose {
             Purpose::Crosswalk => "xwalk",
             Purpose::Handle => "handle",
             Purpose::Seal => "seal",
+            Purpose::Log => "log",
         }
     }
 }
@@ -185,6 +188,11 @@ impl RootKey {
     pub fn fingerprint(&self) -> String {
         let tag = self.derive("", Purpose::Handle).tag(&[b"fingerprint"]);
         HEXLOWER.encode(&tag[..8])
+    }
+
+    /// The key that signs the log's checkpoints (Ed25519, RFC 8032); wiped on drop.
+    pub fn log_key(&self) -> ed25519_dalek::SigningKey {
+        ed25519_dalek::SigningKey::from_bytes(&self.derive("", Purpose::Log).0)
     }
 
     /// The key of one project for one purpose.

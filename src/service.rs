@@ -4,7 +4,7 @@
 //! listener first (running associations finish what they have), then the rest; whatever is not done
 //! is found again at the next start, by the code that does it every day.
 
-use crate::audit::{self, Event, Log};
+use crate::audit::{self, Event, Log, Signer, Witness};
 use crate::commitment::Commitments;
 use crate::config::{DestinationSettings, Settings};
 use crate::console::{self, Console};
@@ -79,6 +79,8 @@ pub struct Gateway {
     listener: Option<JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
     log: Arc<Log>,
+    witness: Option<JoinHandle<Witness>>,
+    stop_witness: Arc<AtomicBool>,
 }
 
 impl Gateway {
@@ -93,7 +95,9 @@ impl Gateway {
         isolation::probe(settings.sandbox)?;
         let mut orders = orders(&settings, &root);
         let spool = Arc::new(Spool::open(&settings.state, limits.disk_reserve_bytes)?);
-        let log = Arc::new(Log::open(&spool.dir(Place::Audit))?);
+        let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(&root))?);
+        let witness = settings.checkpoint_file.clone();
+        let witness = witness.map(|file| Witness::begin(file, Arc::clone(&log))).transpose()?;
         let meter = Arc::new(Meter::default());
         let stop = Arc::new(AtomicBool::new(false));
         let (arrivals, announced) = mpsc::channel();
@@ -186,6 +190,13 @@ impl Gateway {
         let janitor = Janitor { spool, log: Arc::clone(&log), meter: count, again, retention };
         threads.spawn("retain", move |stop| janitor.run(stop));
 
+        let stop_witness = Arc::new(AtomicBool::new(false));
+        let witness = witness.map(|witness| {
+            let stop = Arc::clone(&stop_witness);
+            let thread = std::thread::Builder::new().name("witness".to_owned());
+            thread.spawn(move || witness.run(&stop))
+        });
+        let witness = witness.transpose()?;
         let stop_listening = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop_listening);
         let listener = std::thread::Builder::new()
@@ -199,6 +210,8 @@ impl Gateway {
             listener: Some(listener),
             threads: threads.handles,
             log,
+            witness,
+            stop_witness,
         })
     }
 
@@ -210,7 +223,7 @@ impl Gateway {
     /// Stops: running associations finish, what was begun is finished or left for the next start.
     ///
     /// # Errors
-    /// When the end could not be written to the log.
+    /// When the end could not be written to the log, or its checkpoint not to `checkpoint_file`.
     pub fn stop(mut self) -> Result<(), Error> {
         self.stop_listening.store(true, Ordering::SeqCst);
         join(self.listener.take());
@@ -220,6 +233,10 @@ impl Gateway {
             join(Some(thread));
         }
         self.log.append(Event::Stopped)?;
+        self.stop_witness.store(true, Ordering::SeqCst);
+        if let Some(Ok(mut witness)) = self.witness.take().map(JoinHandle::join) {
+            witness.write()?;
+        }
         tracing::info!("stopped");
         Ok(())
     }

@@ -6,12 +6,12 @@
 //!
 //! - every acknowledged instance has arrived, and none is missing from the account;
 //! - no byte that arrived identifies anybody, and all copies of an instance are the same;
-//! - what arrived stands in the log, with the hash that the parcel's seal was made over.
+//! - what arrived stands in the log, which is what was signed, with the hash that the parcel's seal was made over.
 //!
 //! `EFFACE_HISTORIES=100000 cargo test --lib simulation`; a failure names its seed: `EFFACE_SEED=17`. Workers, with
 //! the engine and the verifier, and senders are the real ones; only the wire is made up.
 
-use crate::audit::Log;
+use crate::audit::{Log, Signer};
 use crate::custody::outbox::Outbox;
 use crate::custody::parcel::{Manifest, Parcel};
 use crate::dicom::dataset::Dataset;
@@ -138,7 +138,7 @@ struct Process {
 impl Process {
     fn start(state: &Path, root: &RootKey) -> Option<Self> {
         let spool = Arc::new(Spool::open(state, 0).ok()?);
-        let log = Arc::new(Log::open(&spool.dir(Place::Audit)).ok()?);
+        let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(root)).ok()?);
         let inbox = Arc::new(Inbox::open(Arc::clone(&spool), 1 << 20).ok()?);
         let profile = language::parse("simulation.yaml", PROFILE).expect("a profile");
         let route = Arc::new(Route::new("lab", "lab", profile, root, &state.join("crosswalk")));
@@ -482,7 +482,9 @@ fn judge(state: &Path, acknowledged: &BTreeSet<usize>, outside: &Outside) -> Res
     let log = std::fs::read_to_string(spool.dir(Place::Audit).join("log")).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     let is_logged = |(seq, hash): &(u64, String)| {
-        lines.get(*seq as usize).is_some_and(|line| line.starts_with(hash.as_str()))
+        let leaf = |line: &&str| Sha256::new().chain_update([0]).chain_update(line).finalize();
+        let leaf = lines.get(*seq as usize).map(leaf);
+        leaf.is_some_and(|leaf| data_encoding::HEXLOWER.encode(&leaf) == *hash)
     };
     match outside.receipts.iter().find(|receipt| !is_logged(receipt)) {
         Some((seq, _)) => Err(format!("what left under record {seq} is not in the log")),

@@ -11,7 +11,7 @@ use crate::custody::parcel::Manifest;
 use crate::disk;
 use crate::face::{Heads, KnownHead};
 use crate::key::Key;
-use crate::pipeline::survey::{self, Arrival, Study};
+use crate::pipeline::survey::{self, Arrival, Instance, Study};
 use crate::pipeline::{self, Failure, Output, Route, Withheld};
 use crate::spool::entry::{Damage, Entry};
 use crate::spool::ledger::Ledger;
@@ -22,7 +22,7 @@ use crate::study::handle_of;
 use data_encoding::HEXLOWER;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -164,12 +164,25 @@ impl Worker {
             outbox.discard(batch)?;
             return Ok(Vec::new());
         }
-        let receipt = self.log.append(Event::Released(Box::new(entry(batch, route, &output))))?;
+        let input = self.input(study, &output.released)?;
+        let entry = entry(batch, route, &output, input);
+        let receipt = self.log.append(Event::Released(Box::new(entry)))?;
         let (instances, released) = (output.clean.len() as u64, output.released);
         let manifest = Manifest::seal(output.clean, &output.grant, receipt, &route.seal);
         outbox.put(batch, &manifest)?;
         tracing::info!(batch, destination = route.destination, instances, "released");
         Ok(released)
+    }
+
+    /// Keyed digest of what came in of a release. Without the key nobody can try originals against it.
+    fn input(&self, study: &Study, released: &[String]) -> io::Result<String> {
+        let released: HashSet<&String> = released.iter().collect();
+        let of_it = study.instances.iter().filter(|instance| released.contains(&instance.id));
+        let mut digests = of_it.map(Instance::digest).collect::<io::Result<Vec<_>>>()?;
+        digests.sort_unstable();
+        let parts: Vec<&[u8]> =
+            [&b"input"[..]].into_iter().chain(digests.iter().map(|d| &d[..])).collect();
+        Ok(HEXLOWER.encode(&self.handles.tag(&parts)))
     }
 
     /// Pictures of faces lie beside the originals, and go where they go.
@@ -300,7 +313,7 @@ fn quarantined(batch: &str, code: Code, destination: &str, instances: u64) -> Ev
 }
 
 /// The record of a release. Nothing in it comes from a data set but pseudonyms.
-fn entry(batch: &str, route: &Route, output: &Output) -> Release {
+fn entry(batch: &str, route: &Route, output: &Output, input: String) -> Release {
     let mut digest = Sha256::new();
     output.clean.iter().for_each(|object| digest.update(object.sha256()));
     let reports = || output.clean.iter().map(|object| object.report());
@@ -309,12 +322,16 @@ fn entry(batch: &str, route: &Route, output: &Output) -> Release {
         destination: route.destination.clone(),
         project: route.project.clone(),
         batch: batch.to_owned(),
+        engine: env!("CARGO_PKG_VERSION").to_owned(),
         profile: route.profile.name().to_owned(),
         plan: HEXLOWER.encode(output.grant.plan()),
         because: route.profile.reasons(),
         patient: output.patient.clone(),
         study: output.study.clone(),
+        input,
         instances: output.clean.len() as u64,
+        // Nothing else is an `Object<Deidentified>`.
+        verified: output.clean.len() as u64,
         bytes: output.clean.iter().map(|object| object.bytes()).sum(),
         digest: HEXLOWER.encode(&digest.finalize()),
         actions: Action::ALL.iter().map(|a| (a.letter(), total(*a))).collect(),

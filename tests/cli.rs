@@ -48,6 +48,12 @@ fn every_command_explains_itself() {
         "quarantine",
         "quarantine ls",
         "quarantine show",
+        "audit",
+        "audit verify",
+        "audit show",
+        "audit export",
+        "audit receipt",
+        "audit checkpoint",
     ] {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let said = ends(&arguments, 0);

@@ -142,8 +142,9 @@ fn make_the_corpus() {
     let taken = record("0,\"time\":\"t\",\"event\":\"taken\",\"batch\":\"b-1\",\"instances\":3");
     let erased = record("1,\"time\":\"t\",\"event\":\"erased\",\"batch\":\"b-1\",\"instances\":2");
     put("log", "records", format!("\x01{taken}{erased}").as_bytes());
-    let whole = bodies::chained(format!("{taken}{erased}").as_bytes());
-    put("log", "whole", &[&[0], whole.as_slice()].concat());
+    put("log", "replaced", format!("\x00{taken}{erased}").as_bytes());
+    let note = "efface/0011223344556677\n2\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\u{2014} efface/0011223344556677 AAAA\n";
+    put("log", "checkpoint", format!("\x02{note}").as_bytes());
     let folder = tempfile::tempdir().unwrap();
     slice.write(&folder.path().join("slice.dcm"));
     report.write(&folder.path().join("report.dcm"));

@@ -1,42 +1,102 @@
-//! The transform log: one line a decision, chained, durable before anything leaves.
+//! The transform log: a record a decision, durable and signed before anything leaves.
 //!
 //! ```text
-//! SHA-256(previous hash || record) in hex, a space, the record as JSON, a newline
+//! audit/log           the records, a line of JSON each: the leaves of a Merkle tree (RFC 6962)    entries.rs
+//! audit/tile/L/NNN    the tree's hashes, 256 a tile (C2SP tlog-tiles); a cache                    tiles.rs
+//! audit/checkpoint    size and root, signed (C2SP tlog-checkpoint, Ed25519)                       checkpoint.rs
+//! audit/key           the public key: take a copy of it when the gateway is installed
 //! ```
-//! The log holds no PHI: pseudonyms as they were sent, keyed handles, counts, digests of outputs.
-//! A [`Receipt`] exists only when the record that it stands for is on disk.
+//! The log holds no PHI: pseudonyms as they were sent, keyed handles and digests, counts, digests of outputs.
+//! A [`Receipt`] exists only when the record that it stands for is on disk and signed. Records beyond the newest
+//! checkpoint count for nothing.
 
+mod checkpoint;
+mod entries;
+mod event;
 mod evidence;
+mod export;
+mod log;
+mod proof;
 pub mod relay;
+mod tiles;
+mod tree;
+mod verify;
+mod witness;
 
+pub use checkpoint::{Checkpoint, Error as CheckpointError, Signer, Verifier};
+pub use event::{Event, Record, Release, SeriesFace};
 pub use evidence::{Evidence, Kept, Treated, evidence};
+pub use export::{CSV_HEAD, Filter, Row};
+pub use log::Log;
+pub use proof::{Proof, prove};
+pub use verify::{Finding, Verification, verify};
+pub use witness::Witness;
 
 use crate::disk;
-use data_encoding::HEXLOWER;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use entries::Entries;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use tree::Hash;
 
 /// Why the log cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A record does not follow from the one before.
+    /// A record is not the one that was signed.
     #[error(
-        "the audit log {path} does not verify at record {record}: it was changed. Keep it, restore the log from a backup or start with a new state directory"
+        "the audit log in {path} does not verify at record {record}: it was changed. Keep it, restore the log from a backup or start with a new state directory; efface audit verify says more"
     )]
     Broken {
-        /// The file.
+        /// The directory.
         path: PathBuf,
         /// The first record that does not verify, from 0.
         record: u64,
     },
-    /// The system refused.
-    #[error("the audit log {path}: {error}. Nothing leaves until it can be written")]
-    Io {
+    /// Records and their tiles were changed together, so that nothing says where.
+    #[error(
+        "the first {size} records of the audit log in {path} are not those that were signed: history was rewritten. Keep it, restore the log from a backup or start with a new state directory"
+    )]
+    Rewritten {
+        /// The directory.
+        path: PathBuf,
+        /// Size of the checkpoint that does not fit.
+        size: u64,
+    },
+    /// There are fewer records than were signed.
+    #[error(
+        "the audit log in {path} has {have} records, and {signed} were signed: it was cut off or rolled back. Keep it, restore the log from a backup or start with a new state directory"
+    )]
+    RolledBack {
+        /// The directory.
+        path: PathBuf,
+        /// Records that are there.
+        have: u64,
+        /// Size of the checkpoint.
+        signed: u64,
+    },
+    /// There is no checkpoint, or none that says anything.
+    #[error(
+        "the newest checkpoint of the audit log in {path}: {why}. Restore it from checkpoint_file or from a backup, check the key file, or start with a new state directory"
+    )]
+    Checkpoint {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        why: CheckpointError,
+    },
+    /// A file of checkpoints outside the state directory is ahead of the log, or of another history.
+    #[error(
+        "{file} holds a checkpoint that this log has not passed ({why}). Find out who put an older state directory in place; if it was you, move the file away and start again"
+    )]
+    Witness {
         /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        why: Box<Error>,
+    },
+    /// The system refused.
+    #[error("the audit log in {path}: {error}. Nothing leaves until it can be written")]
+    Io {
+        /// The directory.
         path: PathBuf,
         /// What the system said.
         error: io::Error,
@@ -49,138 +109,21 @@ pub enum Error {
     Relayed(String),
 }
 
-/// What is written down.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Event {
-    /// The gateway started.
-    Started {
-        /// Version of efface.
-        version: String,
-        /// Names and plan digests of the profiles in use.
-        profiles: Vec<String>,
-        /// Fingerprint of the root key.
-        key: String,
-    },
-    /// The gateway stopped.
-    Stopped,
-    /// A worker took a closed batch. After a crash the same batch is taken again.
-    Taken {
-        /// The batch.
-        batch: String,
-        /// How many instances it had.
-        instances: u64,
-    },
-    /// Parcels may leave: written before the first byte does.
-    Released(Box<Release>),
-    /// All parcels of a release have arrived.
-    Delivered {
-        /// Destination by its name in the configuration.
-        destination: String,
-        /// The batch.
-        batch: String,
-        /// Instances that the destination said it stored.
-        instances: u64,
-    },
-    /// Instances stay inside.
-    Quarantined {
-        /// The batch.
-        batch: String,
-        /// The code of the reason.
-        code: String,
-        /// For which destination; empty when for all.
-        destination: String,
-        /// How many instances.
-        instances: u64,
-    },
-    /// Instances came again, byte for byte, and were not sent again.
-    Repeated {
-        /// The batch.
-        batch: String,
-        /// How many instances.
-        instances: u64,
-    },
-    /// Instances were put back from quarantine into the queue, to be gathered again.
-    Returned {
-        /// Name of what was in quarantine: the batch, a dot, the code.
-        name: String,
-        /// How many instances that are nowhere else.
-        instances: u64,
-    },
-    /// Identified originals were deleted after the retention time, or are about to be.
-    Erased {
-        /// The batch.
-        batch: String,
-        /// How many instances.
-        instances: u64,
-    },
+impl Error {
+    fn io(path: &Path, error: io::Error) -> Self {
+        Error::Io { path: path.to_owned(), error }
+    }
+
+    fn checkpoint(path: &Path, why: CheckpointError) -> Self {
+        Error::Checkpoint { path: path.to_owned(), why }
+    }
 }
 
-/// What left, on what ground.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Release {
-    /// Destination by its name in the configuration.
-    pub destination: String,
-    /// Project whose keys made the pseudonyms.
-    pub project: String,
-    /// The batch.
-    pub batch: String,
-    /// Name of the profile.
-    pub profile: String,
-    /// Digest of its resolved plan.
-    pub plan: String,
-    /// Reasons that the profile gives for being weaker than its base.
-    pub because: Vec<String>,
-    /// Pseudonym of the patient.
-    pub patient: String,
-    /// Study Instance UID as it leaves.
-    pub study: String,
-    /// Instances that leave.
-    pub instances: u64,
-    /// Bytes that leave.
-    pub bytes: u64,
-    /// SHA-256 over the digests of the parcels, in the order of the manifest.
-    pub digest: String,
-    /// Elements by action, over all instances.
-    pub actions: Vec<(char, u64)>,
-    /// What was done to them, objects that were treated alike together.
-    pub evidence: Vec<Evidence>,
-    /// What was done about faces, a line a series.
-    pub faces: Vec<SeriesFace>,
-}
-
-/// What was done about the face in a series.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SeriesFace {
-    /// Series Instance UID as it leaves.
-    pub series: String,
-    /// `removed`, `soft-tissue-removed` (facial bones stay), `none-found` or `left`.
-    pub finding: String,
-    /// Slices of the series.
-    pub slices: u64,
-    /// Voxels that were overwritten.
-    pub removed_voxels: u64,
-    /// Figures of the check, by name.
-    pub figures: Vec<(String, f64)>,
-}
-
-/// One record.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Record {
-    /// Position, from 0.
-    pub seq: u64,
-    /// RFC 3339, by the clock of this machine.
-    pub time: String,
-    /// What happened.
-    #[serde(flatten)]
-    pub event: Event,
-}
-
-/// Proof that a record is on disk. Only the log makes one.
+/// Proof that a record is on disk and signed. Only the log makes one.
 #[derive(Debug)]
 pub struct Receipt {
     seq: u64,
-    hash: [u8; 32],
+    hash: Hash,
 }
 
 impl Receipt {
@@ -189,8 +132,8 @@ impl Receipt {
         self.seq
     }
 
-    /// Hash of the record and, through the chain, of all before it.
-    pub fn hash(&self) -> &[u8; 32] {
+    /// Its hash as a leaf of the tree.
+    pub fn hash(&self) -> &Hash {
         &self.hash
     }
 }
@@ -204,152 +147,106 @@ pub trait Journal: Send + Sync {
     fn append(&self, event: Event) -> Result<Receipt, Error>;
 }
 
-/// More than the largest record, in bytes.
-const LAST_BYTES: u64 = 16 << 20;
-
-/// The log, open for appending.
-pub struct Log {
-    path: PathBuf,
-    tail: Mutex<Tail>,
+/// What [`walk`] has verified.
+pub struct Walked {
+    /// The newest checkpoint, as it was signed.
+    pub note: String,
+    leaves: Vec<Hash>,
 }
 
-struct Tail {
-    file: File,
-    next: u64,
-    hash: [u8; 32],
-    failed: bool,
-}
-
-impl Log {
-    /// Opens the log of a state directory and verifies all of it. A last line that a crash cut off
-    /// was never acknowledged: it is put aside.
-    ///
-    /// # Errors
-    /// [`Error::Broken`], [`Error::Io`].
-    pub fn open(directory: &Path) -> Result<Self, Error> {
-        let path = directory.join("log");
-        let io = |error| Error::Io { path: path.clone(), error };
-        drop(disk::append(&path).map_err(io)?);
-        let mut chain = Chain::default();
-        let whole = chain.follow(&path)?;
-        let total = disk::open(&path).and_then(|f| f.metadata()).map_err(io)?.len();
-        if whole < total {
-            put_torn_tail_aside(&path, whole).map_err(io)?;
-        }
-        // The last process may have ended because a sync of its last record failed.
-        disk::write_again(&path, LAST_BYTES).map_err(io)?;
-        let file = disk::append(&path).map_err(io)?;
-        disk::sync_dir(directory).map_err(io)?;
-        let tail = Tail { file, next: chain.next, hash: chain.hash, failed: false };
-        Ok(Log { path, tail: Mutex::new(tail) })
-    }
-
-    /// Writes a record and syncs it.
-    ///
-    /// # Errors
-    /// [`Error::Io`] once, then [`Error::Poisoned`] for ever: what is on disk is no longer known.
-    pub fn append(&self, event: Event) -> Result<Receipt, Error> {
-        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        if tail.failed {
-            return Err(Error::Poisoned);
-        }
-        let record = Record { seq: tail.next, time: now(), event };
-        let written = tail.write(&record);
-        match written {
-            Ok(receipt) => Ok(receipt),
-            Err(error) => {
-                tail.failed = true;
-                Err(Error::Io { path: self.path.clone(), error })
-            }
-        }
-    }
-}
-
-impl Journal for Log {
-    fn append(&self, event: Event) -> Result<Receipt, Error> {
-        Log::append(self, event)
-    }
-}
-
-impl Tail {
-    fn write(&mut self, record: &Record) -> io::Result<Receipt> {
-        let json = serde_json::to_vec(record)?;
-        let hash = chained(&self.hash, &json);
-        let line = [HEXLOWER.encode(&hash).as_bytes(), b" ", &json, b"\n"].concat();
-        self.file.write_all(&line)?;
-        disk::sync_file(&self.file)?;
-        (self.next, self.hash) = (record.seq + 1, hash);
-        Ok(Receipt { seq: record.seq, hash })
-    }
-}
-
-/// Verifies a log without changing it and hands every record to `look`.
+/// The public key that lies beside the log. Who may change the log may change it too: an auditor compares it with a
+/// copy of his own.
 ///
 /// # Errors
-/// [`Error::Broken`], [`Error::Io`].
+/// [`Error::Io`], [`Error::Checkpoint`] when it does not read.
+pub fn key(directory: &Path) -> Result<Verifier, Error> {
+    let text = read_small(directory, "key")?;
+    text.parse().map_err(|why| Error::checkpoint(directory, why))
+}
+
+/// Verifies a log by the key beside it, without changing it, and hands every record to `look`.
+///
+/// # Errors
+/// [`Error`]: what `look` saw may be wrong, too.
 pub fn read(directory: &Path, mut look: impl FnMut(Record)) -> Result<(), Error> {
-    let path = directory.join("log");
-    let mut chain = Chain::default();
-    chain.follow_with(&path, &mut look).map(|_| ())
-}
-
-#[derive(Default)]
-struct Chain {
-    next: u64,
-    hash: [u8; 32],
-}
-
-impl Chain {
-    fn follow(&mut self, path: &Path) -> Result<u64, Error> {
-        self.follow_with(path, &mut |_| ())
+    let verifier = key(directory)?;
+    let parse = |seq: u64, line: &[u8]| {
+        serde_json::from_slice::<Record>(line).ok().filter(|record| record.seq == seq)
+    };
+    let (mut at, mut broken) = (0, None);
+    walk(directory, &verifier, parse, |record| {
+        match record {
+            Some(record) => look(record),
+            None => broken = broken.or(Some(at)),
+        }
+        at += 1;
+        Ok(())
+    })?;
+    match broken {
+        Some(record) => Err(Error::Broken { path: directory.to_owned(), record }),
+        None => Ok(()),
     }
+}
 
-    /// Bytes of whole, verified records.
-    fn follow_with(&mut self, path: &Path, look: &mut dyn FnMut(Record)) -> Result<u64, Error> {
-        let io = |error| Error::Io { path: path.to_owned(), error };
-        let mut file = BufReader::new(disk::open(path).map_err(io)?);
-        let (mut line, mut whole) = (Vec::new(), 0);
-        loop {
-            line.clear();
-            let length = file.read_until(b'\n', &mut line).map_err(io)?;
-            if line.last() != Some(&b'\n') {
-                return Ok(whole);
-            }
-            let record = self.accept(&line[..length - 1]);
-            let broken = || Error::Broken { path: path.to_owned(), record: self.next };
-            look(record.ok_or_else(broken)?);
-            self.next += 1;
-            whole += length as u64;
+/// Verifies a log up to its newest checkpoint. `map` sees the records on several processors, `take` what it made of
+/// them in order, before it is known that all verifies.
+///
+/// # Errors
+/// [`Error`]: what was taken may be wrong, too; or what `take` says, as [`Error::Io`].
+pub fn walk<T: Send>(
+    directory: &Path,
+    verifier: &Verifier,
+    map: impl Fn(u64, &[u8]) -> T + Sync,
+    mut take: impl FnMut(T) -> io::Result<()>,
+) -> Result<Walked, Error> {
+    let io = |error| Error::io(directory, error);
+    // In this order: what a running gateway adds meanwhile lies behind the checkpoint.
+    let note = newest(directory)?;
+    let checkpoint = verifier.open(&note).map_err(|why| Error::checkpoint(directory, why))?;
+    let mut entries = Entries::first(directory, checkpoint.size).map_err(io)?;
+    let mut leaves = Vec::new();
+    while let Some(block) = entries.block().map_err(io)? {
+        for (hash, made) in block.map(|seq, line, hash| (hash, map(seq, line))) {
+            leaves.push(hash);
+            take(made).map_err(io)?;
         }
     }
+    judge(directory, &checkpoint, &leaves)?;
+    Ok(Walked { note, leaves })
+}
 
-    fn accept(&mut self, line: &[u8]) -> Option<Record> {
-        let (hash, json) = line.split_at_checked(64)?;
-        let json = json.strip_prefix(b" ")?;
-        let expected = chained(&self.hash, json);
-        if hash != HEXLOWER.encode(&expected).as_bytes() {
-            return None;
-        }
-        self.hash = expected;
-        let record: Record = serde_json::from_slice(json).ok()?;
-        (record.seq == self.next).then_some(record)
+/// Whether the records with these hashes begin with those that were signed.
+fn judge(directory: &Path, signed: &Checkpoint, leaves: &[Hash]) -> Result<(), Error> {
+    let (path, size) = (directory.to_owned(), signed.size);
+    let have = leaves.len() as u64;
+    if have >= size && tree::root(&leaves[..size as usize]) == signed.root {
+        return Ok(());
+    }
+    let known = tiles::leaves(directory).map_err(|error| Error::io(directory, error))?;
+    match leaves.iter().zip(&known).position(|(leaf, known)| leaf != known) {
+        Some(record) => Err(Error::Broken { path, record: record as u64 }),
+        None if have < size => Err(Error::RolledBack { path, have, signed: size }),
+        None => Err(Error::Rewritten { path, size }),
     }
 }
 
-fn chained(previous: &[u8; 32], record: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update(previous).chain_update(record).finalize().into()
+/// The newest checkpoint, as it lies beside the log; whether it holds, a [`Verifier`] says.
+///
+/// # Errors
+/// [`Error::Checkpoint`] if there is none, [`Error::Io`].
+pub fn newest(directory: &Path) -> Result<String, Error> {
+    read_small(directory, "checkpoint")
 }
 
-fn put_torn_tail_aside(path: &Path, whole: u64) -> io::Result<()> {
-    use std::io::{Read, Seek, SeekFrom};
-    let mut torn = Vec::new();
-    let mut file = disk::open(path)?;
-    file.seek(SeekFrom::Start(whole))?;
-    file.read_to_end(&mut torn)?;
-    disk::write_whole(&path.with_file_name(format!("torn-at-{whole}")), &torn)?;
-    let file = disk::append(path)?;
-    file.set_len(whole)?;
-    disk::sync_file(&file)
+fn read_small(directory: &Path, name: &str) -> Result<String, Error> {
+    match disk::read_text(&directory.join(name)) {
+        Ok(Some(text)) => Ok(text),
+        Ok(None) => Err(Error::checkpoint(directory, CheckpointError::Missing)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(Error::checkpoint(directory, CheckpointError::Form))
+        }
+        Err(error) => Err(Error::io(directory, error)),
+    }
 }
 
 /// The time for records and reasons, RFC 3339 in UTC.
@@ -358,59 +255,4 @@ pub fn now() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(n: u64) -> Event {
-        Event::Repeated { batch: "b".into(), instances: n }
-    }
-
-    fn filled(folder: &Path) -> Vec<u8> {
-        let log = Log::open(folder).unwrap();
-        for n in 0..5 {
-            assert_eq!(log.append(event(n)).unwrap().seq(), n);
-        }
-        std::fs::read(folder.join("log")).unwrap()
-    }
-
-    #[test]
-    fn goes_on_where_it_ended() {
-        let folder = tempfile::tempdir().unwrap();
-        filled(folder.path());
-        assert_eq!(Log::open(folder.path()).unwrap().append(Event::Stopped).unwrap().seq(), 5);
-        let mut seen = Vec::new();
-        read(folder.path(), |record| seen.push(record.event)).unwrap();
-        assert_eq!((seen.len(), &seen[3], &seen[5]), (6, &event(3), &Event::Stopped));
-    }
-
-    #[test]
-    fn any_change_is_seen() {
-        let folder = tempfile::tempdir().unwrap();
-        let bytes = filled(folder.path());
-        let path = folder.path().join("log");
-        let verifies = |bytes: &[u8]| {
-            File::create(&path).unwrap().write_all(bytes).unwrap();
-            read(folder.path(), |_| ()).is_ok()
-        };
-        assert!(verifies(&bytes));
-        for at in (0..bytes.len()).filter(|at| bytes[*at] != b'\n') {
-            let mut changed = bytes.clone();
-            changed[at] ^= 1;
-            assert!(!verifies(&changed), "byte {at}");
-        }
-        let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
-        assert!(!verifies(&[lines[0], lines[2]].concat()));
-        assert!(!verifies(&[lines[1], lines[0]].concat()));
-    }
-
-    #[test]
-    fn a_torn_last_line_is_put_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        let bytes = filled(folder.path());
-        let path = folder.path().join("log");
-        File::create(&path).unwrap().write_all(&bytes[..bytes.len() - 9]).unwrap();
-        assert_eq!(Log::open(folder.path()).unwrap().append(event(4)).unwrap().seq(), 4);
-        assert!(read(folder.path(), |_| ()).is_ok());
-        assert_eq!(disk::list(folder.path()).unwrap().len(), 2);
-    }
-}
+mod tests;

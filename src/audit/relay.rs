@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn a_receipt_comes_from_the_log_and_from_nowhere_else() {
         let folder = tempfile::tempdir().unwrap();
-        let log = Log::open(folder.path()).unwrap();
+        let log = super::super::tests::log(folder.path());
         log.append(Event::Stopped).unwrap();
         let kept = Log::append(&log, Event::Stopped).unwrap();
         let (seq, hash) = (kept.seq, kept.hash);

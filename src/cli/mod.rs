@@ -1,6 +1,7 @@
 //! Commands: what a person types, and what is printed for a person to read.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // this is where efface speaks
 
+mod audit;
 mod deface;
 mod deid;
 mod demo;
@@ -55,6 +56,9 @@ enum Command {
     /// Look at what is in the state directory, and put things back into the queue
     #[command(subcommand)]
     Spool(inspect::SpoolCommand),
+    /// Verify, show and export the log of every decision; prove what it says of a study
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// The worker of one study: for the gateway alone
     #[command(hide = true)]
     Work(work::WorkArgs),
@@ -110,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Profile(command) => profile::run(command),
         Command::Status(args) => status::run(&args),
         Command::Spool(command) => inspect::spool(command),
+        Command::Audit(command) => audit::run(command),
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),
         Command::Receive(args) => work::receive(&args),

@@ -56,6 +56,10 @@ struct Flags {
     /// Key file, made by: efface keys init
     #[arg(long, value_name = "FILE", required_unless_present = "config")]
     key_file: Option<PathBuf>,
+    /// File outside the state directory that holds the log's newest checkpoint: a log that is older than it, or another
+    /// one, refuses to start
+    #[arg(long, value_name = "FILE")]
+    checkpoint_file: Option<PathBuf>,
     /// Seconds without a new instance after which a study is closed
     #[arg(long, value_name = "S", default_value_t = Limits::default().quiet_period_s)]
     quiet_period: f64,
@@ -107,6 +111,12 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
     let settings = read(file)?;
     crate::key::RootKey::read_file(&settings.key_file)?;
     println!("{}: listens on {} as {}", file.display(), settings.listen, settings.ae_title);
+    match &settings.checkpoint_file {
+        Some(file) => println!("  keeps the log's newest checkpoint in {}", file.display()),
+        None => println!(
+            "  keeps no checkpoint elsewhere: a log put back to an older state would not show"
+        ),
+    }
     for caller in &settings.allow {
         let from = if caller.sources.is_empty() { "any address" } else { "listed addresses" };
         println!("  accepts {} from {from}", caller.ae_title);
@@ -165,6 +175,7 @@ impl Flags {
         Ok(Settings {
             state,
             key_file,
+            checkpoint_file: self.checkpoint_file,
             listen: self.listen,
             ae_title: self.ae_title,
             allow: self.allow.into_iter().map(caller).collect(),

@@ -180,7 +180,8 @@ fn batch_of(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::Log;
+    use crate::audit::{Log, Signer};
+    use crate::key::RootKey;
 
     fn put(spool: &Spool, place: Place, group: &str, ids: &[&str]) {
         let directory = spool.dir(place).join(group);
@@ -192,7 +193,8 @@ mod tests {
     fn every_instance_counts_once_and_a_missing_one_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path(), 0).unwrap();
-        let log = Log::open(&spool.dir(Place::Audit)).unwrap();
+        let signer = Signer::of(&RootKey::of_patient(&[7; 32], "A1"));
+        let log = Log::open(&spool.dir(Place::Audit), signer).unwrap();
         put(&spool, Place::Inbox, "", &["i1", "i2"]);
         put(&spool, Place::Studies, "s", &["j1"]);
         put(&spool, Place::Work, "w-1", &["k1"]);

@@ -16,7 +16,7 @@
 //!   commitments/ID          requests for storage commitment that have not been reported on
 //!   heads/HANDLE/TAG        where the head is in a frame of reference, as long as originals of the study are there
 //!   ledger/HANDLE           which instances of a study were released, as keyed tags
-//!   audit/log               the log
+//!   audit/                  the log (see audit/mod.rs)
 //! ```
 //!
 //! Every name is random or a keyed tag: nothing of a data set is in a path. A step from one

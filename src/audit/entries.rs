@@ -1,0 +1,121 @@
+//! The records as they lie in one file, a line each, read in blocks that several processors can look at.
+//!
+//! tlog-tiles would have bundles of 256 entries of at most 64 KiB. One file that only grows needs one sync for
+//! any number of records, takes records of any length, and is read with `less`.
+
+use super::tree::{self, Hash};
+use crate::disk;
+use rayon::prelude::*;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Bytes that are read at a time.
+const BLOCK: usize = 4 << 20;
+
+/// Whole lines of the file.
+pub struct Block {
+    /// Position of its first record.
+    pub first: u64,
+    bytes: Vec<u8>,
+    lines: usize,
+}
+
+impl Block {
+    /// Bytes, with the newlines.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// What `look` makes of every record, in order, with the record's hash.
+    pub fn map<T: Send>(&self, look: impl Fn(u64, &[u8], Hash) -> T + Sync) -> Vec<T> {
+        let lines: Vec<&[u8]> = self.bytes.split(|b| *b == b'\n').take(self.lines).collect();
+        let numbered = lines.par_iter().enumerate().with_min_len(64);
+        numbered.map(|(n, line)| look(self.first + n as u64, line, tree::leaf(line))).collect()
+    }
+}
+
+/// Reads the file from its beginning.
+pub struct Entries {
+    /// `None`: there is no such file, and no record.
+    file: Option<File>,
+    next: u64,
+    most: u64,
+    rest: Vec<u8>,
+}
+
+impl Entries {
+    /// The first so many records of a log.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn first(audit: &Path, most: u64) -> io::Result<Self> {
+        let file = match disk::open(&audit.join("log")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            file => Some(file?),
+        };
+        Ok(Entries { file, next: 0, most, rest: Vec::new() })
+    }
+
+    /// All that is there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn all(audit: &Path) -> io::Result<Self> {
+        Entries::first(audit, u64::MAX)
+    }
+
+    /// Bytes behind the last whole line, once there is no further block.
+    pub fn torn(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// The next block; `None` when all records that are wanted were read.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn block(&mut self) -> io::Result<Option<Block>> {
+        let mut bytes = std::mem::take(&mut self.rest);
+        let wanted = usize::try_from(self.most - self.next).unwrap_or(usize::MAX);
+        let Some(mut file) = self.file.as_ref().filter(|_| wanted > 0) else { return Ok(None) };
+        // One line may be longer than a block.
+        while file.by_ref().take(BLOCK as u64).read_to_end(&mut bytes)? > 0 {
+            if bytes.contains(&b'\n') {
+                break;
+            }
+        }
+        let ends = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').take(wanted);
+        let (lines, whole) = ends.fold((0, 0), |(lines, _), (at, _)| (lines + 1, at + 1));
+        self.rest = bytes.split_off(whole);
+        let first = self.next;
+        self.next += lines as u64;
+        Ok((lines > 0).then_some(Block { first, bytes, lines }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_what_stands_between_newlines() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = "x".repeat(2 * BLOCK + 5);
+        let text = format!("a\n\n{long}\nb\ntorn");
+        std::fs::write(folder.path().join("log"), &text).unwrap();
+        let read = |mut entries: Entries| {
+            let mut found = Vec::new();
+            while let Some(block) = entries.block().unwrap() {
+                found.extend(block.map(|seq, line, hash| {
+                    assert_eq!(hash, tree::leaf(line));
+                    (seq, line.len())
+                }));
+            }
+            (found, entries.torn())
+        };
+        let lengths = [(0, 1), (1, 0), (2, long.len()), (3, 1)];
+        assert_eq!(read(Entries::all(folder.path()).unwrap()), (lengths.to_vec(), 4));
+        let (found, _) = read(Entries::first(folder.path(), 2).unwrap());
+        assert_eq!(found, lengths[..2]);
+    }
+}

@@ -1,0 +1,137 @@
+//! What is written down: one record a decision, and no value of a data set in it.
+
+use super::Evidence;
+use serde::{Deserialize, Serialize};
+
+/// What is written down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The gateway started.
+    Started {
+        /// Version of efface.
+        version: String,
+        /// Names and plan digests of the profiles in use.
+        profiles: Vec<String>,
+        /// Fingerprint of the root key.
+        key: String,
+    },
+    /// The gateway stopped.
+    Stopped,
+    /// A worker took a closed batch. After a crash the same batch is taken again.
+    Taken {
+        /// The batch.
+        batch: String,
+        /// How many instances it had.
+        instances: u64,
+    },
+    /// Parcels may leave: written before the first byte does.
+    Released(Box<Release>),
+    /// All parcels of a release have arrived.
+    Delivered {
+        /// Destination by its name in the configuration.
+        destination: String,
+        /// The batch.
+        batch: String,
+        /// Instances that the destination said it stored.
+        instances: u64,
+    },
+    /// Instances stay inside.
+    Quarantined {
+        /// The batch.
+        batch: String,
+        /// The code of the reason.
+        code: String,
+        /// For which destination; empty when for all.
+        destination: String,
+        /// How many instances.
+        instances: u64,
+    },
+    /// Instances came again, byte for byte, and were not sent again.
+    Repeated {
+        /// The batch.
+        batch: String,
+        /// How many instances.
+        instances: u64,
+    },
+    /// Instances were put back from quarantine into the queue, to be gathered again.
+    Returned {
+        /// Name of what was in quarantine: the batch, a dot, the code.
+        name: String,
+        /// How many instances that are nowhere else.
+        instances: u64,
+    },
+    /// Identified originals were deleted after the retention time, or are about to be.
+    Erased {
+        /// The batch.
+        batch: String,
+        /// How many instances.
+        instances: u64,
+    },
+}
+
+/// What left, on what ground.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    /// Destination by its name in the configuration.
+    pub destination: String,
+    /// Project whose keys made the pseudonyms.
+    pub project: String,
+    /// The batch.
+    pub batch: String,
+    /// Version of efface.
+    pub engine: String,
+    /// Name of the profile.
+    pub profile: String,
+    /// Digest of its resolved plan.
+    pub plan: String,
+    /// Reasons that the profile gives for being weaker than its base.
+    pub because: Vec<String>,
+    /// Pseudonym of the patient.
+    pub patient: String,
+    /// Study Instance UID as it leaves.
+    pub study: String,
+    /// Keyed digest (HMAC-SHA-256) over the sorted SHA-256 of what came in of it: it compares, and tells nothing.
+    pub input: String,
+    /// Instances that leave.
+    pub instances: u64,
+    /// Instances in which the verifier, reading what will be sent, found no residue: all of them, or nothing leaves.
+    pub verified: u64,
+    /// Bytes that leave.
+    pub bytes: u64,
+    /// SHA-256 over the digests of the parcels, in the order of the manifest.
+    pub digest: String,
+    /// Elements by action, over all instances.
+    pub actions: Vec<(char, u64)>,
+    /// What was done to them, objects that were treated alike together.
+    pub evidence: Vec<Evidence>,
+    /// What was done about faces, a line a series.
+    pub faces: Vec<SeriesFace>,
+}
+
+/// What was done about the face in a series.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeriesFace {
+    /// Series Instance UID as it leaves.
+    pub series: String,
+    /// `removed`, `soft-tissue-removed` (facial bones stay), `none-found` or `left`.
+    pub finding: String,
+    /// Slices of the series.
+    pub slices: u64,
+    /// Voxels that were overwritten.
+    pub removed_voxels: u64,
+    /// Figures of the check, by name.
+    pub figures: Vec<(String, f64)>,
+}
+
+/// One record.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Position, from 0.
+    pub seq: u64,
+    /// RFC 3339, by the clock of this machine.
+    pub time: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
