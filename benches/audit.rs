@@ -44,7 +44,9 @@ fn appends(directory: &Path, threads: u64, each: u64) {
         for thread in 0..threads {
             let log = &log;
             scope.spawn(move || {
-                (0..each).for_each(|n| drop(log.append(event(thread + n)).unwrap()))
+                for n in 0..each {
+                    log.append(event(thread + n)).unwrap();
+                }
             });
         }
     });

@@ -94,6 +94,7 @@ impl Entries {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test owns its files")]
 mod tests {
     use super::*;
 

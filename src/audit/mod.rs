@@ -255,4 +255,5 @@ pub fn now() -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test owns its files")]
 mod tests;

@@ -157,6 +157,7 @@ fn path(directory: &Path, level: u32, number: u64) -> PathBuf {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test owns its files")]
 mod tests {
     use super::*;
 

@@ -75,6 +75,7 @@ impl Witness {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test owns its files")]
 mod tests {
     use super::super::tests::{filled, log};
     use super::*;
