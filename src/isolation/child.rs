@@ -23,6 +23,15 @@ pub(super) struct Child<W> {
     said: Receiver<W>,
 }
 
+/// None outlives its [`Child`], also where an error is the reason.
+impl<W> Drop for Child<W> {
+    fn drop(&mut self) {
+        // Both do nothing if it has ended and was waited for.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// The way to a child, for several threads.
 #[derive(Clone)]
 pub(super) struct Speaker(Arc<Mutex<Option<ChildStdin>>>);

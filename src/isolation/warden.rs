@@ -10,6 +10,7 @@ use super::task::{Orders, Task};
 use crate::audit::relay::{Answer, Said};
 use crate::audit::{self, Event, Journal, Log, Receipt};
 use crate::custody::outbox::Outbox;
+use crate::disk;
 use crate::meter::Meter;
 use crate::spool::quarantine::Code;
 use crate::spool::{Place, Spool, heads};
@@ -113,7 +114,13 @@ impl Warden {
 
     /// What a worker has no right to do.
     fn tidy(&self, batch: &str) -> io::Result<()> {
-        heads::forget_none(&self.spool, handle_of(batch))?;
+        let study = handle_of(batch);
+        let of_study = |other: &String| other != batch && handle_of(other) == study;
+        let work = disk::list(&self.spool.dir(Place::Work))?;
+        // Another worker may be about to put a head there.
+        if !work.iter().any(of_study) {
+            heads::forget_none(&self.spool, study)?;
+        }
         self.spool.settle(batch)
     }
 
