@@ -5,6 +5,7 @@
 use crate::audit::{Event, Log};
 use crate::custody::outbox::Outbox;
 use crate::meter::Meter;
+use crate::send::{Home, Word};
 use crate::spool::quarantine::Code;
 use crate::spool::{Place, Spool};
 use std::io;
@@ -23,6 +24,20 @@ pub struct Forwarder {
     pub meter: Arc<Meter>,
     /// Gets batches whose parcels must be made again.
     pub again: Sender<String>,
+}
+
+impl Home for Forwarder {
+    fn tell(&self, word: Word) -> io::Result<()> {
+        match word {
+            Word::Stored => self.meter.delivered.add(1),
+            Word::Retry => self.meter.retries.add(1),
+            Word::Refused => self.meter.quarantine(Code::RefusedByDestination, 1),
+            Word::Synced(syncs) => syncs.add(),
+            Word::Sent(batch) => self.finish(&batch)?,
+            Word::Damaged(batch) => self.remake(&batch)?,
+        }
+        Ok(())
+    }
 }
 
 impl Forwarder {

@@ -24,7 +24,7 @@ use crate::net::scu::{Destination, Error, Proposal};
 use crate::net::status::Status;
 use crate::pipeline::Route;
 use crate::profile::language;
-use crate::send::{Home, Line, Sender, Wire, Word};
+use crate::send::{Line, Sender, Wire};
 use crate::service::handles;
 use crate::spool::account::Account;
 use crate::spool::entry::{Entry, Head};
@@ -247,17 +247,6 @@ impl Process {
             home: &self.forwarder,
         };
         sender.round(&AtomicBool::new(false)).map(drop)
-    }
-}
-
-impl Home for Forwarder {
-    fn tell(&self, word: Word) -> io::Result<()> {
-        tell(|| format!("{word:?}"));
-        match word {
-            Word::Sent(batch) => self.finish(&batch),
-            Word::Damaged(batch) => self.remake(&batch),
-            Word::Stored | Word::Refused | Word::Retry | Word::Synced(_) => Ok(()),
-        }
     }
 }
 

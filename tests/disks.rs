@@ -26,7 +26,7 @@ use std::time::Duration;
 use support::dcmtk::{self, Outside, deliver, free_port, send, tally};
 use support::gateway::Site;
 use support::study::{patient, write_body_ct};
-use support::{files, until};
+use support::{Seeded, files, until};
 
 // ------------------------------------------------------------------------------------------ the disks
 
@@ -99,17 +99,6 @@ impl Drop for Memory {
 fn ran(program: &str, options: &[&str], paths: &[&Path]) -> bool {
     let output = Command::new(program).args(options).args(paths).output();
     output.is_ok_and(|output| output.status.success())
-}
-
-/// SplitMix64: the same moments in every run.
-struct Seeded(u64);
-
-impl Seeded {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        (z ^ (z >> 27)) % bound
-    }
 }
 
 // ------------------------------------------------------------------------------------------- the tests

@@ -23,7 +23,7 @@ use support::canary::assert_clean_files;
 use support::dcmtk::{self, Outside, deliver, free_port, send, tally};
 use support::gateway::{Site, printed};
 use support::study::{patient, write_body_ct};
-use support::{files, until};
+use support::{Seeded, files, until};
 
 // ----------------------------------------------------------------------------------- the destination
 
@@ -95,17 +95,6 @@ fn a_slow_destination_does_not_hold_up_reception() {
 }
 
 // --------------------------------------------------------------------------------------------- kills
-
-/// SplitMix64: the same moments in every run.
-struct Seeded(u64);
-
-impl Seeded {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        (z ^ (z >> 27)) % bound
-    }
-}
 
 /// `EFFACE_KILLS=1000 cargo test --test outages kills` for a long run.
 fn kills() -> usize {

@@ -5,8 +5,7 @@ use super::child::{Child, Heard};
 use super::ending::Ending;
 use super::sender::SendOrders;
 use crate::forward::Forwarder;
-use crate::send::{PAUSE_MIN, Pause, Word};
-use crate::spool::quarantine::Code;
+use crate::send::{Home, PAUSE_MIN, Pause, Word};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -76,29 +75,11 @@ impl Courier {
     /// Does what a word asks for; whether it was done.
     fn heed(&self, word: Word) -> bool {
         let forwarder = &self.forwarder;
-        let meter = &forwarder.meter;
-        let done = match word {
-            Word::Stored => {
-                meter.delivered.add(1);
-                Ok(())
-            }
-            Word::Retry => {
-                meter.retries.add(1);
-                Ok(())
-            }
-            Word::Refused => {
-                meter.quarantine(Code::RefusedByDestination, 1);
-                Ok(())
-            }
-            Word::Synced(syncs) => {
-                syncs.add();
-                Ok(())
-            }
-            Word::Sent(batch) | Word::Damaged(batch) if !is_name_of_a_batch(&batch) => {
+        let done = match &word {
+            Word::Sent(batch) | Word::Damaged(batch) if !is_name_of_a_batch(batch) => {
                 Err(io::ErrorKind::InvalidInput.into())
             }
-            Word::Sent(batch) => forwarder.finish(&batch),
-            Word::Damaged(batch) => forwarder.remake(&batch),
+            _ => forwarder.tell(word),
         };
         if let Err(error) = &done {
             let destination = &forwarder.destination;

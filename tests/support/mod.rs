@@ -54,6 +54,18 @@ pub fn until_some_or<T>(
     }
 }
 
+/// SplitMix64: the same moments in every run.
+pub struct Seeded(pub u64);
+
+impl Seeded {
+    /// The next number, from 0 to `bound` without it.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        (z ^ (z >> 27)) % bound
+    }
+}
+
 /// All regular files under a folder, in a fixed order.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
