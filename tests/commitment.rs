@@ -95,10 +95,7 @@ assoc.release()
 "#;
 
 fn python() -> Option<PathBuf> {
-    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv/bin/python");
-    let python = std::env::var_os("EFFACE_TEST_PYTHON").map_or(made, PathBuf::from);
-    let imports = Command::new(&python).args(["-c", "import pynetdicom"]).output();
-    imports.is_ok_and(|output| output.status.success()).then_some(python)
+    support::python_with("pynetdicom")
 }
 
 /// What is missing for these tests.

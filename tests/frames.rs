@@ -213,10 +213,7 @@ for name in ["siemens_dwi_0.dcm", "siemens_dwi_1000.dcm"]:
 "#;
 
 fn python() -> Option<PathBuf> {
-    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv/bin/python");
-    let python = std::env::var_os("EFFACE_TEST_PYTHON").map_or(made, PathBuf::from);
-    let imports = Command::new(&python).args(["-c", "import pydicom, numpy, PIL"]).output();
-    imports.is_ok_and(|output| output.status.success()).then_some(python)
+    support::python_with("pydicom, numpy, PIL")
 }
 
 fn ran(python: &Path, program: &str, argument: &Path, input: &str) -> String {

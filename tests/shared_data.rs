@@ -221,10 +221,7 @@ const EXCUSED: [(&str, &str, &str, &str); 25] = [
 ];
 
 fn python() -> Option<PathBuf> {
-    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv/bin/python");
-    let python = std::env::var_os("EFFACE_TEST_PYTHON").map_or(made, PathBuf::from);
-    let imports = Command::new(&python).args(["-c", "import pydicom, ahocorasick"]).output();
-    imports.is_ok_and(|output| output.status.success()).then_some(python)
+    support::python_with("pydicom, ahocorasick")
 }
 
 #[test]

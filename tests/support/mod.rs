@@ -20,6 +20,7 @@ pub mod raw;
 pub mod study;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Nothing that is waited for takes so long on a machine that works.
@@ -79,6 +80,14 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// A Python that can import these modules: `EFFACE_TEST_PYTHON`, or the one that `.ci/test` makes.
+pub fn python_with(modules: &str) -> Option<PathBuf> {
+    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv/bin/python");
+    let python = std::env::var_os("EFFACE_TEST_PYTHON").map_or(made, PathBuf::from);
+    let imports = Command::new(&python).args(["-c", &format!("import {modules}")]).output();
+    imports.is_ok_and(|output| output.status.success()).then_some(python)
 }
 
 /// The folder of public data beside the checkout, when there is one.
