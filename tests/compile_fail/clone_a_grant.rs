@@ -3,6 +3,7 @@ use efface::custody::gate::Grant;
 
 fn twice(grant: Grant) -> (Grant, Grant) {
     (grant.clone(), grant)
+    //~ error[E0599]: no method named `clone` found for struct `Grant` in the current scope
 }
 
 fn main() {}

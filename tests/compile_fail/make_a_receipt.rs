@@ -3,4 +3,5 @@ use efface::audit::Receipt;
 
 fn main() {
     let _ = Receipt { seq: 1, hash: [0; 32] };
+    //~ error[E0451]: fields `seq` and `hash` of struct `Receipt` are private
 }

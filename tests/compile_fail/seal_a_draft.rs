@@ -7,6 +7,7 @@ use efface::custody::parcel::Manifest;
 
 fn seal(drafts: Vec<Object<Drafted>>, grant: &Grant, receipt: Receipt, key: &Key) -> Manifest {
     Manifest::seal(drafts, grant, receipt, key)
+    //~ error[E0308]: mismatched types
 }
 
 fn main() {}

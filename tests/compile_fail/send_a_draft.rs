@@ -4,6 +4,7 @@ use efface::net::scu::{Association, Outside};
 
 fn send(association: &mut Association<Outside>, draft: &Object<Drafted>) {
     let _ = association.c_store(draft);
+    //~ error[E0308]: mismatched types
 }
 
 fn main() {}

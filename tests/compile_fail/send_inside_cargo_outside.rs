@@ -21,6 +21,7 @@ impl Cargo for Result {
 
 fn send(association: &mut Association<Outside>) {
     let _ = association.c_store(&Result);
+    //~ error[E0308]: mismatched types
 }
 
 fn main() {}

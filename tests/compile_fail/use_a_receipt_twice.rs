@@ -7,6 +7,7 @@ use efface::custody::parcel::Manifest;
 fn twice(grant: &Grant, receipt: Receipt, key: &Key) {
     let _ = Manifest::seal(Vec::new(), grant, receipt, key);
     let _ = Manifest::seal(Vec::new(), grant, receipt, key);
+    //~ error[E0382]: use of moved value: `receipt`
 }
 
 fn main() {}

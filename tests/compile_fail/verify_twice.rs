@@ -5,6 +5,7 @@ use efface::custody::verify::Watch;
 fn ask_again(draft: Object<Drafted>, watch: &Watch) {
     let _ = draft.verify(watch);
     let _ = draft.verify(watch);
+    //~ error[E0382]: use of moved value: `draft`
 }
 
 fn main() {}
