@@ -18,7 +18,7 @@
 
 use crate::commitment::Listener;
 use crate::id::AeTitle;
-use crate::isolation::Strictness;
+use crate::isolation::{Attendant, Attendants, Strictness, User};
 use crate::net::access::{Caller, Network};
 use crate::pipeline::FACE_LIMIT;
 use crate::profile::{Profile, SHIPPED, language};
@@ -52,6 +52,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether workers work where the kernel can't confine them.
     pub sandbox: Strictness,
+    /// Who receives and who sends; `None`: the user of the gateway does.
+    pub attendants: Option<Attendants>,
     /// Log lines as JSON, also at a terminal.
     pub log_json: bool,
 }
@@ -155,6 +157,7 @@ struct RawConfig {
     worker_s: Option<Spanned<f64>>,
     worker_memory_bytes: Option<Spanned<u64>>,
     sandbox: Option<Strictness>,
+    attendants: Option<RawAttendants>,
     drain_s: Option<Spanned<u64>>,
 }
 
@@ -175,6 +178,20 @@ struct RawDestination {
     project: Option<Spanned<String>>,
     profile: Spanned<String>,
     associations: Option<Spanned<usize>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAttendants {
+    receiver: RawAttendant,
+    sender: RawAttendant,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAttendant {
+    user: Spanned<String>,
+    socket: Spanned<PathBuf>,
 }
 
 /// Reads a configuration. Profiles are looked for beside it.
@@ -207,6 +224,7 @@ impl Settling<'_> {
         let allow = self.callers(&raw.allow);
         let destinations = self.destinations(&raw.destinations);
         let commitments = self.commitments(&raw.allow, &allow, &destinations);
+        let attendants = raw.attendants.as_ref().and_then(|raw| self.attendants(raw));
         let key_file = raw.key_file.or_else(credential);
         if key_file.is_none() {
             self.notes.say("key_file: FILE is missing. Make one with: efface keys init --out FILE");
@@ -223,8 +241,34 @@ impl Settling<'_> {
             metrics,
             limits,
             sandbox: raw.sandbox.unwrap_or_default(),
+            attendants,
             log_json: false,
         })
+    }
+
+    /// Two users, or they would have each other's files.
+    fn attendants(&mut self, raw: &RawAttendants) -> Option<Attendants> {
+        let (receiver, sender) = (self.attendant(&raw.receiver)?, self.attendant(&raw.sender)?);
+        if receiver.user.uid == sender.user.uid || receiver.user.gid == sender.user.gid {
+            let what = "the receiver's user and group, again: whoever sends must not be able to open the inbox";
+            self.notes.at(&raw.sender.user, what);
+        }
+        if receiver.socket == sender.socket {
+            self.notes.at(&raw.sender.socket, "the receiver's socket: each needs one of its own");
+        }
+        Some(Attendants { receiver, sender })
+    }
+
+    fn attendant(&mut self, raw: &RawAttendant) -> Option<Attendant> {
+        let user = User::named(&raw.user.value);
+        if let Err(why) = &user {
+            self.notes.at(&raw.user, why.to_string());
+        }
+        let socket = raw.socket.value.clone();
+        if !socket.is_absolute() {
+            self.notes.at(&raw.socket, "a path from the root, for example /run/efface/receiver");
+        }
+        Some(Attendant { user: user.ok()?, socket })
     }
 
     /// Beside the log it would be rolled back with it.
@@ -586,6 +630,26 @@ destinations:
         let settings = parse(Path::new("efface.yaml"), &with("/mnt/dpo/efface")).unwrap();
         assert_eq!(settings.checkpoint_file.unwrap(), Path::new("/mnt/dpo/efface"));
         assert!(mistakes(&with("/tmp/state/checkpoint")).contains(":10:18:"));
+    }
+
+    #[test]
+    fn attendants_are_two_users_that_there_are() {
+        let with = |receiver: &str, sender: &str| {
+            let of =
+                |what, user| format!("  {what}: {{ user: {user}, socket: /run/efface/{what} }}\n");
+            format!("{GOOD}attendants:\n{}{}", of("receiver", receiver), of("sender", sender))
+        };
+        let settings = parse(Path::new("efface.yaml"), &with("daemon", "bin")).unwrap();
+        let attendants = settings.attendants.unwrap();
+        assert_eq!(attendants.receiver.socket, Path::new("/run/efface/receiver"));
+        assert_ne!(attendants.receiver.user, attendants.sender.user);
+        assert!(mistakes(&with("daemon", "daemon")).contains("must not be able to open the inbox"));
+        assert!(mistakes(&with("root", "bin")).contains("root may do everything"));
+        assert!(mistakes(&with("nobody-of-this-name", "bin")).contains("adduser"));
+        let relative = with("daemon", "bin").replace("/run/efface/sender", "sender");
+        assert!(mistakes(&relative).contains("a path from the root"));
+        let one = with("daemon", "bin").replace("efface/sender", "efface/receiver");
+        assert!(mistakes(&one).contains("one of its own"));
     }
 
     #[test]

@@ -11,19 +11,20 @@ mod times;
 
 pub use times::{Syncs, sync_failures, sync_times};
 
+use rustix::fs::{Gid, Mode};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Creates a file that must not exist yet, mode 0600.
+/// Creates a file that must not exist yet, mode 0600, or 0660 in a directory that is [shared](share).
 ///
 /// # Errors
 /// `AlreadyExists`, or what the system says.
 pub fn create(path: &Path) -> io::Result<File> {
     step(path)?;
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(file_mode(path)).open(path)?;
     #[cfg(test)]
     faults::created(path, &file)?;
     Ok(file)
@@ -120,7 +121,7 @@ pub fn link(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a directory and those above it, mode 0700.
+/// Makes a directory and those above it, mode 0700, or 0770 and shared in a directory that is [shared](share).
 ///
 /// # Errors
 /// What the system says.
@@ -128,7 +129,7 @@ pub fn make_dir(path: &Path) -> io::Result<()> {
     step(path)?;
     #[cfg(test)]
     let missing = faults::missing_dir(path);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    fs::DirBuilder::new().recursive(true).mode(dir_mode(path)).create(path)?;
     #[cfg(test)]
     faults::made_dir(missing);
     Ok(())
@@ -173,6 +174,65 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// The set-group-ID bit: what is made in such a directory has its group, and directories the bit, too (inode(7)).
+const SHARED: u32 = 0o2000;
+
+/// From now on this process and its children let groups have what is made in directories that are [shared](share).
+pub fn share_with_groups() {
+    rustix::process::umask(Mode::from_raw_mode(0o007));
+}
+
+/// Gives a directory and all that is in it to a group, and what is made there later.
+///
+/// # Errors
+/// What the system says: only members of the group, and root, may.
+pub fn share(path: &Path, gid: u32) -> io::Result<()> {
+    let meta = fs::symlink_metadata(path)?;
+    let mode = if meta.is_dir() { SHARED | 0o770 } else { 0o660 };
+    if meta.gid() == gid && meta.mode() & mode == mode {
+        return Ok(());
+    }
+    if meta.is_dir() {
+        for entry in fs::read_dir(path)? {
+            share(&entry?.path(), gid)?;
+        }
+    }
+    // Last, so that what was not finished is done again.
+    rustix::fs::chown(path, None, Some(Gid::from_raw(gid)))?;
+    Ok(rustix::fs::chmod(path, Mode::from_raw_mode(mode))?)
+}
+
+/// Lets everybody pass through a directory, to names that they know.
+///
+/// # Errors
+/// What the system says.
+pub fn let_pass(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::chmod(path, Mode::from_raw_mode(0o711))?)
+}
+
+/// Lets a group connect to a socket.
+///
+/// # Errors
+/// What the system says.
+pub fn let_connect(socket: &Path, gid: u32) -> io::Result<()> {
+    rustix::fs::chown(socket, None, Some(Gid::from_raw(gid)))?;
+    Ok(rustix::fs::chmod(socket, Mode::from_raw_mode(0o660))?)
+}
+
+fn file_mode(path: &Path) -> u32 {
+    if is_below_shared(path) { 0o660 } else { 0o600 }
+}
+
+fn dir_mode(path: &Path) -> u32 {
+    if is_below_shared(path) { 0o770 } else { 0o700 }
+}
+
+/// Whether the directory in which something is made is shared, or the next one above it that is there.
+fn is_below_shared(path: &Path) -> bool {
+    let above = path.ancestors().skip(1).find_map(|above| fs::metadata(above).ok());
+    above.is_some_and(|meta| meta.mode() & SHARED != 0)
+}
+
 /// Before every operation that changes something. In tests the machine may stop here: see `faults`.
 fn step(path: &Path) -> io::Result<()> {
     #[cfg(test)]
@@ -206,7 +266,6 @@ pub fn modified(path: &Path) -> io::Result<std::time::SystemTime> {
 /// # Errors
 /// What the system says.
 pub fn is_last_name(path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
     Ok(fs::metadata(path)?.nlink() == 1)
 }
 
@@ -276,6 +335,25 @@ mod tests {
         encode(&mut text, &registry).unwrap();
         let count = text.lines().find_map(|line| line.strip_prefix("sync_count "));
         assert!(count.unwrap().parse::<u64>().unwrap() >= 2, "{text}");
+    }
+
+    #[test]
+    fn what_is_made_in_a_shared_directory_is_shared() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().mode() & 0o7770;
+        make_dir(&folder.path().join("own/dir")).unwrap();
+        make_dir(&folder.path().join("shared/before")).unwrap();
+        create(&folder.path().join("shared/before/file")).unwrap();
+        assert_eq!((mode("own/dir"), mode("shared/before/file")), (0o700, 0o600));
+        share(&folder.path().join("shared"), rustix::process::getgid().as_raw()).unwrap();
+        assert_eq!((mode("shared/before"), mode("shared/before/file")), (0o2770, 0o660));
+        // The umask of a test is nobody's business: what it takes away is what a gateway leaves.
+        make_dir(&folder.path().join("shared/a/b")).unwrap();
+        create(&folder.path().join("shared/a/b/file")).unwrap();
+        assert_eq!(mode("shared/a/b") & 0o2700, 0o2700);
+        assert_eq!(mode("shared/a/b/file") & 0o640, 0o640);
+        create(&folder.path().join("own/dir/file")).unwrap();
+        assert_eq!(mode("own/dir/file"), 0o600);
     }
 
     #[test]

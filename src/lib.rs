@@ -5,8 +5,8 @@
 //! modules below are in the order of the layers: a file uses only what stands above it, or beside it.
 //!
 //! **Base.** [`phi`]: identifying values that cannot be shown. [`id`]: identifiers, parsed once.
-//! [`key`]: the root and what is derived from it. [`fate`]: what becomes of work that failed. [`disk`]: the only code that touches the state
-//! directory. [`pipe`]: values between a process and its parent. [`yaml`]: what people write, with every mistake at its place.
+//! [`key`]: the root and what is derived from it. [`fate`]: what becomes of work that failed. [`disk`] and [`clock`]: the only code that
+//! touches the state directory, and that reads the time of day. [`pipe`]: values between a process and its parent. [`yaml`]: what people write, with every mistake at its place.
 //!
 //! **Facts.** [`standard`]: tables of PS3.15, PS3.16 and PS3.4, compiled in.
 //!
@@ -23,12 +23,14 @@
 //!
 //! **Wire.** [`net`]: associations and messages; never a data set.
 //!
-//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`]: who calls whom.
+//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`janitor`]: who calls
+//! whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
 //! **Shell.** [`config`], [`console`], [`isolation`] (workers in processes of their own), [`service`], [`cli`].
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod disk;
 pub mod fate;
 pub mod id;
@@ -61,6 +63,7 @@ pub mod net;
 pub mod commitment;
 pub mod face;
 pub mod forward;
+pub mod janitor;
 pub mod pipeline;
 pub mod receive;
 pub mod send;

@@ -1,5 +1,6 @@
 //! The inbox as the listener sees it.
 
+use crate::clock;
 use crate::key::Key;
 use crate::net::sink::{
     Inquiry, InstanceEntry, InstanceSink, NotReady, Peer, Promise, Refusal, StoreRequest,
@@ -11,7 +12,6 @@ use crate::spool::entry_name;
 use crate::spool::inbox::{Inbox, Reception, Refused};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Writes what associations bring into the spool, and announces it.
 pub struct Receiver {
@@ -42,12 +42,11 @@ impl InstanceSink for Receiver {
     }
 
     fn begin(&self, request: &StoreRequest<'_>) -> Result<Incoming, Refusal> {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let head = Head {
             calling_ae_title: request.peer.ae_title.as_str().to_owned(),
             sop_class: request.sop_class.as_str().to_owned(),
             transfer_syntax: request.transfer_syntax.as_str().to_owned(),
-            received_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            received_ms: clock::ms(),
         };
         let id = entry_name(&self.handles, request.sop_instance.as_str()).map_err(Refused::Io);
         let reception = id.and_then(|id| self.inbox.receive_as(id, &head));

@@ -14,14 +14,14 @@ use crate::forward::Forwarder;
 use crate::isolation::{
     self, Bounds, Courier, Orders, Porter, ReceiveOrders, RouteOrders, SendOrders, Warden,
 };
+use crate::janitor::Janitor;
 use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::net::scu::Destination;
 use crate::pipeline::Route;
-use crate::spool::account::Account;
-use crate::spool::{self, DELIVERED, Place, Spool, entry_ids, heads, quarantine};
-use crate::study::{Gatherer, handle_of};
+use crate::spool::{self, Place, Spool};
+use crate::study::Gatherer;
 use crate::worker::Fate;
 use data_encoding::HEXLOWER;
 use std::io;
@@ -65,6 +65,9 @@ pub enum Error {
     /// Workers that cannot be confined.
     #[error(transparent)]
     Isolation(#[from] isolation::Error),
+    /// No way to users of their own.
+    #[error("attendants: {0}")]
+    Attendants(io::Error),
     /// The system refused.
     #[error("the state directory cannot be used: {0}")]
     Io(#[from] io::Error),
@@ -96,6 +99,9 @@ impl Gateway {
         let mut orders = orders(&settings, &root);
         let spool = Arc::new(Spool::open(&settings.state, limits.disk_reserve_bytes)?);
         let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(&root))?);
+        let calls = settings.attendants.as_ref().map(|attendants| attendants.receive_calls(&spool));
+        let (to_receive, to_send) = calls.transpose().map_err(Error::Attendants)?.unzip();
+        let to_send = to_send.map(Arc::new);
         let witness = settings.checkpoint_file.clone();
         let witness = witness.map(|file| Witness::begin(file, Arc::clone(&log))).transpose()?;
         let meter = Arc::new(Meter::default());
@@ -118,6 +124,7 @@ impl Gateway {
             arrivals,
             commitments: Arc::clone(&commitments),
             counters: Arc::clone(&counters),
+            calls: to_receive,
         };
         let (receiver, address) = porter.open()?;
         // The next one listens where this one does, also if the system chose the port.
@@ -162,10 +169,10 @@ impl Gateway {
                 associations,
                 seal: route.seal.to_text(),
                 strictness: settings.sandbox,
-                gateway: std::process::id(),
+                gateway: to_send.is_none().then(std::process::id),
                 log_json: settings.log_json,
             };
-            let courier = Courier { forwarder, orders: send };
+            let courier = Courier { forwarder, orders: send, calls: to_send.clone() };
             threads.spawn("forward", move |stop| courier.run(stop));
         }
         log.append(started(&routes, &root))?;
@@ -273,7 +280,7 @@ fn receive_orders(settings: &Settings, root: &RootKey) -> ReceiveOrders {
         limits: settings.limits,
         handles: handles(root).to_text(),
         strictness: settings.sandbox,
-        gateway: std::process::id(),
+        gateway: settings.attendants.is_none().then(std::process::id),
         log_json: settings.log_json,
     }
 }
@@ -377,125 +384,5 @@ fn work(warden: &Warden, closed: &Mutex<mpsc::Receiver<String>>, stop: &AtomicBo
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(100)),
         }
-    }
-}
-
-/// Deletes identified originals when they were delivered long enough ago, and draws up the account.
-struct Janitor {
-    spool: Arc<Spool>,
-    log: Arc<Log>,
-    meter: Arc<Meter>,
-    /// Gets batches whose parcels must be made again.
-    again: mpsc::Sender<String>,
-    retention: Duration,
-}
-
-/// How often the janitor looks for what is over its time, draws up the account, and tells it.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-const ACCOUNT_EVERY: Duration = Duration::from_secs(300);
-const TELL_EVERY: Duration = Duration::from_secs(3600);
-
-impl Janitor {
-    fn run(&self, stop: &AtomicBool) {
-        let [mut looked, mut counted, mut told] = [const { Every(None) }; 3];
-        while !stop.load(Ordering::SeqCst) {
-            if looked.is_due(LOOK_EVERY)
-                && let Err(error) = self.look()
-            {
-                tracing::error!(%error, "delivered originals could not be looked through");
-            }
-            if counted.is_due(ACCOUNT_EVERY) {
-                self.count(told.is_due(TELL_EVERY));
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    /// What was received must be somewhere.
-    fn count(&self, tell: bool) {
-        let account = match Account::take(&self.spool) {
-            Ok(account) => account,
-            Err(error) => {
-                return tracing::error!(%error, "the account of the spool could not be drawn up");
-            }
-        };
-        for (batch, instances) in &account.missing {
-            tracing::error!(
-                batch,
-                instances,
-                "acknowledged instances cannot be found: efface spool check"
-            );
-        }
-        if tell {
-            tracing::info!(
-                waiting = account.waiting,
-                on_the_way = account.on_the_way,
-                delivered = account.delivered,
-                quarantined = account.quarantined,
-                repeated = account.repeated,
-                erased = account.erased,
-                lost = account.lost(),
-                oldest_undelivered_s = account.oldest_undelivered_s,
-                "account"
-            );
-        }
-        self.meter.set_account(account);
-    }
-
-    fn look(&self) -> io::Result<()> {
-        for (name, instances) in quarantine::returned(&self.spool)? {
-            let event = Event::Returned { name: name.clone(), instances };
-            self.log.append(event).map_err(io::Error::other)?;
-            disk::remove(&self.spool.dir(Place::Returned).join(&name))?;
-        }
-        for batch in disk::list(&self.spool.dir(Place::Held))? {
-            // A crash may have come between the last parcel and this.
-            self.spool.settle(&batch)?;
-            if self.spool.take_back_stranded(&batch)? {
-                tracing::error!(batch, "parcels are gone that were not sent; they are made again");
-                // If the worker is gone, the next start finds the batch in work/.
-                let _ = self.again.send(batch);
-            }
-        }
-        let delivered = self.spool.dir(Place::Delivered);
-        for batch in disk::list(&delivered)? {
-            let since = disk::open(&delivered.join(&batch).join(DELIVERED))
-                .and_then(|file| file.metadata()?.modified());
-            let age = match since {
-                Ok(since) => since.elapsed().unwrap_or_default(),
-                Err(_) => self.spool.mark_delivered(&batch).map(|()| Duration::ZERO)?,
-            };
-            if age >= self.retention {
-                self.erase(&batch)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn erase(&self, batch: &str) -> io::Result<()> {
-        let directory = self.spool.dir(Place::Delivered).join(batch);
-        let ids = entry_ids(&directory)?;
-        // What is also in quarantine stays there.
-        let last = |id: &&String| disk::is_last_name(&directory.join(id)).unwrap_or(true);
-        let instances = ids.iter().filter(last).count() as u64;
-        let event = Event::Erased { batch: batch.to_owned(), instances };
-        self.log.append(event).map_err(io::Error::other)?;
-        disk::remove(&directory)?;
-        disk::sync_dir(&self.spool.dir(Place::Delivered))?;
-        heads::forget(&self.spool, handle_of(batch))
-    }
-}
-
-/// When something was last done.
-struct Every(Option<Instant>);
-
-impl Every {
-    /// Whether it is to be done again; then it counts as done.
-    fn is_due(&mut self, period: Duration) -> bool {
-        let due = self.0.is_none_or(|last| last.elapsed() >= period);
-        if due {
-            self.0 = Some(Instant::now());
-        }
-        due
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A history is a seeded sequence of these steps in which the machine stops at some operation of the disk, by a kill or
 //! a power cut, and perhaps again while it recovers; in which the disk is full for a moment, a sync fails and drops what
-//! it should have written, responses are lost and instances come twice. Afterwards everything is left to run to its end, and the promise must hold:
+//! it should have written, responses are lost, instances come twice, and somebody sets the clock. Afterwards everything is left
+//! to run to its end, and the promise must hold:
 //!
 //! - every acknowledged instance has arrived, and none is missing from the account;
 //! - no byte that arrived identifies anybody, and all copies of an instance are the same;
@@ -12,12 +13,14 @@
 //! the engine and the verifier, and senders are the real ones; only the wire is made up.
 
 use crate::audit::{Log, Signer};
+use crate::clock::jumps;
 use crate::custody::outbox::Outbox;
 use crate::custody::parcel::{Manifest, Parcel};
 use crate::dicom::dataset::Dataset;
 use crate::disk;
 use crate::disk::faults::{Faults, Habits};
 use crate::forward::Forwarder;
+use crate::janitor::Janitor;
 use crate::key::RootKey;
 use crate::meter::Meter;
 use crate::net::scu::{Destination, Error, Proposal};
@@ -53,6 +56,9 @@ const STUDIES: usize = 2;
 const INSTANCES: usize = 2;
 /// More rounds than it ever takes to bring everything to its end.
 const ROUNDS: usize = 60;
+const DAY_S: usize = 86_400;
+/// Longer than it is between most jumps of the clock, shorter than the longest.
+const RETENTION: Duration = Duration::from_secs(DAY_S as u64);
 
 /// What the modality sends: data sets of two studies of two patients.
 static SENT: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
@@ -120,6 +126,7 @@ struct Wrong {
     no_dir_sync: bool,
     no_file_sync: bool,
     acknowledges_early: bool,
+    erases_too_early: bool,
 }
 
 /// A running gateway without its threads.
@@ -129,6 +136,7 @@ struct Process {
     gatherer: Gatherer,
     worker: Worker,
     forwarder: Forwarder,
+    janitor: Janitor,
     route: Arc<Route>,
     closed: Receiver<String>,
     close: mpsc::Sender<String>,
@@ -152,6 +160,13 @@ impl Process {
             meter: Arc::clone(&meter),
             again: close.clone(),
         };
+        let janitor = Janitor {
+            spool: Arc::clone(&spool),
+            log: Arc::clone(&log),
+            meter: Arc::clone(&meter),
+            again: close.clone(),
+            retention: RETENTION,
+        };
         let gatherer =
             Gatherer::open(Arc::clone(&spool), handles(root), Arc::clone(&meter), Duration::ZERO);
         let work = disk::list(&spool.dir(Place::Work)).ok()?.into();
@@ -167,6 +182,7 @@ impl Process {
             gatherer: gatherer.ok()?,
             worker,
             forwarder,
+            janitor,
             route,
             closed,
             close,
@@ -207,12 +223,14 @@ impl Process {
         }
     }
 
-    fn settle(&self) {
-        for batch in disk::list(&self.spool.dir(Place::Held)).unwrap_or_default() {
-            // What fails is tried again the next time.
-            let _ = self.spool.settle(&batch);
-            if self.spool.take_back_stranded(&batch).unwrap_or(false) {
-                let _ = self.close.send(batch);
+    fn tidy(&self, wrong: Wrong) {
+        // What fails is tried again the next time.
+        let _ = self.janitor.look();
+        if wrong.erases_too_early {
+            let held = self.spool.dir(Place::Held);
+            for batch in disk::list(&held).unwrap_or_default() {
+                let _ = self.spool.move_batch(&batch, Place::Held, Place::Delivered);
+                let _ = self.janitor.look();
             }
         }
     }
@@ -336,6 +354,7 @@ fn history(seed: u64, wrong: Wrong) -> Result<(), String> {
         Habits { ignores_dir_sync: wrong.no_dir_sync, ignores_file_sync: wrong.no_file_sync };
     let faults = Faults::below(&state, habits).map_err(|e| e.to_string())?;
     let told = run(&state, &faults, &mut random, wrong);
+    jumps::set(0);
     faults.end();
     told
 }
@@ -366,6 +385,10 @@ fn run(
         for _ in 0..ROUNDS {
             let Some(process) = process.as_mut().filter(|_| !faults.has_stopped()) else { break };
             let step = if stops { random.below(6) } else { 6 };
+            if random.is_one_in(8) {
+                // Somebody sets the clock: two days at most, either way.
+                jumps::set(random.below(4 * DAY_S) as i64 - 2 * DAY_S as i64);
+            }
             tell(|| format!("{}: {}", STEPS[step], names(state)));
             match step {
                 0 | 1 => {
@@ -383,7 +406,7 @@ fn run(
                 5 => {
                     // An outbox that cannot be read is tried again later.
                     let _ = process.forward(&mut outside, random, false);
-                    process.settle();
+                    process.tidy(wrong);
                 }
                 _ => {
                     while let Some(n) = to_send.pop_front() {
@@ -395,7 +418,7 @@ fn run(
                     process.close();
                     process.work();
                     process.forward(&mut outside, random, true).map_err(|e| e.to_string())?;
-                    process.settle();
+                    process.tidy(wrong);
                     if process.is_idle() {
                         break;
                     }
@@ -521,11 +544,12 @@ fn no_history_loses_or_leaks_anything() {
 
 /// Programs that are wrong are found out within a few histories.
 #[test]
-fn a_program_that_forgets_to_sync_or_acknowledges_early_is_caught() {
+fn a_program_that_forgets_to_sync_or_is_early_is_caught() {
     for wrong in [
         Wrong { no_dir_sync: true, ..Wrong::default() },
         Wrong { no_file_sync: true, ..Wrong::default() },
         Wrong { acknowledges_early: true, ..Wrong::default() },
+        Wrong { erases_too_early: true, ..Wrong::default() },
     ] {
         let caught = (0..500).into_par_iter().any(|seed| history(seed, wrong).is_err());
         assert!(caught, "{wrong:?} was not noticed");

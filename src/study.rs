@@ -3,7 +3,7 @@
 //! One thread does all of this, so that nothing moves into a study while it closes. What comes later
 //! makes a new batch of the same study, under the same pseudonyms.
 
-use crate::audit;
+use crate::clock;
 use crate::dicom::canonical::Limits;
 use crate::dicom::dataset::Dataset;
 use crate::disk;
@@ -119,7 +119,7 @@ impl Gatherer {
 
     fn put_aside(&self, id: &str, code: Code, detail: String) -> io::Result<()> {
         tracing::warn!(entry = id, code = code.name(), detail, "quarantined");
-        let reason = Reason { code, detail, destination: String::new(), time: audit::now() };
+        let reason = Reason { code, detail, destination: String::new(), time: clock::stamp() };
         quarantine::put_entry(&self.spool, id, &reason)?;
         self.meter.quarantine(code, 1);
         Ok(())

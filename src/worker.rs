@@ -6,6 +6,7 @@
 //! are left alone, and the ones that are not are made again with the same bytes.
 
 use crate::audit::{self, Event, Journal, Release};
+use crate::clock;
 use crate::custody::outbox::Outbox;
 use crate::custody::parcel::Manifest;
 use crate::disk;
@@ -215,7 +216,7 @@ impl Worker {
                 code: *code,
                 detail: detail.clone(),
                 destination: destination.to_owned(),
-                time: audit::now(),
+                time: clock::stamp(),
             };
             quarantine::put_aside(&self.spool, batch, ids, &reason)?;
             self.log.append(quarantined(batch, *code, destination, instances))?;
@@ -262,7 +263,7 @@ pub fn quarantine_batch(
     let work = spool.dir(Place::Work).join(batch);
     let instances = entry_ids(&work).map_or(0, |ids| ids.len() as u64);
     tracing::error!(batch, code = code.name(), instances, detail, "the study is quarantined");
-    let reason = Reason { code, detail, destination: String::new(), time: audit::now() };
+    let reason = Reason { code, detail, destination: String::new(), time: clock::stamp() };
     let done = quarantine::put_batch(spool, batch, &reason)
         .map_err(Trouble::from)
         .and_then(|()| Ok(log.append(quarantined(batch, code, "", instances))?));

@@ -13,10 +13,13 @@
 mod support;
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 use support::canary::assert_clean_files;
-use support::dcmtk::{self, Outside, deliver, free_port};
-use support::gateway::{Gateway, Site};
+use support::dcmtk::{self, Outside, Running, deliver, free_port};
+use support::gateway::{Gateway, Site, children_of};
 use support::study::{patient, write_all, write_body_ct};
 use support::{files, until, until_some};
 
@@ -159,5 +162,124 @@ fn a_receiver_that_dies_is_replaced_where_it_listened() {
     site.settled();
     gateway.comes_to("efface_instances_stored_total", 6);
     assert!(gateway.terminate().success());
+    assert_clean_files(&outside.folder);
+}
+
+/// Three users that every Debian has, and that own nothing: for the gateway, for receiving and for sending.
+const GATEWAY: &str = "man";
+const RECEIVER: &str = "games";
+const SENDER: &str = "backup";
+
+/// A program as another user, with no groups but these.
+fn as_user(user: &str, groups: &str, program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", user, "--regid", user, "--inh-caps=-all", "--no-new-privs"]);
+    match groups {
+        "" => command.arg("--clear-groups"),
+        _ => command.args(["--groups", groups]),
+    };
+    command.arg("--").arg(program);
+    command
+}
+
+/// What a user can do with a command in the state directory.
+fn tries(user: &str, site: &Site, command: &str) -> Output {
+    let mut shell = as_user(user, "", Path::new("/bin/sh"));
+    shell.args(["-c", command]).current_dir(site.state()).output().unwrap()
+}
+
+fn users_of(processes: &[Pid]) -> Vec<String> {
+    let of = |pid: &Pid| {
+        let status = format!("/proc/{}/status", pid.as_raw_nonzero());
+        let status = std::fs::read_to_string(status).unwrap();
+        let is_told =
+            |line: &&str| ["Uid:", "Groups:", "CapEff:"].iter().any(|w| line.starts_with(w));
+        let told: Vec<_> = status.lines().filter(is_told).flat_map(str::split_whitespace).collect();
+        told.join(" ")
+    };
+    processes.iter().map(of).collect()
+}
+
+#[test]
+fn receiving_and_sending_are_users_of_their_own() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    let id = |user: &str| {
+        Command::new("id").args(["-u", user]).output().is_ok_and(|o| o.status.success())
+    };
+    let can =
+        rustix::process::getuid().is_root() && Command::new("setpriv").arg("-V").output().is_ok();
+    if !can || ![GATEWAY, RECEIVER, SENDER].into_iter().all(id) {
+        skip!("not root, or no setpriv, or not the users of a Debian");
+    }
+    let site = Site::leaving_faces();
+    let sink = site.sink();
+    let [port, outside_port, metrics] = [(); 3].map(|()| free_port());
+    let sockets = ["receiver", "sender"].map(|name| site.path("run").join(name));
+    let lines = format!(
+        "attendants:\n  receiver: {{ user: {RECEIVER}, socket: {} }}\n  sender: {{ user: {SENDER}, socket: {} }}\n",
+        sockets[0].display(),
+        sockets[1].display(),
+    );
+    site.configure([port, outside_port, metrics], &lines);
+    std::fs::create_dir_all(site.path("run")).unwrap();
+    let program = site.path("efface");
+    std::fs::copy(env!("CARGO_BIN_EXE_efface"), &program).unwrap();
+    let everybody = |mode| std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(site.path(""), everybody(0o711)).unwrap();
+    let owned = Command::new("chown").args(["-R", GATEWAY]).arg(site.path("")).status();
+    assert!(owned.unwrap().success());
+
+    let attend = |user: &str, what: &str, socket: &Path| {
+        let mut command = as_user(user, "", &program);
+        let child = command.args(["attend", what, "--log-json", "--socket"]).arg(socket).spawn();
+        Running(child.expect("an attendant"))
+    };
+    let receiver = attend(RECEIVER, "receive", &sockets[0]);
+    let sender = attend(SENDER, "send", &sockets[1]);
+    let both = format!("{RECEIVER},{SENDER}");
+    let mut gateway = as_user(GATEWAY, &both, &program);
+    let gateway =
+        gateway.args(["serve", "--log-json", "--config", &site.at("efface.yaml")]).spawn();
+    let _gateway = Running(gateway.expect("a gateway"));
+    until("somebody listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+
+    // Nobody is outside yet: the parcels wait.
+    let sent = write_body_ct(&site.path("first"), &patient(1), 1, 3);
+    deliver(port, &sent);
+    let waiting = "cat outbox/lab/ready/*/*.dcm";
+    until("parcels wait", || tries(SENDER, &site, waiting).status.success());
+    assert!(!tries(RECEIVER, &site, waiting).status.success(), "the receiver reads a parcel");
+    assert!(!tries(RECEIVER, &site, "ls outbox").status.success());
+    for command in ["ls inbox", "ls inbox/new", "ls held", "ls audit", "touch inbox/tmp/x"] {
+        assert!(!tries(SENDER, &site, command).status.success(), "the sender can {command}");
+    }
+    for command in ["ls studies", "ls work", "cat held/*/*", "cat audit/log", "ls crosswalk"] {
+        assert!(!tries(RECEIVER, &site, command).status.success(), "the receiver can {command}");
+    }
+    assert!(tries(RECEIVER, &site, "touch inbox/tmp/x && rm inbox/tmp/x").status.success());
+
+    let outside = Outside::start_at(outside_port, &sink, &[]);
+    outside.wait_for(3);
+    for (attendant, command, uid) in [(&receiver, "receive", RECEIVER), (&sender, "send", SENDER)] {
+        let id = Command::new("id").args(["-u", uid]).output().unwrap().stdout;
+        let id = String::from_utf8(id).unwrap();
+        let users = users_of(&children_of(attendant.0.id(), command));
+        assert_eq!(users.len(), 1, "{users:?}");
+        assert!(users[0].starts_with(&format!("Uid: {} ", id.trim())), "{users:?}");
+        assert!(users[0].ends_with("Groups: CapEff: 0000000000000000"), "{users:?}");
+    }
+
+    // Whoever dies is replaced by its attendant.
+    for (attendant, command) in [(&receiver, "receive"), (&sender, "send")] {
+        let process = children_of(attendant.0.id(), command)[0];
+        kill_process(process, Signal::KILL).unwrap();
+        let is_another = |pids: Vec<Pid>| pids.first().is_some_and(|pid| *pid != process);
+        until("another one", || is_another(children_of(attendant.0.id(), command)));
+    }
+    until("somebody listens again", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    deliver(port, &write_body_ct(&site.path("second"), &patient(2), 2, 3));
+    outside.wait_for(6);
     assert_clean_files(&outside.folder);
 }

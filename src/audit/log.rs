@@ -12,7 +12,8 @@ use super::checkpoint::Signer;
 use super::entries::Entries;
 use super::tiles::{self, Tiles};
 use super::tree::{self, Frontier, Hash};
-use super::{Error, Event, Journal, Receipt, Record, now};
+use super::{Error, Event, Journal, Receipt, Record};
+use crate::clock;
 use crate::disk;
 use std::fs::File;
 use std::io::{self, Write};
@@ -175,7 +176,7 @@ impl Journal for Log {
 impl Queue {
     /// Gives a record its place. The receipt counts when the record is durable.
     fn add(&mut self, event: Event) -> io::Result<Receipt> {
-        let line = serde_json::to_vec(&Record { seq: self.next, time: now(), event })?;
+        let line = serde_json::to_vec(&Record { seq: self.next, time: clock::stamp(), event })?;
         let receipt = Receipt { seq: self.next, hash: tree::leaf(&line) };
         self.lines.extend(line);
         self.lines.push(b'\n');

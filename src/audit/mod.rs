@@ -249,11 +249,6 @@ fn read_small(directory: &Path, name: &str) -> Result<String, Error> {
     }
 }
 
-/// The time for records and reasons, RFC 3339 in UTC.
-pub fn now() -> String {
-    humantime::format_rfc3339_millis(std::time::SystemTime::now()).to_string()
-}
-
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "a test owns its files")]
 mod tests;

@@ -68,6 +68,8 @@ enum Command {
     /// The receiver: for the gateway alone
     #[command(hide = true)]
     Receive(work::ChildArgs),
+    /// Receive or send for a gateway as a user of its own: for a unit of the system (packaging/efface-receiver.service)
+    Attend(work::AttendArgs),
     /// Look at what stays inside, and why
     #[command(subcommand)]
     Quarantine(inspect::QuarantineCommand),
@@ -117,6 +119,7 @@ pub fn run() -> ExitCode {
         Command::Audit(command) => audit::run(command),
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),
+        Command::Attend(args) => work::attend(&args),
         Command::Receive(args) => work::receive(&args),
         Command::Quarantine(command) => inspect::quarantine(command),
     };

@@ -4,7 +4,7 @@ use super::Problem;
 use crate::commitment::Listener;
 use crate::config::{self, DestinationSettings, Limits, Settings, WrittenProfile};
 use crate::id::AeTitle;
-use crate::isolation::Strictness;
+use crate::isolation::{Attendants, Strictness};
 use crate::net::access::Caller;
 use crate::service::Gateway;
 use clap::Args;
@@ -117,6 +117,13 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
             "  keeps no checkpoint elsewhere: a log put back to an older state would not show"
         ),
     }
+    match &settings.attendants {
+        Some(Attendants { receiver, sender }) => {
+            let (receiver, sender) = (&receiver.user.name, &sender.user.name);
+            println!("  receives as the user {receiver}, sends as the user {sender}");
+        }
+        None => println!("  receives and sends as the user who runs it"),
+    }
     for caller in &settings.allow {
         let from = if caller.sources.is_empty() { "any address" } else { "listed addresses" };
         println!("  accepts {} from {from}", caller.ae_title);
@@ -184,6 +191,7 @@ impl Flags {
             metrics: self.metrics,
             limits,
             sandbox: if self.partial_sandbox { Strictness::Partial } else { Strictness::Strict },
+            attendants: None,
             log_json: false,
         })
     }

@@ -1,9 +1,11 @@
-//! `efface receive`, `efface work` and `efface send`: the processes of the gateway. Hidden: nobody else has a use for them.
+//! `efface receive`, `efface work` and `efface send`: the processes of the gateway. Hidden: nobody else has a use for
+//! them. `efface attend` starts them as users of their own.
 
 use super::Problem;
 use super::serve::log_to_stderr;
-use crate::isolation::{self, Strictness};
+use crate::isolation::{self, Attended, Strictness};
 use clap::Args;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The task comes by standard input.
@@ -26,6 +28,28 @@ pub struct ChildArgs {
     /// Log lines as JSON, as when stderr is not a terminal
     #[arg(long)]
     log_json: bool,
+}
+
+/// Run by a unit of the system, as the user who is to receive or to send.
+#[derive(Args)]
+pub struct AttendArgs {
+    /// What the user of this process is to do
+    what: Attended,
+    /// Where the gateway waits for calls: attendants: in its configuration
+    #[arg(long, value_name = "PATH")]
+    socket: PathBuf,
+    /// Log lines as JSON, as when stderr is not a terminal
+    #[arg(long)]
+    log_json: bool,
+}
+
+/// Calls at the gateway, again and again, and starts what it is given orders for.
+///
+/// # Errors
+/// A process cannot be started.
+pub fn attend(args: &AttendArgs) -> Result<ExitCode, Problem> {
+    isolation::attend(args.what, &args.socket, args.log_json)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs a sender until the gateway hangs up.

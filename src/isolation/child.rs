@@ -1,11 +1,15 @@
-//! A process of the gateway's own program, and the pipes to it.
+//! A process of the gateway's own program, and the way to it: pipes, or the connection of an attendant who has started it.
 
+use super::attendant::Calls;
+use super::ending::Ending;
 use crate::pipe::{hear, say};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io::{self, BufReader};
-use std::process::{ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::io::{self, BufReader, Read};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A child that says values of `W`.
 pub(super) struct Child<W> {
-    process: std::process::Child,
+    process: Process,
     speaker: Speaker,
     said: Receiver<W>,
 }
@@ -26,26 +30,63 @@ pub(super) struct Child<W> {
 /// None outlives its [`Child`], also where an error is the reason.
 impl<W> Drop for Child<W> {
     fn drop(&mut self) {
-        // Both do nothing if it has ended and was waited for.
+        // Does nothing if it has ended and was waited for.
         let _ = self.process.kill();
-        let _ = self.process.wait();
+    }
+}
+
+/// What of a child is in the gateway's hands.
+enum Process {
+    Own(std::process::Child),
+    /// Another user's: it comes to its end when the connection does.
+    Attended(UnixStream),
+}
+
+impl Process {
+    fn kill(&mut self) -> io::Result<()> {
+        match self {
+            Process::Own(process) => {
+                process.kill()?;
+                process.wait().map(drop)
+            }
+            Process::Attended(connection) => connection.shutdown(Shutdown::Both),
+        }
     }
 }
 
 /// The way to a child, for several threads.
 #[derive(Clone)]
-pub(super) struct Speaker(Arc<Mutex<Option<ChildStdin>>>);
+pub(super) struct Speaker(Arc<Mutex<Option<Mouth>>>);
+
+enum Mouth {
+    Pipe(ChildStdin),
+    Connection(UnixStream),
+}
 
 impl Speaker {
+    fn through(mouth: Mouth) -> Self {
+        Speaker(Arc::new(Mutex::new(Some(mouth))))
+    }
+
     /// Says something.
     ///
     /// # Errors
     /// It does not listen any more: what it says next is its end.
     pub(super) fn say(&self, value: &impl Serialize) -> io::Result<()> {
-        say(self.lock().as_mut().ok_or(io::ErrorKind::BrokenPipe)?, value)
+        match self.lock().as_mut().ok_or(io::ErrorKind::BrokenPipe)? {
+            Mouth::Pipe(pipe) => say(pipe, value),
+            Mouth::Connection(connection) => say(connection, value),
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<ChildStdin>> {
+    fn hang_up(&self) {
+        if let Some(Mouth::Connection(connection)) = self.lock().take() {
+            // Others hold it, too, to hear. If it is gone, there is nothing to end.
+            let _ = connection.shutdown(Shutdown::Write);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Mouth>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -61,8 +102,15 @@ pub(super) enum Heard<W> {
 }
 
 impl<W: DeserializeOwned + Send + 'static> Child<W> {
-    /// Starts a command of this program.
-    pub(super) fn start(command: &str, log_json: bool) -> io::Result<Self> {
+    /// Starts a command of this program, or has it started by whoever calls.
+    pub(super) fn start(command: &str, log_json: bool, calls: Option<&Calls>) -> io::Result<Self> {
+        match calls {
+            Some(calls) => Child::attended(calls.answer()?),
+            None => Child::own(command, log_json),
+        }
+    }
+
+    fn own(command: &str, log_json: bool) -> io::Result<Self> {
         let kept = ENVIRONMENT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         let mut process = Command::new(THIS_PROGRAM)
             .arg(command)
@@ -72,20 +120,16 @@ impl<W: DeserializeOwned + Send + 'static> Child<W> {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let (tell, said) = mpsc::channel();
-        let speaker = Speaker(Arc::new(Mutex::new(process.stdin.take())));
+        let stdin = process.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let stdout = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let listen = move || {
-            let mut stdout = BufReader::new(stdout);
-            // To the end of the pipe, a word that is none, or until nobody listens any more.
-            while let Ok(Some(word)) = hear::<W>(&mut stdout) {
-                if tell.send(word).is_err() {
-                    break;
-                }
-            }
-        };
-        std::thread::Builder::new().name("listen-to-child".to_owned()).spawn(listen)?;
-        Ok(Child { process, speaker, said })
+        let speaker = Speaker::through(Mouth::Pipe(stdin));
+        Ok(Child { process: Process::Own(process), speaker, said: listen(stdout)? })
+    }
+
+    fn attended(connection: UnixStream) -> io::Result<Self> {
+        let speaker = Speaker::through(Mouth::Connection(connection.try_clone()?));
+        let said = listen(connection.try_clone()?)?;
+        Ok(Child { process: Process::Attended(connection), speaker, said })
     }
 
     /// Waits a moment for a word.
@@ -112,26 +156,54 @@ impl<W: DeserializeOwned + Send + 'static> Child<W> {
 
     /// Says nothing more: the sign for a sender to come to its end.
     pub(super) fn hang_up(&self) {
-        *self.speaker.lock() = None;
+        self.speaker.hang_up();
     }
 
     /// How a child ended that has nothing more to say.
-    pub(super) fn wait(mut self) -> io::Result<ExitStatus> {
+    pub(super) fn wait(mut self) -> io::Result<Ending> {
         self.hang_up();
-        self.process.wait()
+        match &mut self.process {
+            Process::Own(process) => process.wait().map(Ending::without_a_word),
+            Process::Attended(_) => Ok(Ending::of_the_unseen()),
+        }
     }
 
     /// Ends it, if it does not end by itself in this time.
     pub(super) fn end_within(mut self, patience: Duration) -> io::Result<()> {
         self.hang_up();
         let until = Instant::now() + patience;
-        while self.process.try_wait()?.is_none() {
+        while !self.has_ended()? {
             if Instant::now() >= until {
-                self.process.kill()?;
-                return self.process.wait().map(drop);
+                return self.process.kill();
             }
             std::thread::sleep(LOOK_EVERY);
         }
         Ok(())
     }
+
+    fn has_ended(&mut self) -> io::Result<bool> {
+        match &mut self.process {
+            Process::Own(process) => process.try_wait().map(|status| status.is_some()),
+            Process::Attended(_) => {
+                Ok(matches!(self.said.try_recv(), Err(TryRecvError::Disconnected)))
+            }
+        }
+    }
+}
+
+/// Hears values to the end of a stream, a word that is none, or until nobody listens any more.
+fn listen<W: DeserializeOwned + Send + 'static>(
+    stream: impl Read + Send + 'static,
+) -> io::Result<Receiver<W>> {
+    let (tell, said) = mpsc::channel();
+    let listen = move || {
+        let mut stream = BufReader::new(stream);
+        while let Ok(Some(word)) = hear::<W>(&mut stream) {
+            if tell.send(word).is_err() {
+                break;
+            }
+        }
+    };
+    std::thread::Builder::new().name("listen-to-child".to_owned()).spawn(listen)?;
+    Ok(said)
 }

@@ -103,15 +103,16 @@ pub fn keep_memory_private() -> io::Result<()> {
     Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
 }
 
-/// Ends this process when the gateway's ends.
+/// Ends this process when the one that has started it ends: the gateway, or with `None` an attendant.
 ///
 /// # Errors
 /// When it has ended already, or what the system says.
-pub(super) fn end_with(gateway: u32) -> io::Result<()> {
+pub(super) fn end_with(gateway: Option<u32>) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let parent = getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
-    // It may have ended before the signal was asked for.
-    if parent == Some(gateway) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    // It may have ended before the signal was asked for. Where an attendant has, the connection ends with it.
+    let is_there = gateway.is_none() || gateway == parent;
+    if is_there { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
 }
 
 /// Confines this process and every thread that it starts from now on.

@@ -1,12 +1,13 @@
 //! The gateway's side of a sender: starts it, hears it, does what it has no right to do, and starts it again.
 
 use super::SENDER;
+use super::attendant::Calls;
 use super::child::{Child, Heard};
-use super::ending::Ending;
 use super::sender::SendOrders;
 use crate::forward::Forwarder;
 use crate::send::{Home, PAUSE_MIN, Pause, Word};
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub struct Courier {
     pub forwarder: Forwarder,
     /// What the sender is told.
     pub orders: SendOrders,
+    /// Where the senders' attendant calls, if they have one.
+    pub(crate) calls: Option<Arc<Calls>>,
 }
 
 impl Courier {
@@ -47,7 +50,8 @@ impl Courier {
 
     /// Starts a sender and hears it, until the gateway stops.
     fn attend(&self, stop: &AtomicBool) -> io::Result<()> {
-        let sender: Child<Word> = Child::start(SENDER, self.orders.log_json)?;
+        let calls = self.calls.as_deref();
+        let sender: Child<Word> = Child::start(SENDER, self.orders.log_json, calls)?;
         sender.say(&self.orders)?;
         while !stop.load(Ordering::SeqCst) {
             match sender.hear() {
@@ -59,7 +63,7 @@ impl Courier {
                     }
                 }
                 Heard::Silence => {}
-                Heard::End => return Err(Ending::without_a_word(sender.wait()?).into()),
+                Heard::End => return Err(sender.wait()?.into()),
             }
         }
         sender.hang_up();

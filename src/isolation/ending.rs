@@ -39,6 +39,11 @@ impl Ending {
         )
     }
 
+    /// The connection was closed, and the process is another user's.
+    pub(super) fn of_the_unseen() -> Self {
+        Ending::Crashed("it hung up; the log of its attendant says how it ended".to_owned())
+    }
+
     /// The pipe was closed and nothing was said.
     pub(super) fn without_a_word(status: ExitStatus) -> Self {
         if status.code() == Some(NOT_CONFINED.into()) {

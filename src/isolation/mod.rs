@@ -14,12 +14,15 @@
 //!   Porter::run              -- orders --->   bind, confine, then Listener::run        porter.rs, receiver.rs
 //!     arrivals, commitments  <- notes -----
 //! ```
-//! A receiver has the socket on which it listens, and an inbox into which it can put but not look. A worker has its study and no network. A sender has the parcels of its destination and one TCP port; it has neither
-//! originals nor the root key. None can run programs, look into the other, or outlive the gateway.
+//! A receiver has the socket on which it listens, and an inbox into which it can put but not look. A worker has its
+//! study and no network. A sender has the parcels of its destination and one TCP port; it has neither originals nor the
+//! root key. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
+//! their own, too (`attendant.rs`), for whom the kernel has no file of the other, whatever becomes of their confinement.
 //!
 //! What this does not keep apart: a worker makes pseudonyms and seals parcels, so it has keys. A decoder that is taken
 //! over could seal what was not verified; it could neither send it nor read another study.
 
+mod attendant;
 mod child;
 mod confine;
 mod courier;
@@ -30,15 +33,18 @@ mod receiver;
 mod sender;
 mod syscalls;
 mod task;
+mod user;
 mod warden;
 mod worker;
 
+pub use attendant::{Attendant, Attendants, Attended, attend};
 pub use confine::{Bounds, Error, Strictness, keep_memory_private};
 pub use courier::Courier;
 pub use porter::{AtTheDoor, Closed, Porter};
 pub use receiver::{ReceiveOrders, receive};
 pub use sender::{SendOrders, send};
 pub use task::{Orders, RouteOrders};
+pub use user::{NoUser, User};
 pub use warden::Warden;
 pub use worker::{probe, work};
 

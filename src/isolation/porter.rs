@@ -2,8 +2,8 @@
 //! starts it again.
 
 use super::RECEIVER;
+use super::attendant::Calls;
 use super::child::{Child, Heard, Speaker};
-use super::ending::Ending;
 use super::home::{Note, Order};
 use super::receiver::ReceiveOrders;
 use crate::commitment::Commitments;
@@ -39,6 +39,8 @@ pub struct Porter {
     pub commitments: Arc<Commitments>,
     /// What all receivers have counted.
     pub counters: Arc<ListenerCounters>,
+    /// Where the receiver's attendant calls, if it has one.
+    pub(crate) calls: Option<Calls>,
 }
 
 /// A receiver that listens.
@@ -61,7 +63,7 @@ impl Porter {
     /// # Errors
     /// [`Closed`].
     pub fn open(&self) -> Result<(AtTheDoor, SocketAddr), Closed> {
-        let receiver = Child::start(RECEIVER, self.orders.log_json)?;
+        let receiver = Child::start(RECEIVER, self.orders.log_json, self.calls.as_ref())?;
         receiver.say(&self.orders)?;
         loop {
             match receiver.hear() {
@@ -69,7 +71,7 @@ impl Porter {
                 Heard::Word(Note::NotListening(why)) => return Err(Closed::Said(why)),
                 Heard::Word(_) | Heard::Silence => {}
                 Heard::End => {
-                    let ended: io::Error = Ending::without_a_word(receiver.wait()?).into();
+                    let ended: io::Error = receiver.wait()?.into();
                     return Err(ended.into());
                 }
             }
@@ -129,7 +131,7 @@ impl Porter {
             let drain = Duration::from_secs(self.orders.limits.drain_s);
             return receiver.end_within(drain + PATIENCE);
         }
-        Err(Ending::without_a_word(receiver.wait()?).into())
+        Err(receiver.wait()?.into())
     }
 }
 

@@ -53,8 +53,8 @@ pub struct ReceiveOrders {
     pub handles: Zeroizing<String>,
     /// Whether it works where the kernel cannot confine it.
     pub strictness: Strictness,
-    /// The process whose end is the receiver's.
-    pub gateway: u32,
+    /// The process whose end is the receiver's, if that has started it.
+    pub gateway: Option<u32>,
     /// Log lines as JSON.
     pub log_json: bool,
 }

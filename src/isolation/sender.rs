@@ -35,8 +35,8 @@ pub struct SendOrders {
     pub seal: Zeroizing<String>,
     /// Whether it works where the kernel cannot confine it.
     pub strictness: Strictness,
-    /// The process whose end is the sender's.
-    pub gateway: u32,
+    /// The process whose end is the sender's, if that has started it.
+    pub gateway: Option<u32>,
     /// Log lines as JSON.
     pub log_json: bool,
 }

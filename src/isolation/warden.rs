@@ -67,7 +67,7 @@ impl Warden {
 
     /// Starts a worker and answers it until it ends.
     fn attend(&self, batch: &str, stop: &AtomicBool) -> io::Result<Ending> {
-        let worker = Child::start(WORKER, self.orders.log_json)?;
+        let worker = Child::start(WORKER, self.orders.log_json, None)?;
         worker.say(&Task::new(&self.orders, batch))?;
         let deadline = Instant::now() + self.limit;
         let ending = loop {
@@ -88,7 +88,7 @@ impl Warden {
                     break Ending::Said(if later { Fate::Later } else { Fate::Settled });
                 }
                 Heard::Silence => {}
-                Heard::End => return Ok(Ending::without_a_word(worker.wait()?)),
+                Heard::End => return worker.wait(),
             }
         };
         worker.end_within(Duration::ZERO)?;

@@ -9,6 +9,7 @@
 
 use super::{Place, Spool, entry_ids};
 use crate::audit::{self, Event};
+use crate::clock;
 use crate::disk;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -115,7 +116,8 @@ impl Account {
                 account.missing.push((batch.clone(), missing));
             }
         }
-        let age = oldest.map(|since| since.elapsed().unwrap_or_default().as_secs());
+        let age =
+            oldest.map(|since| clock::now().duration_since(since).unwrap_or_default().as_secs());
         account.oldest_undelivered_s = age.unwrap_or(0);
         Ok(account)
     }

@@ -30,6 +30,7 @@ pub mod inbox;
 pub mod ledger;
 pub mod quarantine;
 
+use crate::clock;
 use crate::disk;
 use crate::key::Key;
 use data_encoding::BASE32HEX_NOPAD;
@@ -38,6 +39,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// The state directory, laid out and locked: one process at a time.
 pub struct Spool {
@@ -154,6 +156,15 @@ impl Spool {
         self.root.join(directory)
     }
 
+    /// Gives `inbox` or `outbox` to a group, and lets it find the way there.
+    ///
+    /// # Errors
+    /// What the system says: the user of the gateway must be in that group.
+    pub fn share(&self, directory: &str, gid: u32) -> io::Result<()> {
+        disk::share(&self.root.join(directory), gid)?;
+        disk::let_pass(&self.root)
+    }
+
     /// The outbox of a destination.
     pub fn outbox(&self, destination: &str) -> PathBuf {
         self.root.join("outbox").join(destination)
@@ -260,7 +271,13 @@ impl Spool {
     /// What the system says.
     pub fn mark_delivered(&self, batch: &str) -> io::Result<()> {
         let since = self.dir(Place::Delivered).join(batch).join(DELIVERED);
-        disk::write_whole(&since, crate::audit::now().as_bytes())
+        disk::write_whole(&since, clock::stamp().as_bytes())
+    }
+
+    /// How long a delivered batch has been retained; `None` where nothing tells.
+    pub fn delivered_for(&self, batch: &str) -> Option<Duration> {
+        let since = self.dir(Place::Delivered).join(batch).join(DELIVERED);
+        clock::since(&disk::read_text(&since).ok()??)
     }
 
     /// Moves a batch from one place to another, durably. Already moved counts as done.
@@ -282,7 +299,7 @@ impl Spool {
 const DUE: &str = ".due";
 
 /// The file that says since when a batch has been delivered. Not a spool entry.
-pub const DELIVERED: &str = "delivered.txt";
+const DELIVERED: &str = "delivered.txt";
 
 /// Names of the entries in a directory of the spool, without efface's own notes.
 ///

@@ -149,9 +149,17 @@ impl Site {
     /// Starts it from a configuration file with these lines besides the necessary ones.
     pub fn serve_configured(&self, outside: u16, lines: &str) -> Gateway {
         let metrics = free_port();
+        self.configure([0, outside, metrics], lines);
+        let mut command = program();
+        command.args(["serve", "--config", &self.at("efface.yaml")]);
+        Gateway::start(command, metrics)
+    }
+
+    /// Writes `efface.yaml`; ports of the gateway, the outside and the metrics.
+    pub fn configure(&self, [port, outside, metrics]: [u16; 3], lines: &str) {
         let sandbox = if can_confine() { "" } else { "sandbox: partial\n" };
         let text = format!(
-            "efface_config: 1\nstate: {}\nkey_file: {}\nlisten: 127.0.0.1:0\nae_title: EFFACE\n\
+            "efface_config: 1\nstate: {}\nkey_file: {}\nlisten: 127.0.0.1:{port}\nae_title: EFFACE\n\
              allow:\n  - {}\n\
              destinations:\n  - {{ name: lab, to: \"LAB@127.0.0.1:{outside}\", profile: {} }}\n\
              metrics: 127.0.0.1:{metrics}\nquiet_period_s: {}\n{sandbox}{lines}",
@@ -162,9 +170,6 @@ impl Site {
             self.quiet_period_s,
         );
         std::fs::write(self.path("efface.yaml"), text).expect("a configuration");
-        let mut command = program();
-        command.args(["serve", "--config", &self.at("efface.yaml")]);
-        Gateway::start(command, metrics)
     }
 
     /// `efface GROUP COMMAND ... --state STATE`, which has to succeed.
@@ -208,6 +213,22 @@ fn can_confine() -> bool {
     })
 }
 
+/// The processes that a process has started with a command.
+pub fn children_of(parent: u32, command: &str) -> Vec<Pid> {
+    let wanted = format!("\0{command}\0").into_bytes();
+    let numbers = std::fs::read_dir("/proc")
+        .expect("/proc")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let is_one = |pid: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let its_parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
+        its_parent == Some(parent.to_string().as_str())
+            && line.windows(wanted.len()).any(|part| part == wanted)
+    };
+    numbers.filter(is_one).filter_map(Pid::from_raw).collect()
+}
+
 /// A running gateway.
 pub struct Gateway {
     process: Running,
@@ -249,18 +270,7 @@ impl Gateway {
 
     /// Its processes that run a command: `receive`, `work`, `send`.
     pub fn children(&self, command: &str) -> Vec<Pid> {
-        let wanted = format!("\0{command}\0").into_bytes();
-        let numbers = std::fs::read_dir("/proc")
-            .expect("/proc")
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-        let is_one = |pid: &i32| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
-            parent == Some(self.pid().to_string().as_str())
-                && line.windows(wanted.len()).any(|part| part == wanted)
-        };
-        numbers.filter(is_one).filter_map(Pid::from_raw).collect()
+        children_of(self.pid(), command)
     }
 
     /// Everything that it has logged.

@@ -17,10 +17,11 @@ pub use request::{Malformed, REQUEST_BYTES_MAX, Reference, Request};
 pub use search::search;
 
 use super::{Place, Spool, random_name};
+use crate::clock;
 use crate::disk;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// A request that was accepted and has not been reported on.
 #[derive(Clone, Debug)]
@@ -36,12 +37,12 @@ pub struct Pending {
 impl Pending {
     /// Something that is asked now.
     pub fn now(requestor: &str, request: Request) -> Self {
-        Pending { requestor: requestor.to_owned(), request, since_ms: now_ms() }
+        Pending { requestor: requestor.to_owned(), request, since_ms: clock::ms() }
     }
 
     /// How long ago that was.
     pub fn age(&self) -> Duration {
-        Duration::from_millis(now_ms().saturating_sub(self.since_ms))
+        Duration::from_millis(clock::ms().saturating_sub(self.since_ms))
     }
 
     /// Keeps it, durably; the name under which it is kept.
@@ -100,11 +101,6 @@ struct Form {
     since_ms: u64,
     transaction: String,
     references: Vec<(String, String)>,
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
