@@ -20,6 +20,7 @@ def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--slices", type=int, default=10)
+    parser.add_argument("--pause", type=float, default=0, help="seconds between studies, to leave the machine to others")
     parser.add_argument("--efface", default="target/release/efface")
     return parser.parse_args()
 
@@ -104,6 +105,7 @@ retain_delivered_h: 0.005
             study(pacs, sent, args.slices)
             subprocess.run(["storescu", "-aet", "PACS", "-aec", "EFFACE", "+sd", "127.0.0.1", str(port), pacs], check=True)
             sent += 1
+            time.sleep(args.pause)
             at = time.time() - begun
             if at - looked >= 5:
                 looked = at
