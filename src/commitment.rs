@@ -14,6 +14,7 @@ use crate::net::access::Network;
 use crate::net::scu::{Association, Destination, Inside, Proposal};
 use crate::net::sink::{Inquiry, Peer, Promise, Refusal};
 use crate::net::status::Status;
+use crate::send::{PAUSE_MIN, Pause};
 use crate::spool::Spool;
 use crate::spool::commitment::{Failure, Pending, REQUEST_BYTES_MAX, Report, Request, search};
 use std::collections::HashMap;
@@ -21,15 +22,12 @@ use std::io;
 use std::net::ToSocketAddrs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Requests that may wait at a time; more are refused.
 const PENDING_MAX: usize = 1000;
 /// How long a requestor is tried that cannot be told.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
-/// The first pause after a failure, and the longest.
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
 /// How often the queue is looked at.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
 
@@ -65,8 +63,7 @@ struct Waiting {
     transaction: Uid,
     /// Whether its association has it; otherwise it is to be told by itself, when the time has come.
     on_association: bool,
-    due: Instant,
-    pause: Duration,
+    pause: Pause,
 }
 
 impl Commitments {
@@ -106,9 +103,8 @@ impl Commitments {
     }
 
     fn next_due(&self) -> Option<String> {
-        let now = Instant::now();
         let pending = self.lock();
-        let due = pending.iter().find(|(_, w)| !w.on_association && w.due <= now);
+        let due = pending.iter().find(|(_, w)| !w.on_association && w.pause.is_over());
         due.map(|(name, _)| name.clone())
     }
 
@@ -147,8 +143,7 @@ impl Commitments {
                     );
                     self.forget(name);
                 } else if let Some(waiting) = self.lock().get_mut(name) {
-                    waiting.pause = (waiting.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
-                    waiting.due = Instant::now() + waiting.pause;
+                    waiting.pause.longer(PAUSE_MIN);
                 }
             }
         }
@@ -238,8 +233,7 @@ impl Waiting {
             requestor: pending.requestor.clone(),
             transaction: pending.request.transaction().clone(),
             on_association: false,
-            due: Instant::now(),
-            pause: Duration::ZERO,
+            pause: Pause::default(),
         }
     }
 }

@@ -283,25 +283,6 @@ pub fn sha256(mut reader: impl Read) -> io::Result<[u8; 32]> {
     }
 }
 
-/// Writes the last bytes of a file, `most` at most, once more and syncs them. A sync that failed has left them in memory
-/// alone: they can be read, and a later sync says success without them.
-///
-/// # Errors
-/// What the system says. Never retry.
-pub fn write_again(path: &Path, most: u64) -> io::Result<()> {
-    use std::os::unix::fs::FileExt;
-    step(path)?;
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let length = file.metadata()?.len();
-    let from = length.saturating_sub(most);
-    let mut bytes = vec![0; (length - from) as usize];
-    file.read_exact_at(&mut bytes, from)?;
-    file.write_all_at(&bytes, from)?;
-    #[cfg(test)]
-    faults::written_again(&file)?;
-    sync_file(&file)
-}
-
 /// Writes a small file so that it is there whole after a power cut, or not at all.
 ///
 /// # Errors

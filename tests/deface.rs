@@ -9,6 +9,8 @@
     reason = "a test may fail, and say that it was skipped"
 )]
 
+mod support;
+
 use efface::custody::verify::{FaceAudit, FaceFault, FaceSeen, Scale, SlicePlace};
 use efface::deface::{
     Absence, BodyPartHint, Contrast, Edit, Evidence, Finding, Level, Refusal, Region, Rescale,
@@ -426,11 +428,11 @@ fn bookkeeping() {
 }
 
 fn shared(path: &str) -> Option<PathBuf> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
-    if !file.exists() {
-        println!("SKIPPED: no {}", file.display());
+    let file = support::shared(&format!("data/{path}"));
+    if file.is_none() {
+        println!("SKIPPED: no ../shared/data/{path}");
     }
-    file.exists().then_some(file)
+    file
 }
 
 /// A public head from a NIfTI file whose values are HU.

@@ -21,10 +21,10 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 use support::dcmtk::{self, Outside, deliver, free_port, send, tally};
 use support::gateway::Site;
+use support::memory::{Memory, ran};
 use support::study::{patient, write_body_ct};
 use support::{Seeded, files, until};
 
@@ -71,34 +71,6 @@ impl Drop for Ext4 {
         // Lazily: a process of a failed test may still be in it.
         ran("umount", &["-l"], &[&self.mount]);
     }
-}
-
-/// A tmpfs; unmounted on drop.
-struct Memory(PathBuf);
-
-impl Memory {
-    fn mount(path: PathBuf, mebibytes: u64) -> Option<Self> {
-        std::fs::create_dir_all(&path).expect("a mount point");
-        let size = format!("size={mebibytes}m");
-        ran("mount", &["-t", "tmpfs", "-o", &size, "efface-test"], &[&path]).then_some(Memory(path))
-    }
-
-    /// Somebody gives it more room.
-    fn grow(&self, mebibytes: u64) {
-        let size = format!("remount,size={mebibytes}m");
-        assert!(ran("mount", &["-o", &size], &[&self.0]), "more room");
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        ran("umount", &["-l"], &[&self.0]);
-    }
-}
-
-fn ran(program: &str, options: &[&str], paths: &[&Path]) -> bool {
-    let output = Command::new(program).args(options).args(paths).output();
-    output.is_ok_and(|output| output.status.success())
 }
 
 // ------------------------------------------------------------------------------------------- the tests

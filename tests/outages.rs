@@ -15,13 +15,14 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::canary::assert_clean_files;
 use support::dcmtk::{self, Outside, deliver, free_port, send, tally};
 use support::gateway::{Site, printed};
+use support::memory::Memory;
 use support::study::{patient, write_body_ct};
 use support::{Seeded, files, until};
 
@@ -212,28 +213,6 @@ fn kills_at_any_moment_lose_nothing_and_leak_nothing() {
 
 // ---------------------------------------------------------------------------------------- full disks
 
-/// A small file system of its own; unmounted on drop.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// `None` where that isn't allowed.
-    fn mount(path: &Path, mebibytes: u32) -> Option<Self> {
-        std::fs::create_dir_all(path).expect("a mount point");
-        let size = format!("size={mebibytes}m,mode=700");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &size, "efface-test"]).arg(path);
-        let mounted = mount.output().is_ok_and(|output| output.status.success());
-        mounted.then(|| SmallDisk(path.to_owned()))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: a process of a failed test may still be in it.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 fn fill(path: &Path, bytes: usize) {
     std::fs::write(path, vec![0; bytes]).expect("a file that takes room");
 }
@@ -244,7 +223,7 @@ fn below_the_reserve_nothing_is_accepted_and_above_it_again() {
         skip!("{program} is not installed");
     }
     let mut site = Site::leaving_faces();
-    let Some(disk) = SmallDisk::mount(&site.path("disk"), 32) else {
+    let Some(disk) = Memory::mount(site.path("disk"), 32) else {
         skip!("a file system cannot be mounted here: run as root");
     };
     site.keep_state_in(disk.0.join("state"));
@@ -272,7 +251,7 @@ fn a_disk_that_fills_up_loses_nothing_that_was_acknowledged() {
         skip!("{program} is not installed");
     }
     let mut site = Site::leaving_faces();
-    let Some(disk) = SmallDisk::mount(&site.path("disk"), 6) else {
+    let Some(disk) = Memory::mount(site.path("disk"), 6) else {
         skip!("a file system cannot be mounted here: run as root");
     };
     site.keep_state_in(disk.0.join("state"));

@@ -20,9 +20,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// More than the largest record, in bytes.
-const LAST_BYTES: u64 = 16 << 20;
-
 /// The log, open for appending.
 pub struct Log {
     directory: PathBuf,
@@ -77,8 +74,6 @@ impl Log {
 
         let file = disk::append(&directory.join("log")).map_err(io)?;
         put_the_rest_aside(directory, &file, whole).map_err(io)?;
-        // The last process may have ended because a sync of its last records failed.
-        disk::write_again(&directory.join("log"), LAST_BYTES).map_err(io)?;
         let (tiles, wrong) = Tiles::settle(directory, &leaves).map_err(io)?;
         if wrong > 0 {
             tracing::warn!(wrong, "tiles of the audit log were wrong; they are made again");

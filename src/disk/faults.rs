@@ -5,7 +5,7 @@
 //! first. Of a file's bytes what was synced survives, and any part of the rest. A sync of a file that fails drops what
 //! it could not write: the next one says success without it (fsyncgate, LWN 752063).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -42,8 +42,9 @@ struct State {
     full_in: Option<usize>,
     /// Syncs until one fails.
     sync_fails_in: Option<usize>,
-    /// Files of which the disk has dropped bytes, by inode.
-    spoiled: HashSet<u64>,
+    /// Files of which the disk has dropped bytes, by inode: from which one on. They can be read until a power cut, and a
+    /// later sync says success without them.
+    spoiled: HashMap<u64, u64>,
     steps: usize,
     trashed: usize,
     /// Changes of names that a power cut may take back, in order.
@@ -304,13 +305,17 @@ pub fn sync_file(file: &File) -> io::Result<()> {
         let (inode, length) = file.metadata().map(|meta| (meta.ino(), meta.len()))?;
         for faults in all().iter() {
             let mut state = faults.lock();
-            if state.durable.contains_key(&inode) {
+            if let Some(durable) = state.durable.get(&inode).copied() {
                 state.step()?;
                 if let Err(error) = state.sync() {
-                    state.spoiled.insert(inode);
+                    state.spoiled.entry(inode).or_insert(durable);
                     return Err(error);
                 }
-                if !faults.habits.ignores_file_sync && !state.spoiled.contains(&inode) {
+                if state.spoiled.get(&inode).is_some_and(|dropped_from| length <= *dropped_from) {
+                    // They were cut off.
+                    state.spoiled.remove(&inode);
+                }
+                if !faults.habits.ignores_file_sync && !state.spoiled.contains_key(&inode) {
                     state.durable.insert(inode, length);
                     commit(
                         &mut state,
@@ -319,15 +324,6 @@ pub fn sync_file(file: &File) -> io::Result<()> {
                 }
             }
         }
-    }
-    Ok(())
-}
-
-/// Bytes of a file that the disk may have dropped were written once more.
-pub fn written_again(file: &File) -> io::Result<()> {
-    let inode = file.metadata()?.ino();
-    for faults in all().iter() {
-        faults.lock().spoiled.remove(&inode);
     }
     Ok(())
 }

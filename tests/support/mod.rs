@@ -16,6 +16,7 @@
 pub mod canary;
 pub mod dcmtk;
 pub mod gateway;
+pub mod memory;
 pub mod raw;
 pub mod study;
 
