@@ -68,6 +68,8 @@ pub struct DestinationSettings {
     pub address: String,
     /// The domain of the pseudonyms: one recipient and purpose.
     pub project: String,
+    /// The generation of pseudonyms that it is held to; `None`: the newest of the key.
+    pub generation: Option<String>,
     /// What leaves.
     pub profile: Profile,
     /// The same as it is written, for workers.
@@ -176,6 +178,7 @@ struct RawDestination {
     name: Spanned<String>,
     to: Spanned<String>,
     project: Option<Spanned<String>>,
+    generation: Option<String>,
     profile: Spanned<String>,
     associations: Option<Spanned<usize>>,
 }
@@ -447,6 +450,7 @@ impl Settling<'_> {
             ae_title,
             address,
             project,
+            generation: raw.generation.clone(),
             profile,
             written,
             associations,

@@ -3,6 +3,14 @@
 //! `K(project, purpose) = HKDF-SHA-256(root, salt = installation id, info = "efface/1|project|purpose")`.
 //! A key can derive and nothing else; it is wiped on drop. Whoever holds the root can find every
 //! patient again: it comes from a file that only its owner may read, never from the command line.
+//!
+//! A key may have several generations. What leaves is named by the newest, or by the one that a destination is held to; the
+//! two characters that lead every pseudonym say which. What the house has for itself (names in the spool, seals, the log) is
+//! derived from the first, for as long as the installation lives.
+
+mod shares;
+
+pub use shares::{BadShares, Share, join, split};
 
 use data_encoding::HEXLOWER;
 use hkdf::Hkdf;
@@ -38,6 +46,18 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A destination is held to a generation that the key does not have.
+    #[error(
+        "destination {destination}: the key has no generation {generation}; it has {known}. Correct generation: or restore the key"
+    )]
+    NoGeneration {
+        /// The destination.
+        destination: String,
+        /// What it is held to.
+        generation: String,
+        /// What there is.
+        known: String,
+    },
     /// `keys init` onto a file that is there.
     #[error(
         "{path} exists. A key is never overwritten: pseudonyms made with it could not be matched again"
@@ -72,6 +92,19 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Whether it is about what leaves, and so changes with the generation.
+    fn is_of_generation(self) -> bool {
+        match self {
+            Purpose::PatientId
+            | Purpose::Accession
+            | Purpose::Uid
+            | Purpose::Date
+            | Purpose::Token
+            | Purpose::Crosswalk => true,
+            Purpose::Handle | Purpose::Seal | Purpose::Log => false,
+        }
+    }
+
     fn info(self) -> &'static str {
         match self {
             Purpose::PatientId => "pid",
@@ -90,11 +123,23 @@ impl Purpose {
 /// The root of an installation.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct RootKey {
-    root: [u8; 32],
     installation: [u8; 16],
+    /// The newest first; never none.
+    generations: Vec<Generation>,
+    /// Which of them names what leaves.
     #[zeroize(skip)]
-    generation: String,
+    present: usize,
 }
+
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+struct Generation {
+    #[zeroize(skip)]
+    name: String,
+    root: [u8; 32],
+}
+
+/// The first generation of every installation.
+const FIRST: &str = "A1";
 
 /// First line of a key file.
 const MAGIC: &str = "efface root key 1";
@@ -105,16 +150,47 @@ impl RootKey {
     /// # Errors
     /// When the system has no randomness to give.
     pub fn generate() -> io::Result<Self> {
-        let (mut root, mut installation) = ([0; 32], [0; 16]);
-        getrandom::fill(&mut root).map_err(io::Error::from)?;
+        let mut installation = [0; 16];
         getrandom::fill(&mut installation).map_err(io::Error::from)?;
-        Ok(RootKey { root, installation, generation: "A1".to_owned() })
+        Ok(RootKey { installation, generations: vec![Generation::fresh(FIRST)?], present: 0 })
+    }
+
+    /// The same with a new generation, after which what leaves is named from then on. The older ones stay.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give; when all names are used up.
+    pub fn rotated(&self) -> io::Result<Self> {
+        let name = following(&self.generations[0].name);
+        let name = name.ok_or_else(|| io::Error::other("Z9 was the last generation"))?;
+        let mut generations = vec![Generation::fresh(&name)?];
+        generations.extend(self.generations.iter().cloned());
+        Ok(RootKey { installation: self.installation, generations, present: 0 })
+    }
+
+    /// The root that names what leaves for a destination: the newest generation, or the one that it is held to.
+    ///
+    /// # Errors
+    /// [`Error::NoGeneration`].
+    pub fn held_to(&self, generation: Option<&str>, destination: &str) -> Result<Self, Error> {
+        let generation = generation.unwrap_or(&self.generations[0].name);
+        self.of_generation(generation).ok_or_else(|| Error::NoGeneration {
+            destination: destination.to_owned(),
+            generation: generation.to_owned(),
+            known: self.generations().collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The same, naming what leaves after an older generation; `None` if it has no such.
+    pub fn of_generation(&self, name: &str) -> Option<Self> {
+        let present = self.generations.iter().position(|generation| generation.name == name)?;
+        let generations = self.generations.clone();
+        Some(RootKey { installation: self.installation, generations, present })
     }
 
     /// A root for one patient alone, made of a secret that was thrown for that patient.
     pub fn of_patient(secret: &[u8; 32], generation: &str) -> Self {
-        let generation = generation.to_owned();
-        RootKey { root: *secret, installation: *b"one patient only", generation }
+        let generations = vec![Generation { name: generation.to_owned(), root: *secret }];
+        RootKey { installation: *b"one patient only", generations, present: 0 }
     }
 
     /// Writes a new key file, mode 0600, synced.
@@ -153,12 +229,14 @@ impl RootKey {
 
     /// The key as its file has it: for a pipe to a worker, and for nothing else.
     pub fn to_text(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!(
-            "{MAGIC}\ninstallation {}\ngeneration {}\nroot {}\n",
-            HEXLOWER.encode(&self.installation),
-            self.generation,
-            Zeroizing::new(HEXLOWER.encode(&self.root)).as_str(),
-        ))
+        let mut text = Zeroizing::new(String::with_capacity(4096));
+        *text += &format!("{MAGIC}\ninstallation {}\n", HEXLOWER.encode(&self.installation));
+        for Generation { name, root } in &self.generations {
+            *text += &format!("generation {name}\nroot ");
+            *text += Zeroizing::new(HEXLOWER.encode(root)).as_str();
+            text.push('\n');
+        }
+        text
     }
 
     /// Reads what [`RootKey::to_text`] wrote; `None` for anything else.
@@ -169,22 +247,58 @@ impl RootKey {
         }
         let mut field = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
         let installation = decode_hex(field("installation")?)?;
-        let generation = field("generation")?.to_owned();
-        let root = decode_hex(field("root")?)?;
-        let legal = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
-        (generation.len() == 2 && generation.bytes().all(legal)).then_some(RootKey {
-            root,
-            installation,
-            generation,
-        })
+        let mut generations: Vec<Generation> = Vec::new();
+        loop {
+            let name = field("generation")?.to_owned();
+            let root = decode_hex(field("root")?)?;
+            // The newest first, without gaps: whatever was cut off or put in shows.
+            let follows = generations
+                .last()
+                .is_none_or(|newer| following(&name).as_ref() == Some(&newer.name));
+            if !follows || !is_name_of_a_generation(&name) {
+                return None;
+            }
+            let is_first = name == FIRST;
+            generations.push(Generation { name, root });
+            if is_first {
+                break;
+            }
+        }
+        lines.next().is_none().then_some(RootKey { installation, generations, present: 0 })
+    }
+
+    /// The same without words, for [`split`]: installation, then the generations, the newest first.
+    fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(16 + 32 * self.generations.len()));
+        bytes.extend(self.installation);
+        self.generations.iter().for_each(|generation| bytes.extend(generation.root));
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (installation, roots) = bytes.split_first_chunk()?;
+        let (roots, rest) = roots.as_chunks();
+        let mut generations = Vec::with_capacity(roots.len());
+        let mut name = FIRST.to_owned();
+        for root in roots.iter().rev() {
+            generations.insert(0, Generation { name: name.clone(), root: *root });
+            name = following(&name)?;
+        }
+        let is_key = rest.is_empty() && !generations.is_empty();
+        is_key.then_some(RootKey { installation: *installation, generations, present: 0 })
     }
 
     /// Two characters that lead every patient pseudonym made with this root.
     pub fn generation(&self) -> &str {
-        &self.generation
+        &self.generations[self.present].name
     }
 
-    /// A short name of this key that tells nothing about it.
+    /// All generations that it has, the newest first.
+    pub fn generations(&self) -> impl Iterator<Item = &str> {
+        self.generations.iter().map(|generation| generation.name.as_str())
+    }
+
+    /// A short name of this key that tells nothing about it; the same for all its generations.
     pub fn fingerprint(&self) -> String {
         let tag = self.derive("", Purpose::Handle).tag(&[b"fingerprint"]);
         HEXLOWER.encode(&tag[..8])
@@ -198,11 +312,35 @@ impl RootKey {
     /// The key of one project for one purpose.
     pub fn derive(&self, project: &str, purpose: Purpose) -> Key {
         let info = format!("efface/1|{project}|{}", purpose.info());
+        let first = self.generations.len() - 1;
+        let of = if purpose.is_of_generation() { self.present } else { first };
         let mut key = [0; 32];
-        Hkdf::<Sha256>::new(Some(&self.installation), &self.root)
+        Hkdf::<Sha256>::new(Some(&self.installation), &self.generations[of].root)
             .expand(info.as_bytes(), &mut key)
             .unwrap_or_else(|_| unreachable!("32 bytes are within HKDF-SHA-256's bound"));
         Key(key)
+    }
+}
+
+impl Generation {
+    fn fresh(name: &str) -> io::Result<Self> {
+        let mut root = [0; 32];
+        getrandom::fill(&mut root).map_err(io::Error::from)?;
+        Ok(Generation { name: name.to_owned(), root })
+    }
+}
+
+fn is_name_of_a_generation(name: &str) -> bool {
+    matches!(name.as_bytes(), [b'A'..=b'Z', b'1'..=b'9'])
+}
+
+/// A1 to A9, B1 to Z9.
+fn following(name: &str) -> Option<String> {
+    let [letter, digit] = *name.as_bytes() else { return None };
+    match (letter, digit) {
+        (b'A'..=b'Z', b'1'..=b'8') => Some(format!("{}{}", letter as char, (digit + 1) as char)),
+        (b'A'..=b'Y', b'9') => Some(format!("{}1", (letter + 1) as char)),
+        _ => None,
     }
 }
 
@@ -253,7 +391,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn fixed() -> RootKey {
-        RootKey { root: [7; 32], installation: [9; 16], generation: "A1".into() }
+        let generations = vec![Generation { name: "A1".into(), root: [7; 32] }];
+        RootKey { installation: [9; 16], generations, present: 0 }
     }
 
     #[test]
@@ -287,9 +426,45 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_file_is_refused() {
-        for text in ["", "efface root key 2\n", "efface root key 1\ninstallation 00\n"] {
-            assert!(RootKey::from_text(text).is_none());
+    fn a_new_generation_names_what_leaves_and_nothing_else() {
+        let old = fixed();
+        let new = old.rotated().unwrap();
+        assert_eq!((new.generation(), new.generations().count()), ("A2", 2));
+        let tag = |root: &RootKey, purpose| root.derive("lab", purpose).tag(&[b"4711"]);
+        assert_ne!(tag(&old, Purpose::PatientId), tag(&new, Purpose::PatientId));
+        for house in [Purpose::Handle, Purpose::Seal, Purpose::Log] {
+            assert_eq!(tag(&old, house), tag(&new, house));
         }
+        assert_eq!(old.fingerprint(), new.fingerprint());
+        let held = new.of_generation("A1").unwrap();
+        assert_eq!(tag(&held, Purpose::PatientId), tag(&old, Purpose::PatientId));
+        assert_eq!(held.generation(), "A1");
+        assert!(new.of_generation("A3").is_none());
+        let read = RootKey::from_text(&new.to_text()).unwrap();
+        assert_eq!(tag(&read, Purpose::Uid), tag(&new, Purpose::Uid));
+    }
+
+    #[test]
+    fn generations_have_an_order() {
+        assert_eq!(following("A1").as_deref(), Some("A2"));
+        assert_eq!(following("A9").as_deref(), Some("B1"));
+        assert_eq!(following("Z9"), None);
+    }
+
+    #[test]
+    fn what_is_no_key_file_is_refused() {
+        let whole = fixed().rotated().unwrap().rotated().unwrap().to_text();
+        let without = |name: &str| {
+            let at = whole.find(&format!("generation {name}")).unwrap();
+            let lines = whole[at..].lines().take(2).map(|line| line.len() + 1).sum::<usize>();
+            format!("{}{}", &whole[..at], &whole[at + lines..])
+        };
+        let bad = ["", "efface root key 2\n", "efface root key 1\ninstallation 00\n"];
+        let bad = bad.map(str::to_owned).into_iter();
+        let bad = bad.chain([without("A1"), without("A2"), format!("{}x\n", whole.as_str())]);
+        for text in bad {
+            assert!(RootKey::from_text(&text).is_none(), "{} bytes", text.len());
+        }
+        assert!(RootKey::from_text(&without("A3")).is_some());
     }
 }

@@ -146,15 +146,24 @@ impl Gateway {
         for destination in settings.destinations {
             Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
-            let DestinationSettings { name, project, profile, written, associations, .. } =
-                destination;
+            let DestinationSettings {
+                name,
+                project,
+                generation,
+                profile,
+                written,
+                associations,
+                ..
+            } = destination;
+            let held = root.held_to(generation.as_deref(), &name)?;
             orders.routes.push(RouteOrders {
                 destination: name.clone(),
                 project: project.clone(),
+                generation,
                 profile_file: written.file,
                 profile: written.text,
             });
-            let route = Arc::new(Route::new(&name, &project, profile, &root, &crosswalk));
+            let route = Arc::new(Route::new(&name, &project, profile, &held, &crosswalk));
             routes.push(Arc::clone(&route));
             let forwarder = Forwarder {
                 spool: Arc::clone(&spool),
@@ -267,7 +276,7 @@ fn started(routes: &[Arc<Route>], root: &RootKey) -> Event {
     Event::Started {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         profiles: routes.iter().map(profile).collect(),
-        key: root.fingerprint(),
+        key: format!("{} {}", root.fingerprint(), root.generation()),
     }
 }
 

@@ -79,7 +79,19 @@ fn an_auditor_verifies_exports_and_proves() {
     let log = std::fs::read(site.state().join("audit/log")).unwrap();
     assert_eq!(std::fs::read(site.path("all.jsonl")).unwrap(), log);
     assert!(ask(&["export", "-o", &site.at("all.jsonl")], 2).contains("exists"));
-    for words in [&shown, &csv] {
+    let report = |arguments: &[&str], file: &str| {
+        let out = site.at(file);
+        ends(&[&["report"], arguments, &["--state", state, "-o", &out]].concat(), 0);
+        std::fs::read_to_string(out).unwrap()
+    };
+    let incident = report(&["incident", "--profile", "test"], "incident.html");
+    assert!(incident.contains(&study) && incident.contains(&pseudonym), "{incident}");
+    assert!(incident.contains("1 releases, 3 instances, 1 pseudonymous patients"), "{incident}");
+    let none = report(&["incident", "--engine", "0.0.0"], "none.html");
+    assert!(none.contains("Nothing was released that fits this"), "{none}");
+    let month = report(&["month", &efface::clock::stamp()[..7]], "month.html");
+    assert!(month.contains("<td>outside</td><td class=\"n\">1</td>"), "{month}");
+    for words in [&shown, &csv, &incident, &month] {
         assert_clean("what an auditor reads", words.as_bytes());
     }
     assert_clean_files(&site.state().join("audit"));

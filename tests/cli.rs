@@ -11,9 +11,11 @@
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 use support::canary::{assert_clean, assert_clean_files, assert_clean_names};
 use support::dcmtk::{self, deliver, free_port};
-use support::gateway::{HEAD, Site, efface, printed};
+use support::gateway::{HEAD, LEAVE_FACES, Site, efface, printed};
 use support::study::{self, patient, write_all, write_body_ct};
 use support::{files, until};
 
@@ -22,6 +24,77 @@ fn ends(arguments: &[&str], code: i32) -> String {
     let output = efface(arguments);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", printed(&output));
     printed(&output)
+}
+
+/// De-identifies a folder and gives every file that left, by its name.
+fn left(input: &Path, out: &Path, key: &Path, profile: &str, crosswalk: &Path) -> Vec<Vec<u8>> {
+    let arguments = [input, out, key, crosswalk].map(|path| path.to_str().unwrap().to_owned());
+    let [input, out, key, crosswalk] = &arguments;
+    let deid = ["deid", input, "--out", out, "--profile", profile, "--key-file", key];
+    ends(&[&deid[..], &["--crosswalk", crosswalk]].concat(), 0);
+    files(Path::new(out)).iter().map(|file| std::fs::read(file).unwrap()).collect()
+}
+
+#[test]
+fn pages_and_a_backup_give_the_same_pseudonyms_on_another_machine() {
+    let site = Site::with_profile(&format!("{LEAVE_FACES}pseudonyms: random\n"));
+    write_body_ct(&site.path("in"), &patient(1), 1, 2);
+    let at = |name: &str| site.path(name);
+    let before = left(&at("in"), &at("out"), &at("root.key"), &site.profile, &at("crosswalk"));
+    assert_eq!(before.len(), 2);
+
+    let [key, pages] = [site.at("root.key"), site.at("pages")];
+    let said = ends(&["keys", "split", &key, "--shares", "4", "--needed", "2", "--out", &pages], 0);
+    let secret = std::fs::read_to_string(&key).unwrap();
+    assert!(!said.contains(secret.trim().rsplit(' ').next().unwrap()), "the key is printed");
+    let modes = files(&at("pages")).into_iter().map(|page| page.metadata().unwrap().permissions());
+    assert_eq!(modes.map(|mode| mode.mode() & 0o777).collect::<Vec<_>>(), [0o600; 4]);
+
+    // The machine is gone; what is left is a copy of the crosswalk, and the people with the pages.
+    std::fs::remove_file(&key).unwrap();
+    let copied = Command::new("cp").arg("-a").arg(at("crosswalk")).arg(at("restored")).status();
+    assert!(copied.unwrap().success());
+    let page = |n: u8| format!("{pages}/share-{n}.txt");
+    let joined = site.at("joined.key");
+    let few = ends(&["keys", "join", &page(3), "--out", &joined], 2);
+    assert!(few.contains("2 different shares are needed, 1 were given"), "{few}");
+    let said = ends(&["keys", "join", &page(4), &page(1), "--out", &joined], 0);
+    assert!(said.contains("root key"), "{said}");
+    assert_eq!(std::fs::read_to_string(&joined).unwrap(), secret);
+    let after = left(&at("in"), &at("again"), &at("joined.key"), &site.profile, &at("restored"));
+    assert_eq!(before, after);
+
+    std::fs::write(
+        page(1),
+        std::fs::read_to_string(page(1)).unwrap().replace("share 1", "share 2"),
+    )
+    .unwrap();
+    let slip = ends(&["keys", "join", &page(4), &page(1), "--out", &site.at("none")], 2);
+    assert!(slip.contains("share-1.txt") && slip.contains("copied with a mistake"), "{slip}");
+    assert!(!at("none").exists());
+}
+
+#[test]
+fn a_new_generation_makes_other_pseudonyms_and_keeps_the_old() {
+    let site = Site::leaving_faces();
+    write_body_ct(&site.path("in"), &patient(1), 1, 1);
+    let [old, new] = [site.at("root.key"), site.at("new.key")];
+    let said = ends(&["keys", "rotate", &old, "--out", &new], 0);
+    assert!(said.contains("generation A2"), "{said}");
+    let pseudonym = |key: &str, out: &str| {
+        let at = |name: &str| site.path(name);
+        left(&at("in"), &at(out), Path::new(key), &site.profile, &at("none"));
+        let file = dicom_object::open_file(&files(&at(out))[0]).unwrap();
+        file.element_by_name("PatientID").unwrap().to_str().unwrap().into_owned()
+    };
+    let (before, after) = (pseudonym(&old, "a"), pseudonym(&new, "b"));
+    assert!(before.starts_with("A1") && after.starts_with("A2"), "{before} {after}");
+    assert_ne!(before[2..], after[2..]);
+    let kept = std::fs::read_to_string(&new).unwrap();
+    assert!(
+        kept.ends_with(std::fs::read_to_string(&old).unwrap().split_once("generation").unwrap().1)
+    );
+    assert_eq!(ends(&["keys", "fingerprint", &old], 0), ends(&["keys", "fingerprint", &new], 0));
 }
 
 // ---------------------------------------------------------------------------------------------- help
@@ -37,6 +110,9 @@ fn every_command_explains_itself() {
         "keys",
         "keys init",
         "keys fingerprint",
+        "keys split",
+        "keys join",
+        "keys rotate",
         "config",
         "config check",
         "spool",
@@ -54,6 +130,9 @@ fn every_command_explains_itself() {
         "audit export",
         "audit receipt",
         "audit checkpoint",
+        "report",
+        "report incident",
+        "report month",
     ] {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let said = ends(&arguments, 0);

@@ -42,8 +42,14 @@ pub struct Row {
     pub digest: Option<String>,
     /// Why it stays inside.
     pub code: Option<String>,
-    /// Version of efface.
+    /// Version of efface that started.
     pub version: Option<String>,
+    /// Version of efface that released.
+    pub engine: Option<String>,
+    /// Name of the root key, and its generation.
+    pub key: Option<String>,
+    /// Names and plan digests of the profiles in use.
+    pub profiles: Vec<String>,
 }
 
 impl Row {

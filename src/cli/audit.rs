@@ -129,15 +129,15 @@ pub fn run(command: AuditCommand) -> Result<ExitCode, Problem> {
 }
 
 /// A log, and by what it is verified.
-struct Opened {
-    directory: PathBuf,
-    verifier: Verifier,
+pub(super) struct Opened {
+    pub(super) directory: PathBuf,
+    pub(super) verifier: Verifier,
     /// Whether the key lies beside the log.
     is_believed: bool,
 }
 
 impl Opened {
-    fn new(args: &LogArgs) -> Result<Self, Problem> {
+    pub(super) fn new(args: &LogArgs) -> Result<Self, Problem> {
         let directory = look(&args.state)?.dir(Place::Audit);
         let verifier = match &args.log_key {
             Some(file) => {
@@ -150,7 +150,7 @@ impl Opened {
     }
 
     /// Progress in bytes of the log.
-    fn bar(&self, passes: u64) -> ProgressBar {
+    pub(super) fn bar(&self, passes: u64) -> ProgressBar {
         let length = disk::open(&self.directory.join("log")).and_then(|file| file.metadata());
         let bar = ProgressBar::new(length.map_or(0, |meta| meta.len()) * passes);
         let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}, {eta} left");
@@ -307,7 +307,7 @@ impl From<FilterArgs> for Filter {
 }
 
 /// In the form of the records, so that it compares as text.
-fn time(text: &str) -> Result<String, String> {
+pub(super) fn time(text: &str) -> Result<String, String> {
     let day = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     let time = humantime::parse_rfc3339(&day);
     let time = time.map_err(|_| "write a date or a time in UTC, as 2026-11-28T09:00:00Z")?;
@@ -320,6 +320,6 @@ fn read(file: &Path) -> Result<String, Problem> {
 }
 
 /// Evidence is never written over.
-fn create(file: &Path) -> Result<std::fs::File, Problem> {
+pub(super) fn create(file: &Path) -> Result<std::fs::File, Problem> {
     Ok(disk::create(file).map_err(|error| format!("{}: {error}", file.display()))?)
 }

@@ -7,12 +7,14 @@ mod deid;
 mod demo;
 mod inputs;
 mod inspect;
+mod keys;
+mod page;
 mod profile;
+mod report;
 mod serve;
 mod status;
 mod work;
 
-use crate::key::RootKey;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,9 +44,9 @@ enum Command {
     Deface(deface::DefaceArgs),
     /// Show the whole way on an embedded study: nothing to install, nothing to configure
     Demo(demo::DemoArgs),
-    /// Make and look at keys
+    /// Make keys, part them among people, put them together, begin new generations
     #[command(subcommand)]
-    Keys(KeysCommand),
+    Keys(keys::KeysCommand),
     /// Look at a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -59,6 +61,9 @@ enum Command {
     /// Verify, show and export the log of every decision; prove what it says of a study
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Make pages of what the log says: for an incident, for the board
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     /// The worker of one study: for the gateway alone
     #[command(hide = true)]
     Work(work::WorkArgs),
@@ -73,21 +78,6 @@ enum Command {
     /// Look at what stays inside, and why
     #[command(subcommand)]
     Quarantine(inspect::QuarantineCommand),
-}
-
-#[derive(Subcommand)]
-enum KeysCommand {
-    /// Make a root key. Whoever has it can find every patient again; without it nobody can
-    Init {
-        /// File to write; it must not exist
-        #[arg(long)]
-        out: PathBuf,
-    },
-    /// Print a short name of a key that tells nothing about it
-    Fingerprint {
-        /// Key file
-        file: PathBuf,
-    },
 }
 
 #[derive(Subcommand)]
@@ -111,12 +101,13 @@ pub fn run() -> ExitCode {
         Command::Deid(args) => deid::run(args),
         Command::Deface(args) => deface::run(&args),
         Command::Demo(args) => demo::run(&args),
-        Command::Keys(command) => keys(command),
+        Command::Keys(command) => keys::run(command),
         Command::Config(ConfigCommand::Check { file }) => serve::check(&file),
         Command::Profile(command) => profile::run(command),
         Command::Status(args) => status::run(&args),
         Command::Spool(command) => inspect::spool(command),
         Command::Audit(command) => audit::run(command),
+        Command::Report(command) => report::run(command),
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),
         Command::Attend(args) => work::attend(&args),
@@ -127,24 +118,6 @@ pub fn run() -> ExitCode {
         eprintln!("efface: {problem}");
         ExitCode::from(2)
     })
-}
-
-fn keys(command: KeysCommand) -> Result<ExitCode, Problem> {
-    match command {
-        KeysCommand::Init { out } => {
-            let key = RootKey::generate()?;
-            key.create_file(&out)?;
-            println!("{}: root key {}", out.display(), key.fingerprint());
-            println!(
-                "Keep a copy where only you can get at it: without this file results cannot be"
-            );
-            println!("matched with patients again, and with it everybody can be found.");
-        }
-        KeysCommand::Fingerprint { file } => {
-            println!("{}", RootKey::read_file(&file)?.fingerprint());
-        }
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Files that stay inside for one reason: why, what a person can do, and the first of them.

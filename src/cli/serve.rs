@@ -167,6 +167,7 @@ impl Flags {
             ae_title,
             address,
             project: "outside".to_owned(),
+            generation: None,
             profile: written.parse()?,
             written,
             associations: self.associations.clamp(1, 64),

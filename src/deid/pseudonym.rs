@@ -1,10 +1,9 @@
 //! Pseudonyms: keyed, the same for the same person in one project, unlinkable across projects.
 
+use crate::crockford::CROCKFORD;
 use crate::key::{Key, Purpose, RootKey};
-use data_encoding::{Encoding, Specification};
 use dicom_core::Tag;
 use std::ops::RangeInclusive;
-use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 
 /// By how many days the dates of a patient can be moved back: ten years of possibilities, and none so
@@ -88,13 +87,6 @@ impl Pseudonyms {
     }
 }
 
-/// Crockford's base 32: no I, L, O, U, so that a pseudonym survives being read out on the phone.
-static CROCKFORD: LazyLock<Encoding> = LazyLock::new(|| {
-    let mut specification = Specification::new();
-    specification.symbols.push_str("0123456789ABCDEFGHJKMNPQRSTVWXYZ");
-    specification.encoding().unwrap_or_else(|_| unreachable!("32 distinct symbols"))
-});
-
 /// One spelling for one identifier: NFC, upper case, no outer space.
 pub fn canonical(text: &str) -> String {
     text.trim_matches([' ', '\0']).nfc().flat_map(char::to_uppercase).collect()
@@ -106,7 +98,8 @@ mod tests {
     use crate::id::Uid;
 
     fn pseudonyms(project: &str) -> Pseudonyms {
-        static ROOT: LazyLock<RootKey> = LazyLock::new(|| RootKey::generate().unwrap());
+        static ROOT: std::sync::LazyLock<RootKey> =
+            std::sync::LazyLock::new(|| RootKey::generate().unwrap());
         Pseudonyms::new(&ROOT, project)
     }
 

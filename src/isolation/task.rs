@@ -6,6 +6,7 @@ use crate::key::RootKey;
 use crate::pipeline::Route;
 use crate::profile::language;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub struct RouteOrders {
     pub destination: String,
     /// The domain of the pseudonyms.
     pub project: String,
+    /// The generation that it is held to.
+    pub generation: Option<String>,
     /// Where the profile was read, for messages.
     pub profile_file: String,
     /// The profile.
@@ -46,16 +49,17 @@ pub struct RouteOrders {
 
 /// Orders and the batch that they are for.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Task {
-    pub orders: Orders,
-    pub batch: String,
+pub(super) struct Task<'a> {
+    pub orders: Cow<'a, Orders>,
+    pub batch: Cow<'a, str>,
     /// The process whose end is the worker's.
     pub gateway: u32,
 }
 
-impl Task {
-    pub(super) fn new(orders: &Orders, batch: &str) -> Self {
-        Task { orders: orders.clone(), batch: batch.to_owned(), gateway: std::process::id() }
+impl<'a> Task<'a> {
+    pub(super) fn new(orders: &'a Orders, batch: &'a str) -> Self {
+        let (orders, batch) = (Cow::Borrowed(orders), Cow::Borrowed(batch));
+        Task { orders, batch, gateway: std::process::id() }
     }
 }
 
@@ -83,7 +87,9 @@ impl Orders {
         let route = |to: &RouteOrders| {
             let profile = language::parse(&to.profile_file, &to.profile);
             let profile = profile.map_err(|mistakes| mistakes.to_string())?;
-            let mut route = Route::new(&to.destination, &to.project, profile, root, &crosswalk);
+            let root = root.held_to(to.generation.as_deref(), &to.destination);
+            let root = root.map_err(|error| error.to_string())?;
+            let mut route = Route::new(&to.destination, &to.project, profile, &root, &crosswalk);
             route.face_limit = Duration::from_secs_f64(self.face_s);
             Ok(Arc::new(route))
         };

@@ -1,0 +1,136 @@
+//! `efface report`: what the log says, as a page for people who decide and never see a terminal.
+//!
+//! Everything on these pages comes from the verified log; a log that does not verify gives none.
+
+mod incident;
+mod month;
+
+use super::Problem;
+use super::audit::{FilterArgs, LogArgs, Opened, create, time};
+use crate::audit::{self, Checkpoint, Row};
+use clap::Subcommand;
+use data_encoding::HEXLOWER;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Subcommand)]
+pub enum ReportCommand {
+    /// What left under a profile, a version or in a time: after an error, what must be called back, and from whom
+    Incident {
+        #[command(flatten)]
+        log: LogArgs,
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// Only what this version of efface released
+        #[arg(long, value_name = "VERSION")]
+        engine: Option<String>,
+        /// File to write; it must not exist
+        #[arg(long, short = 'o', value_name = "FILE.html")]
+        out: PathBuf,
+    },
+    /// A month for the board: what came, what left and to whom, what stayed inside and why
+    Month {
+        #[command(flatten)]
+        log: LogArgs,
+        /// The month, as 2026-11
+        #[arg(value_name = "YYYY-MM", value_parser = month)]
+        month: Month,
+        /// File to write; it must not exist
+        #[arg(long, short = 'o', value_name = "FILE.html")]
+        out: PathBuf,
+    },
+}
+
+/// # Errors
+/// When the log cannot be read or does not verify.
+pub fn run(command: ReportCommand) -> Result<ExitCode, Problem> {
+    match command {
+        ReportCommand::Incident { log, filter, engine, out } => {
+            let mut incident = incident::Incident::new(filter.into(), engine);
+            let basis = read(&Opened::new(&log)?, |row| incident.take(row))?;
+            let said = incident.in_words();
+            write(&out, &incident.page(&basis))?;
+            println!("{}: {said}", out.display());
+        }
+        ReportCommand::Month { log, month, out } => {
+            let mut figures = month::Figures::of(month);
+            let basis = read(&Opened::new(&log)?, |row| figures.take(&row))?;
+            write(&out, &figures.page(&basis))?;
+            println!("{}: {}", out.display(), figures.in_words());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The first moment of a month, and of the next, in the form of the records.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Month {
+    name: String,
+    since: String,
+    until: String,
+}
+
+fn month(name: &str) -> Result<Month, String> {
+    let wrong = || "write a month, as 2026-11".to_owned();
+    let (year, number) = name.split_once('-').ok_or_else(wrong)?;
+    let (year, number): (u32, u32) =
+        (year.parse().map_err(|_| wrong())?, number.parse().map_err(|_| wrong())?);
+    let next = if number == 12 { (year + 1, 1) } else { (year, number + 1) };
+    let first = |(year, month)| time(&format!("{year:04}-{month:02}-01")).map_err(|_| wrong());
+    let (since, until) = (first((year, number))?, first(next)?);
+    Ok(Month { name: name.to_owned(), since, until })
+}
+
+/// What a page rests on.
+struct Basis {
+    checkpoint: Checkpoint,
+}
+
+impl Basis {
+    /// The last line of a page.
+    fn in_words(&self) -> String {
+        let Checkpoint { origin, size, root } = &self.checkpoint;
+        format!(
+            "Rests on the log of {origin}: {size} records, all as they were signed, root {}. Made by efface {} on {}. \
+             The log names nobody; patients are given by the pseudonym that left.",
+            HEXLOWER.encode(root),
+            env!("CARGO_PKG_VERSION"),
+            super::page::minute(&crate::clock::stamp()),
+        )
+    }
+}
+
+/// Goes through the whole log.
+fn read(log: &Opened, mut take: impl FnMut(Row)) -> Result<Basis, Problem> {
+    let bar = log.bar(1);
+    let parse = |_, line: &[u8]| (line.len() as u64 + 1, serde_json::from_slice::<Row>(line));
+    let walked = audit::walk(&log.directory, &log.verifier, parse, |(bytes, row)| {
+        bar.inc(bytes);
+        take(row?);
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    let checkpoint = log.verifier.open(&walked.note)?;
+    Ok(Basis { checkpoint })
+}
+
+fn write(file: &Path, page: &str) -> Result<(), Problem> {
+    create(file)?.write_all(page.as_bytes())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_end_where_the_next_begins() {
+        let december = month("2026-12").unwrap();
+        assert_eq!(december.since, "2026-12-01T00:00:00.000Z");
+        assert_eq!(december.until, "2027-01-01T00:00:00.000Z");
+        for wrong in ["2026", "2026-13", "2026-00", "now", "2026-1x"] {
+            assert!(month(wrong).is_err(), "{wrong}");
+        }
+    }
+}
