@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each target uses one")]
 
 use efface::audit::{self, Event, Log, Signer};
+use efface::custody::gate;
 use efface::custody::verify::{Dates, Expected, Kind, Witness};
 use efface::dicom::canonical::{self, ElementEncoding, Limits};
 use efface::dicom::dataset::Dataset;
@@ -367,7 +368,8 @@ pub fn left(data: &[u8]) -> Option<usize> {
     let route = &ROUTES[usize::from(*first) % ROUTES.len()];
     let handles = RootKey::of_patient(&[7; 32], "A1").derive("", Purpose::Handle);
     let study = survey(vec![arrival], &Ledger::empty(), &handles).ok()?;
-    let made = pipeline::run(route, &study, &mut Heads::default(), folder.path(), &|| ());
+    let grant = gate::grant_by_hand(&route.destination, &route.profile);
+    let made = pipeline::run(route, grant, &study, &mut Heads::default(), folder.path(), &|| ());
     let output = made.ok()?;
     for object in &output.clean {
         let left = std::fs::read(object.file()).expect("what leaves");

@@ -68,14 +68,33 @@ impl Crosswalk {
     /// # Errors
     /// [`Error`].
     pub fn pseudonyms(&self, subject: &Subject) -> Result<Pseudonyms, Error> {
-        let handle = subject.with_patient(|issuer, id, known| {
-            let kind: &[u8] = if known { b"patient" } else { b"study" };
-            let canonical = crate::deid::pseudonym::canonical;
-            self.key.tag(&[b"handle", kind, canonical(issuer).as_bytes(), canonical(id).as_bytes()])
-        });
+        let handle = subject.with_patient(|issuer, id, known| self.handle(issuer, id, known));
         let secret = self.secret(&handle)?;
         let root = RootKey::of_patient(&secret, &self.generation);
         Ok(Pseudonyms::new(&root, &self.project))
+    }
+
+    /// The pseudonym of a patient by issuer and number; `None` if the patient was never met, or was forgotten.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn pseudonym_of(&self, issuer: &str, id: &str) -> Result<Option<String>, Error> {
+        let handle = self.handle(issuer, id, true);
+        let name = HEXLOWER.encode(&handle);
+        match self.read(&handle, &self.directory.join(&name[..2]).join(&name)) {
+            Ok(secret) => {
+                let root = RootKey::of_patient(&secret, &self.generation);
+                Ok(Some(Pseudonyms::new(&root, &self.project).patient(issuer, id)))
+            }
+            Err(Error::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn handle(&self, issuer: &str, id: &str, known: bool) -> [u8; 32] {
+        let kind: &[u8] = if known { b"patient" } else { b"study" };
+        let canonical = crate::deid::pseudonym::canonical;
+        self.key.tag(&[b"handle", kind, canonical(issuer).as_bytes(), canonical(id).as_bytes()])
     }
 
     fn secret(&self, handle: &[u8; 32]) -> Result<Zeroizing<[u8; 32]>, Error> {
@@ -181,6 +200,8 @@ mod tests {
         let first = pseudonym(&walk, "MRN-1");
         assert_eq!(first, pseudonym(&Crosswalk::new(directory.path(), "lab", &root), "mrn-1 "));
         assert_ne!(first, pseudonym(&walk, "MRN-2"));
+        assert_eq!(walk.pseudonym_of("", "mrn-1").unwrap(), Some(first.clone()));
+        assert_eq!(walk.pseudonym_of("", "MRN-3").unwrap(), None);
         assert_eq!(entries(directory.path()).len(), 2);
         // Not derived: another crosswalk under the same key gives another pseudonym.
         let elsewhere = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@
 use crate::audit::{Event, Log};
 use crate::custody::outbox::Outbox;
 use crate::meter::Meter;
+use crate::objection::{Patient, Recipient, Refusal, Watch};
 use crate::send::{Home, Word};
 use crate::spool::quarantine::Code;
 use crate::spool::{Place, Spool};
@@ -20,6 +21,10 @@ pub struct Forwarder {
     pub log: Arc<Log>,
     /// The destination by its name in the configuration.
     pub destination: String,
+    /// Its project.
+    pub project: String,
+    /// Who objects.
+    pub objections: Arc<Watch>,
     /// Counts.
     pub meter: Arc<Meter>,
     /// Gets batches whose parcels must be made again.
@@ -33,6 +38,7 @@ impl Home for Forwarder {
             Word::Retry => self.meter.retries.add(1),
             Word::Refused => self.meter.quarantine(Code::RefusedByDestination, 1),
             Word::Synced(syncs) => syncs.add(),
+            Word::May(batch) => self.clear(&batch)?,
             Word::Sent(batch) => self.finish(&batch)?,
             Word::Damaged(batch) => self.remake(&batch)?,
         }
@@ -40,7 +46,85 @@ impl Home for Forwarder {
     }
 }
 
+/// Whether a batch may leave, as the register of objections says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    May,
+    Refused(Refusal),
+    /// Nothing says how its originals call their patient.
+    Unsaid,
+}
+
 impl Forwarder {
+    /// Whether nobody objects to what a sender is about to send, or is sending.
+    ///
+    /// # Errors
+    /// `PermissionDenied`: it must not; what waits of it is taken back. Or what keeps it from being known.
+    pub fn clear(&self, batch: &str) -> io::Result<()> {
+        match self.standing(batch)? {
+            Standing::May => return Ok(()),
+            Standing::Refused(refusal) => self.withdraw(batch, refusal)?,
+            // The worker says it once more.
+            Standing::Unsaid => self.remake(batch)?,
+        }
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+
+    /// Whether nobody objects to a batch. What isn't known is not clear.
+    pub fn is_clear(&self, batch: &str) -> bool {
+        self.standing(batch).is_ok_and(|standing| standing == Standing::May)
+    }
+
+    /// Takes back what waits of patients who object, if the register has moved since it was last looked through.
+    ///
+    /// # Errors
+    /// What the system says, or that the register cannot be read: nothing is sent then.
+    pub fn sift(&self, looked: &mut Option<u64>) -> io::Result<()> {
+        let version = self.objections.now().map_err(io::Error::other)?.version();
+        if *looked == Some(version) {
+            return Ok(());
+        }
+        let outbox = Outbox::of(&self.spool, &self.destination);
+        for batch in outbox.all()? {
+            if let Standing::Refused(refusal) = self.standing(&batch)? {
+                self.withdraw(&batch, refusal)?;
+            }
+        }
+        *looked = Some(version);
+        Ok(())
+    }
+
+    fn standing(&self, batch: &str) -> io::Result<Standing> {
+        let register = self.objections.now().map_err(io::Error::other)?;
+        let to = Recipient { destination: &self.destination, project: &self.project };
+        let Some(patient) = self.patient(batch) else { return Ok(Standing::Unsaid) };
+        Ok(register.refuses(&patient, to).map_or(Standing::May, Standing::Refused))
+    }
+
+    /// How the originals of a batch call their patient: they are held, or a worker is about to hand them over.
+    fn patient(&self, batch: &str) -> Option<Patient> {
+        let book = self.objections.book();
+        let note = |place| book.noted(&self.spool.dir(place).join(batch), batch);
+        // Once more: it may have been handed over between the two looks.
+        note(Place::Held).or_else(|| note(Place::Work)).or_else(|| note(Place::Held))
+    }
+
+    /// Takes back what waits of a batch for this destination. The worker gets its originals once more, and the gate has
+    /// them put aside.
+    fn withdraw(&self, batch: &str, refusal: Refusal) -> io::Result<()> {
+        let outbox = Outbox::of(&self.spool, &self.destination);
+        let (destination, name) = (self.destination.clone(), batch.to_owned());
+        let (instances, before) = outbox.tally(batch)?;
+        let code = refusal.code().name();
+        tracing::warn!(batch, destination, code, instances, before, "withdrawn");
+        let code = code.to_owned();
+        let event = Event::Withdrawn { destination, batch: name, code, instances, before };
+        self.log.append(event).map_err(io::Error::other)?;
+        self.meter.withdrawn.add(instances);
+        outbox.forget_refused(batch)?;
+        self.take_back(batch)
+    }
+
     /// Every parcel of a batch has arrived or was refused for good: it is so in the log, and the originals move on.
     ///
     /// # Errors
@@ -83,11 +167,21 @@ impl Forwarder {
         }
         let destination = &self.destination;
         tracing::error!(batch, destination, "a parcel is damaged; it is made again");
+        self.take_back(batch)
+    }
+
+    /// Originals to the worker, parcels away. Where a worker still has them it finds the parcels gone afterwards.
+    fn take_back(&self, batch: &str) -> io::Result<()> {
         // The originals first: without parcels and in held/ they would look as if they waited for nothing.
-        self.spool.move_batch(batch, Place::Held, Place::Work)?;
-        Outbox::of(&self.spool, destination).remove(batch)?;
-        // If the worker is gone, the next start finds the batch in work/.
-        let _ = self.again.send(batch.to_owned());
+        let is_held = self.spool.dir(Place::Held).join(batch).exists();
+        if is_held {
+            self.spool.move_batch(batch, Place::Held, Place::Work)?;
+        }
+        Outbox::of(&self.spool, &self.destination).remove(batch)?;
+        if is_held {
+            // If the worker is gone, the next start finds the batch in work/.
+            let _ = self.again.send(batch.to_owned());
+        }
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! Follows what is left behind: settles what is delivered, takes back what was stranded, erases originals that were kept
-//! long enough, and draws up the account.
+//! long enough, draws up the account, and keeps the log true to the register of objections.
 
 use crate::audit::{Event, Log};
 use crate::disk;
 use crate::meter::Meter;
+use crate::objection::Watch;
 use crate::spool::account::Account;
 use crate::spool::{Place, Spool, entry_ids, heads, quarantine};
 use crate::study::handle_of;
@@ -21,6 +22,8 @@ pub struct Janitor {
     pub log: Arc<Log>,
     /// Counts.
     pub meter: Arc<Meter>,
+    /// Who objects.
+    pub objections: Arc<Watch>,
     /// Gets batches whose parcels must be made again.
     pub again: mpsc::Sender<String>,
     /// How long originals are kept after they were delivered, by the time of day.
@@ -37,6 +40,9 @@ impl Janitor {
     pub fn run(&self, stop: &AtomicBool) {
         let [mut looked, mut counted, mut told] = [const { Every(None) }; 3];
         while !stop.load(Ordering::SeqCst) {
+            if let Err(error) = self.objections.tell() {
+                tracing::debug!(%error, "a change of the register of objections is not in the log yet");
+            }
             if looked.is_due(LOOK_EVERY)
                 && let Err(error) = self.look()
             {

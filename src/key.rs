@@ -89,6 +89,10 @@ pub enum Purpose {
     Seal,
     /// Signatures of the log's checkpoints.
     Log,
+    /// Hashes of patients in the register of objections, which it also seals.
+    Objection,
+    /// References of patients in the log's records of releases.
+    Subject,
 }
 
 impl Purpose {
@@ -101,7 +105,11 @@ impl Purpose {
             | Purpose::Date
             | Purpose::Token
             | Purpose::Crosswalk => true,
-            Purpose::Handle | Purpose::Seal | Purpose::Log => false,
+            Purpose::Handle
+            | Purpose::Seal
+            | Purpose::Log
+            | Purpose::Objection
+            | Purpose::Subject => false,
         }
     }
 
@@ -116,6 +124,8 @@ impl Purpose {
             Purpose::Handle => "handle",
             Purpose::Seal => "seal",
             Purpose::Log => "log",
+            Purpose::Objection => "objection",
+            Purpose::Subject => "subject",
         }
     }
 }
@@ -432,7 +442,8 @@ mod tests {
         assert_eq!((new.generation(), new.generations().count()), ("A2", 2));
         let tag = |root: &RootKey, purpose| root.derive("lab", purpose).tag(&[b"4711"]);
         assert_ne!(tag(&old, Purpose::PatientId), tag(&new, Purpose::PatientId));
-        for house in [Purpose::Handle, Purpose::Seal, Purpose::Log] {
+        let house = [Purpose::Handle, Purpose::Seal, Purpose::Log];
+        for house in house.into_iter().chain([Purpose::Objection, Purpose::Subject]) {
             assert_eq!(tag(&old, house), tag(&new, house));
         }
         assert_eq!(old.fingerprint(), new.fingerprint());

@@ -17,7 +17,7 @@
 //! [`phantom`], [`render`] and [`nifti`]: a head of nobody, pictures of surfaces, volumes without a DICOM header.
 //!
 //! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`crosswalk`]: the secrets of
-//! random pseudonyms. [`meter`]: counts.
+//! random pseudonyms. [`objection`]: who objects, as keyed hashes. [`meter`]: counts.
 //!
 //! **Custody.** [`custody`]: the states of an object, and the only ways from one to the next.
 //!
@@ -55,6 +55,7 @@ pub mod render;
 pub mod audit;
 pub mod crosswalk;
 pub mod meter;
+pub mod objection;
 pub mod spool;
 
 pub mod custody;

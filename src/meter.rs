@@ -35,6 +35,8 @@ pub struct Meter {
     pub delivered: Count,
     /// Instances that came again, byte for byte.
     pub repeated: Count,
+    /// Parcels that were taken back because their patient objects.
+    pub withdrawn: Count,
     /// Attempts to send that will be repeated.
     pub retries: Count,
     /// Requests for storage commitment that were accepted.

@@ -1,6 +1,9 @@
 //! Sends parcels: one process per destination, several associations at a time. It has the parcels, the seal's key and
 //! the network, and no original.
 //!
+//! Before it begins with a batch it asks whether that may leave: the register of objections is not its to read. When the
+//! answer changes while the batch is on the wire, the gateway ends the process (`isolation/courier.rs`).
+//!
 //! A slow or dead destination keeps its own queue and nobody else's. What fails is tried again after
 //! a pause that doubles up to a cap, with jitter; what a destination refuses for good is put aside.
 
@@ -23,6 +26,8 @@ const LOOK_AROUND: Duration = Duration::from_millis(50);
 /// The first pause after a failure, and the longest.
 pub(crate) const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
+/// The pause before it is asked again for batches that may not leave now.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What a sender says of its parcels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +41,8 @@ pub enum Word {
     Retry,
     /// What it has synced.
     Synced(Syncs),
+    /// May this batch leave? Asked before the first byte of it.
+    May(String),
     /// Nothing of this batch is left to send.
     Sent(String),
     /// This batch must be made again.
@@ -45,7 +52,7 @@ pub enum Word {
 impl Word {
     /// Whether the sender waits until what it says is done.
     pub fn is_answered(&self) -> bool {
-        matches!(self, Word::Sent(_) | Word::Damaged(_))
+        matches!(self, Word::May(_) | Word::Sent(_) | Word::Damaged(_))
     }
 }
 
@@ -132,6 +139,8 @@ pub(crate) enum Attempt {
     Done,
     /// A seal did not hold: the batch must be made again.
     Remake,
+    /// It may not leave, or not now.
+    Held,
     /// Something went wrong on the way; the destination may be fine for others.
     Retry,
     /// Nobody answers there: try everything again after a pause.
@@ -148,6 +157,7 @@ impl Sender<'_> {
             if pause.is_over() {
                 match self.round(stop) {
                     Ok(Attempt::Done | Attempt::Remake) => pause = Pause::default(),
+                    Ok(Attempt::Held) => pause = Pause::of(ASK_AGAIN),
                     Ok(Attempt::Retry | Attempt::Down) => pause.longer(PAUSE_MIN),
                     Ok(Attempt::Halt) => pause.longer(PAUSE_MAX),
                     Err(error) => {
@@ -172,6 +182,10 @@ impl Sender<'_> {
         for (batch, manifest) in ready.batches {
             if stop.load(Ordering::SeqCst) {
                 break;
+            }
+            if self.home.tell(Word::May(batch.clone())).is_err() {
+                worst = worst.max(Attempt::Held);
+                continue;
             }
             match self.send(&outbox, &batch, &manifest, stop) {
                 Attempt::Done => self.home.tell(Word::Sent(batch))?,
@@ -330,6 +344,10 @@ pub(crate) struct Pause {
 }
 
 impl Pause {
+    fn of(length: Duration) -> Self {
+        Pause { until: Some(Instant::now() + length), length: Duration::ZERO }
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.until.is_none_or(|until| Instant::now() >= until)
     }

@@ -19,6 +19,7 @@ use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::net::scu::Destination;
+use crate::objection::{Book, Watch};
 use crate::pipeline::Route;
 use crate::spool::{self, Place, Spool};
 use crate::study::Gatherer;
@@ -102,6 +103,11 @@ impl Gateway {
         let calls = settings.attendants.as_ref().map(|attendants| attendants.receive_calls(&spool));
         let (to_receive, to_send) = calls.transpose().map_err(Error::Attendants)?.unzip();
         let to_send = to_send.map(Arc::new);
+        let objections = Book::new(spool.dir(Place::Objections), &root);
+        let objections = Watch::begin(objections, Arc::clone(&log), &spool.dir(Place::Audit))?;
+        let objections = Arc::new(objections);
+        // A register that cannot be read is told of; what is received waits until it can.
+        let _ = objections.now();
         let witness = settings.checkpoint_file.clone();
         let witness = witness.map(|file| Witness::begin(file, Arc::clone(&log))).transpose()?;
         let meter = Arc::new(Meter::default());
@@ -133,6 +139,7 @@ impl Gateway {
         let console = Console {
             spool: Arc::clone(&spool),
             meter: Arc::clone(&meter),
+            objections: Arc::clone(&objections),
             listener: counters,
             destinations: names,
         };
@@ -169,6 +176,8 @@ impl Gateway {
                 spool: Arc::clone(&spool),
                 log: Arc::clone(&log),
                 destination: name,
+                project,
+                objections: Arc::clone(&objections),
                 meter: Arc::clone(&meter),
                 again: close.clone(),
             };
@@ -189,6 +198,7 @@ impl Gateway {
             spool: Arc::clone(&spool),
             log: Arc::clone(&log),
             meter: Arc::clone(&meter),
+            objections: Arc::clone(&objections),
             orders,
             limit: Duration::from_secs_f64(limits.worker_s),
         });
@@ -203,7 +213,9 @@ impl Gateway {
         let again = close.clone();
         threads.spawn("gather", move |stop| gatherer.run(&announced, &close, stop));
         let retention = Duration::from_secs_f64(limits.retain_delivered_h * 3600.0);
-        let janitor = Janitor { spool, log: Arc::clone(&log), meter: count, again, retention };
+        let log_of_all = Arc::clone(&log);
+        let janitor =
+            Janitor { spool, log: log_of_all, meter: count, objections, again, retention };
         threads.spawn("retain", move |stop| janitor.run(stop));
 
         let stop_witness = Arc::new(AtomicBool::new(false));

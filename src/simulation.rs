@@ -2,10 +2,11 @@
 //!
 //! A history is a seeded sequence of these steps in which the machine stops at some operation of the disk, by a kill or
 //! a power cut, and perhaps again while it recovers; in which the disk is full for a moment, a sync fails and drops what
-//! it should have written, responses are lost, instances come twice, and somebody sets the clock. Afterwards everything is left
-//! to run to its end, and the promise must hold:
+//! it should have written, responses are lost, instances come twice, somebody sets the clock, and patients object. Afterwards
+//! everything is left to run to its end, and the promise must hold:
 //!
-//! - every acknowledged instance has arrived, and none is missing from the account;
+//! - every acknowledged instance has arrived or is in quarantine, and none is missing from the account;
+//! - nothing of a patient has left after the objection was in the register;
 //! - no byte that arrived identifies anybody, and all copies of an instance are the same;
 //! - what arrived stands in the log, which is what was signed, with the hash that the parcel's seal was made over.
 //!
@@ -25,9 +26,10 @@ use crate::key::RootKey;
 use crate::meter::Meter;
 use crate::net::scu::{Destination, Error, Proposal};
 use crate::net::status::Status;
-use crate::pipeline::Route;
+use crate::objection::{Book, Day, Scope, Watch, Wish};
+use crate::pipeline::{Route, Source};
 use crate::profile::language;
-use crate::send::{Line, Sender, Wire};
+use crate::send::{Home, Line, Sender, Wire, Word};
 use crate::service::handles;
 use crate::spool::account::Account;
 use crate::spool::entry::{Entry, Head};
@@ -67,7 +69,7 @@ static SENT: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 });
 
 fn instance(study: usize, n: usize) -> Vec<u8> {
-    let uid = |leaf: usize| format!("1.2.826.0.1.3680043.99.{}.{leaf}", study + 1);
+    let uid = |leaf: usize| uid_of(study, leaf);
     let mut set = Dataset::new();
     for (tag, vr, value) in [
         (0x0008_0005, VR::CS, "ISO_IR 192".to_owned()),
@@ -76,7 +78,7 @@ fn instance(study: usize, n: usize) -> Vec<u8> {
         (0x0008_0018, VR::UI, uid(100 + n)),
         (0x0008_0060, VR::CS, "CT".to_owned()),
         (0x0010_0010, VR::PN, format!("{CANARY}{study}^Anna")),
-        (0x0010_0020, VR::LO, format!("{CANARY}{study}ID")),
+        (0x0010_0020, VR::LO, number_of(study)),
         (0x0020_000D, VR::UI, uid(1)),
         (0x0020_000E, VR::UI, uid(2)),
         (0x0028_0004, VR::CS, "MONOCHROME2".to_owned()),
@@ -101,6 +103,15 @@ fn instance(study: usize, n: usize) -> Vec<u8> {
     set.encode().expect("a data set")
 }
 
+fn uid_of(study: usize, leaf: usize) -> String {
+    format!("1.2.826.0.1.3680043.99.{}.{leaf}", study + 1)
+}
+
+/// The Patient ID (0010,0020) of a study.
+fn number_of(study: usize) -> String {
+    format!("{CANARY}{study}ID")
+}
+
 /// SplitMix64.
 struct Random(u64);
 
@@ -120,13 +131,17 @@ impl Random {
     }
 }
 
-/// A program that is wrong in a way that only shows when the machine stops.
+/// A program that is wrong in a way that only shows when the machine stops, or when somebody objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Wrong {
     no_dir_sync: bool,
     no_file_sync: bool,
     acknowledges_early: bool,
     erases_too_early: bool,
+    /// The gate does not ask the register.
+    gate_forgets: bool,
+    /// What is in the outbox is sent, whoever objects.
+    queue_forgets: bool,
 }
 
 /// A running gateway without its threads.
@@ -144,7 +159,7 @@ struct Process {
 }
 
 impl Process {
-    fn start(state: &Path, root: &RootKey) -> Option<Self> {
+    fn start(state: &Path, root: &RootKey, wrong: Wrong) -> Option<Self> {
         let spool = Arc::new(Spool::open(state, 0).ok()?);
         let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(root)).ok()?);
         let inbox = Arc::new(Inbox::open(Arc::clone(&spool), 1 << 20).ok()?);
@@ -152,11 +167,16 @@ impl Process {
         let route = Arc::new(Route::new("lab", "lab", profile, root, &state.join("crosswalk")));
         Outbox::of(&spool, "lab").lay_out().ok()?;
         let meter = Arc::new(Meter::default());
+        let register = || Book::new(spool.dir(Place::Objections), root);
+        let watch = Watch::begin(register(), Arc::clone(&log), &spool.dir(Place::Audit)).ok()?;
+        let objections = Arc::new(watch);
         let (close, closed) = mpsc::channel();
         let forwarder = Forwarder {
             spool: Arc::clone(&spool),
             log: Arc::clone(&log),
             destination: "lab".to_owned(),
+            project: "lab".to_owned(),
+            objections: Arc::clone(&objections),
             meter: Arc::clone(&meter),
             again: close.clone(),
         };
@@ -164,6 +184,7 @@ impl Process {
             spool: Arc::clone(&spool),
             log: Arc::clone(&log),
             meter: Arc::clone(&meter),
+            objections,
             again: close.clone(),
             retention: RETENTION,
         };
@@ -175,6 +196,11 @@ impl Process {
             log,
             routes: vec![Arc::clone(&route)],
             handles: handles(root),
+            objections: match wrong.gate_forgets {
+                true => Book::new(state.join("nowhere"), root),
+                false => register(),
+            },
+            register: 0,
         };
         Some(Process {
             spool,
@@ -223,7 +249,16 @@ impl Process {
         }
     }
 
+    /// Somebody objects, as `efface objection add` has it; whether it is in the register.
+    fn object(&self, study: usize) -> bool {
+        let number = number_of(study);
+        let wish = Wish::new("", &number, Scope::All, Day::today()).expect("a number");
+        self.janitor.objections.book().add(&[wish]).is_ok()
+    }
+
     fn tidy(&self, wrong: Wrong) {
+        // What the log cannot take now it takes later.
+        let _ = self.janitor.objections.tell();
         // What fails is tried again the next time.
         let _ = self.janitor.look();
         if wrong.erases_too_early {
@@ -235,6 +270,12 @@ impl Process {
         }
     }
 
+    /// SOP Instance UIDs of a study as they leave.
+    fn uids_of(&self, study: usize) -> Vec<String> {
+        let Source::Keyed(pseudonyms) = &self.route.pseudonyms else { return Vec::new() };
+        (0..INSTANCES).map(|n| pseudonyms.uid(&uid_of(study, 100 + n))).collect()
+    }
+
     /// Whether nothing is on its way.
     fn is_idle(&self) -> bool {
         let is_empty =
@@ -243,7 +284,17 @@ impl Process {
     }
 
     /// One round of the real sender, over a made-up wire.
-    fn forward(&self, outside: &mut Outside, random: &mut Random, calm: bool) -> io::Result<()> {
+    fn forward(
+        &self,
+        outside: &mut Outside,
+        random: &mut Random,
+        calm: bool,
+        wrong: Wrong,
+    ) -> io::Result<()> {
+        if !wrong.queue_forgets {
+            // What cannot be withdrawn now is asked for again.
+            let _ = self.forwarder.sift(&mut None);
+        }
         let title = |text: &str| text.parse().expect("an AE title");
         let destination = Destination {
             name: "lab".to_owned(),
@@ -256,15 +307,26 @@ impl Process {
             pdu_bytes_max: 16384,
         };
         let wire = MadeUp { spool: &self.spool, calm, ends: Mutex::new((outside, random)) };
+        let deaf = Deaf(&self.forwarder);
+        let home: &dyn Home = if wrong.queue_forgets { &deaf } else { &self.forwarder };
         let sender = Sender {
             spool: &self.spool,
             seal: &self.route.seal,
             destination: &destination,
             associations: 1,
             wire: &wire,
-            home: &self.forwarder,
+            home,
         };
         sender.round(&AtomicBool::new(false)).map(drop)
+    }
+}
+
+/// A gateway that lets everything leave that is in the outbox.
+struct Deaf<'a>(&'a Forwarder);
+
+impl Home for Deaf<'_> {
+    fn tell(&self, word: Word) -> io::Result<()> {
+        if let Word::May(_) = word { Ok(()) } else { self.0.tell(word) }
     }
 }
 
@@ -335,10 +397,17 @@ impl Made<'_, '_> {
 struct Outside {
     copies: BTreeMap<String, BTreeSet<Vec<u8>>>,
     receipts: BTreeSet<(u64, String)>,
+    /// SOP Instance UIDs of patients who object by now, as they would leave.
+    objected: BTreeSet<String>,
+    /// One that was taken all the same.
+    forbidden: Option<String>,
 }
 
 impl Outside {
     fn takes(&mut self, sop_instance: &str, bytes: Vec<u8>, receipt: (u64, String)) {
+        if self.objected.contains(sop_instance) {
+            self.forbidden = Some(sop_instance.to_owned());
+        }
         self.copies.entry(sop_instance.to_owned()).or_default().insert(bytes);
         self.receipts.insert(receipt);
     }
@@ -380,15 +449,17 @@ fn run(
                 faults.sync_fails_in(random.below(30));
             }
         }
-        let mut process = Process::start(state, &root);
+        let mut process = Process::start(state, &root, wrong);
         tell(|| format!("start: {}", if process.is_some() { "up" } else { "stopped" }));
         for _ in 0..ROUNDS {
             let Some(process) = process.as_mut().filter(|_| !faults.has_stopped()) else { break };
-            let step = if stops { random.below(6) } else { 6 };
+            let step = if stops { random.below(6) } else { STEPS.len() - 1 };
             if random.is_one_in(8) {
                 // Somebody sets the clock: two days at most, either way.
                 jumps::set(random.below(4 * DAY_S) as i64 - 2 * DAY_S as i64);
             }
+            // Few object, or nothing would be left to be lost.
+            let step = if stops && random.is_one_in(40) { OBJECT } else { step };
             tell(|| format!("{}: {}", STEPS[step], names(state)));
             match step {
                 0 | 1 => {
@@ -405,8 +476,14 @@ fn run(
                 4 => process.work(),
                 5 => {
                     // An outbox that cannot be read is tried again later.
-                    let _ = process.forward(&mut outside, random, false);
+                    let _ = process.forward(&mut outside, random, false, wrong);
                     process.tidy(wrong);
+                }
+                OBJECT => {
+                    let study = random.below(STUDIES);
+                    if process.object(study) {
+                        outside.objected.extend(process.uids_of(study));
+                    }
                 }
                 _ => {
                     while let Some(n) = to_send.pop_front() {
@@ -417,7 +494,8 @@ fn run(
                     process.gather();
                     process.close();
                     process.work();
-                    process.forward(&mut outside, random, true).map_err(|e| e.to_string())?;
+                    let sent = process.forward(&mut outside, random, true, wrong);
+                    sent.map_err(|e| e.to_string())?;
                     process.tidy(wrong);
                     if process.is_idle() {
                         break;
@@ -444,7 +522,9 @@ fn run(
     judge(state, &acknowledged, &outside)
 }
 
-const STEPS: [&str; 7] = ["receive", "receive", "gather", "close", "work", "forward", "all"];
+const STEPS: [&str; 8] =
+    ["receive", "receive", "gather", "close", "work", "forward", "object", "all"];
+const OBJECT: usize = 6;
 
 /// Tells what happens when one history is played again.
 fn tell(what: impl Fn() -> String) {
@@ -476,6 +556,9 @@ fn judge(state: &Path, acknowledged: &BTreeSet<usize>, outside: &Outside) -> Res
     let account = Account::take(&spool).map_err(|error| format!("no account: {error}"))?;
     if account.lost() > 0 || account.waiting + account.on_the_way > 0 {
         return Err(format!("the account does not balance: {account:?}"));
+    }
+    if let Some(uid) = &outside.forbidden {
+        return Err(format!("{uid} left after its patient had objected"));
     }
     let aside = quarantined(&spool).map_err(|error| error.to_string())?;
     let there = outside.copies.len() + aside.len();
@@ -544,12 +627,14 @@ fn no_history_loses_or_leaks_anything() {
 
 /// Programs that are wrong are found out within a few histories.
 #[test]
-fn a_program_that_forgets_to_sync_or_is_early_is_caught() {
+fn a_program_that_forgets_to_sync_or_to_ask_or_is_early_is_caught() {
     for wrong in [
         Wrong { no_dir_sync: true, ..Wrong::default() },
         Wrong { no_file_sync: true, ..Wrong::default() },
         Wrong { acknowledges_early: true, ..Wrong::default() },
         Wrong { erases_too_early: true, ..Wrong::default() },
+        Wrong { gate_forgets: true, ..Wrong::default() },
+        Wrong { queue_forgets: true, ..Wrong::default() },
     ] {
         let caught = (0..500).into_par_iter().any(|seed| history(seed, wrong).is_err());
         assert!(caught, "{wrong:?} was not noticed");

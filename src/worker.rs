@@ -1,19 +1,21 @@
 //! The pipeline of the gateway, on one page: a closed batch becomes parcels, or stays inside.
 //!
-//! survey -> (per destination: gate, scrub, face, verify -> audit -> outbox) -> ledger -> held
+//! survey -> (per destination: gate, scrub, face, verify -> gate again, audit -> outbox) -> ledger -> held
 //!
 //! Every step can be done again: after a crash the batch is still in `work/`, parcels that are ready
 //! are left alone, and the ones that are not are made again with the same bytes.
 
 use crate::audit::{self, Event, Journal, Release};
 use crate::clock;
+use crate::custody::gate;
 use crate::custody::outbox::Outbox;
 use crate::custody::parcel::Manifest;
 use crate::disk;
 use crate::face::{Heads, KnownHead};
 use crate::key::Key;
+use crate::objection::{self, Book, Patient, Refusal, Register};
 use crate::pipeline::survey::{self, Arrival, Instance, Study};
-use crate::pipeline::{self, Failure, Output, Route, Withheld};
+use crate::pipeline::{self, Failure, Output, Route, Source, Withheld};
 use crate::spool::entry::{Damage, Entry};
 use crate::spool::ledger::Ledger;
 use crate::spool::quarantine::{self, Code, Reason};
@@ -38,6 +40,20 @@ pub struct Worker {
     pub routes: Vec<Arc<Route>>,
     /// Tags instances and studies for spool and ledger.
     pub handles: Key,
+    /// Who objects.
+    pub objections: Book,
+    /// The register's version that the gateway knows of: an older one is none.
+    pub register: u64,
+}
+
+/// What came of drafting for one destination.
+enum Draft {
+    /// Its parcels were made before a crash, or were sent.
+    There,
+    /// It may go on.
+    Made(Box<Output>),
+    /// The gate said no.
+    Refused(Refusal),
 }
 
 /// Why a batch was not taken to its end.
@@ -84,14 +100,17 @@ impl Worker {
         }
         let study = self.survey(batch)?;
         self.set_aside(batch, "", &study.withheld)?;
+        let work = self.spool.dir(Place::Work).join(batch);
+        let patient = self.objections.note(&work, batch, &study.patient)?;
         let mut heads = self.heads(batch)?;
-        let drafted = self.routes.iter().map(|route| self.draft(batch, route, &study, &mut heads));
+        let drafts = self.routes.iter();
+        let drafts = drafts.map(|route| self.draft(batch, route, &study, &patient, &mut heads));
         // Nothing leaves for anybody until it is ready for everybody.
-        let drafted = drafted.collect::<Result<Vec<_>, Trouble>>()?;
+        let drafts = drafts.collect::<Result<Vec<_>, Trouble>>()?;
         self.remember(batch, &heads)?;
         let mut released = Released::default();
-        for (route, output) in self.routes.iter().zip(drafted) {
-            let ids = self.release(batch, route, &study, output)?;
+        for (route, draft) in self.routes.iter().zip(drafts) {
+            let ids = self.release(batch, route, &study, &patient, draft)?;
             self.spool.mark_due(&route.destination, batch, !ids.is_empty())?;
             released.count(ids);
         }
@@ -124,21 +143,32 @@ impl Worker {
         Ok(())
     }
 
-    /// De-identifies for one destination; `None` when its parcels were made before a crash.
+    /// The register of objections, no older than the gateway's.
+    fn register(&self) -> Result<Register, Trouble> {
+        Ok(self.objections.read_at_least(self.register)?)
+    }
+
+    /// De-identifies for one destination, if the gate lets it.
     fn draft(
         &self,
         batch: &str,
         route: &Route,
         study: &Study,
+        patient: &Patient,
         heads: &mut Heads,
-    ) -> Result<Option<Output>, Trouble> {
+    ) -> Result<Draft, Trouble> {
         let outbox = Outbox::of(&self.spool, &route.destination);
         if outbox.has(batch) {
-            return Ok(None);
+            return Ok(Draft::There);
         }
+        let asked = gate::grant(route.recipient(), &route.profile, patient, &self.register()?);
+        let grant = match asked {
+            Ok(grant) => grant,
+            Err(refusal) => return Ok(Draft::Refused(refusal)),
+        };
         let drafts = outbox.begin(batch)?;
-        match pipeline::run(route, study, heads, &drafts, &|| ()) {
-            Ok(output) => Ok(Some(output)),
+        match pipeline::run(route, grant, study, heads, &drafts, &|| ()) {
+            Ok(output) => Ok(Draft::Made(Box::new(output))),
             Err(failure) => {
                 outbox.discard(batch)?;
                 Err(failure.into())
@@ -146,19 +176,31 @@ impl Worker {
         }
     }
 
-    /// Audit, then outbox. Returns the spool ids of what may leave.
+    /// The gate again, audit, then outbox. Returns the spool ids of what may leave.
     fn release(
         &self,
         batch: &str,
         route: &Route,
         study: &Study,
-        output: Option<Output>,
+        patient: &Patient,
+        draft: Draft,
     ) -> Result<Vec<String>, Trouble> {
-        let Some(output) = output else {
+        let output = match draft {
             // The manifest of before the crash stands for all that could be released.
-            return Ok(study.instances.iter().map(|i| i.id.clone()).collect());
+            Draft::There => return Ok(study.instances.iter().map(|i| i.id.clone()).collect()),
+            Draft::Refused(refusal) => return self.refuse(batch, route, study, refusal),
+            Draft::Made(output) => output,
         };
         let outbox = Outbox::of(&self.spool, &route.destination);
+        let confirmed = output.grant.confirm(route.recipient(), patient, &self.register()?);
+        let grant = match confirmed {
+            Ok(grant) => grant,
+            Err(refusal) => {
+                outbox.discard(batch)?;
+                return self.refuse(batch, route, study, refusal);
+            }
+        };
+        let output = Output { grant, ..*output };
         self.keep_pictures(batch, &output)?;
         self.set_aside(batch, &route.destination, &output.withheld)?;
         if output.clean.is_empty() {
@@ -166,13 +208,27 @@ impl Worker {
             return Ok(Vec::new());
         }
         let input = self.input(study, &output.released)?;
-        let entry = entry(batch, route, &output, input);
+        let entry = entry(batch, route, study, &output, input);
         let receipt = self.log.append(Event::Released(Box::new(entry)))?;
         let (instances, released) = (output.clean.len() as u64, output.released);
         let manifest = Manifest::seal(output.clean, &output.grant, receipt, &route.seal);
         outbox.put(batch, &manifest)?;
         tracing::info!(batch, destination = route.destination, instances, "released");
         Ok(released)
+    }
+
+    /// What the gate does not let leave for a destination goes to quarantine for it.
+    fn refuse(
+        &self,
+        batch: &str,
+        route: &Route,
+        study: &Study,
+        refusal: Refusal,
+    ) -> Result<Vec<String>, Trouble> {
+        let ids = study.instances.iter().map(|instance| instance.id.clone()).collect();
+        let (code, detail) = (refusal.code(), refusal.detail().to_owned());
+        self.set_aside(batch, &route.destination, &[Withheld { code, detail, ids }])?;
+        Ok(Vec::new())
     }
 
     /// Keyed digest of what came in of a release. Without the key nobody can try originals against it.
@@ -236,6 +292,9 @@ impl Worker {
         let lines = study.instances.iter().filter(|i| to_all(&i.id));
         let lines: Vec<_> = lines.map(|i| Ok((i.tag, i.digest()?))).collect::<io::Result<_>>()?;
         Ledger::add(&self.spool, handle_of(batch), batch, &lines)?;
+        // It may have been released before its patient objected.
+        let kept = study.instances.iter().filter(|i| !to_all(&i.id)).map(|i| i.tag);
+        Ledger::take_back(&self.spool, handle_of(batch), batch, &kept.collect::<Vec<_>>())?;
         let work = self.spool.dir(Place::Work).join(batch);
         if released.is_empty() {
             // All of it is in quarantine under its own names, or was there before.
@@ -314,7 +373,7 @@ fn quarantined(batch: &str, code: Code, destination: &str, instances: u64) -> Ev
 }
 
 /// The record of a release. Nothing in it comes from a data set but pseudonyms.
-fn entry(batch: &str, route: &Route, output: &Output, input: String) -> Release {
+fn entry(batch: &str, route: &Route, study: &Study, output: &Output, input: String) -> Release {
     let mut digest = Sha256::new();
     output.clean.iter().for_each(|object| digest.update(object.sha256()));
     let reports = || output.clean.iter().map(|object| object.report());
@@ -328,6 +387,12 @@ fn entry(batch: &str, route: &Route, output: &Output, input: String) -> Release 
         plan: HEXLOWER.encode(output.grant.plan()),
         because: route.profile.reasons(),
         patient: output.patient.clone(),
+        subjects: match route.pseudonyms {
+            Source::Keyed(_) => study.patient.hashed(&route.subjects).to_texts(),
+            // Whoever deletes the crosswalk cuts the tie for good: nothing else may hold it.
+            Source::Random(_) => Vec::new(),
+        },
+        register: output.grant.register(),
         study: output.study.clone(),
         input,
         instances: output.clean.len() as u64,
@@ -349,6 +414,13 @@ impl From<io::Error> for Trouble {
             }
             _ => Trouble::Quarantine(Code::Failed, error.to_string()),
         }
+    }
+}
+
+/// Nothing of a study leaves, and nothing is decided about it, without the register.
+impl From<objection::Error> for Trouble {
+    fn from(error: objection::Error) -> Self {
+        Trouble::Later(error.to_string())
     }
 }
 

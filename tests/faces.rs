@@ -11,6 +11,7 @@
 mod support;
 
 use efface::config::load_profile;
+use efface::custody::gate;
 use efface::dicom::plane::{ImagePlane, PixelSpacing};
 use efface::dicom::source::Source;
 use efface::face::Heads;
@@ -179,7 +180,8 @@ fn out_of_time_nothing_leaves() {
     std::fs::create_dir(&drafts).unwrap();
     let mut route = Route::new("lab", "lab", load_profile("basic", None).unwrap(), &root, &drafts);
     let run = |route: &Route| {
-        pipeline::run(route, &study, &mut Heads::default(), &drafts, &|| ()).unwrap()
+        let grant = gate::grant_by_hand("lab", &route.profile);
+        pipeline::run(route, grant, &study, &mut Heads::default(), &drafts, &|| ()).unwrap()
     };
     route.face_limit = Duration::ZERO;
     let late = run(&route);

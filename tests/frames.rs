@@ -315,7 +315,7 @@ fn frames_that_are_made_leave_native_and_pass_the_verifier() {
         let study = survey(vec![arrival], &Ledger::empty(), &handles(&root)).unwrap();
         let cleaner = study.known.cleaner(Retained::by(profile.options()));
         let engine = Engine::new(&profile, &pseudonyms, &cleaner);
-        let grant = gate::grant("outside", &profile);
+        let grant = gate::grant_by_hand("outside", &profile);
         let object = || Object::open(source.clone()).unwrap();
         let index = object().frame_index().unwrap();
         let (format, count) = (index.format(), index.frames());

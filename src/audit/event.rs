@@ -61,6 +61,30 @@ pub enum Event {
         /// How many instances that are nowhere else.
         instances: u64,
     },
+    /// Patients object, or no longer do: the register of objections was changed.
+    Objections {
+        /// `added` or `lifted`.
+        change: String,
+        /// To what: `all`, `project:NAME` or `destination:NAME`.
+        scope: String,
+        /// Keyed hashes by which the objections are spoken of.
+        references: Vec<String>,
+        /// The version of the register that has it so.
+        register: u64,
+    },
+    /// Parcels that waited, or were about to leave, were taken back: their patient objects.
+    Withdrawn {
+        /// Destination by its name in the configuration.
+        destination: String,
+        /// The batch.
+        batch: String,
+        /// The code of the reason: `objection` or `no-patient-id`.
+        code: String,
+        /// Instances that did not leave.
+        instances: u64,
+        /// Instances that the destination had said it stored before.
+        before: u64,
+    },
     /// Identified originals were deleted after the retention time, or are about to be.
     Erased {
         /// The batch.
@@ -89,6 +113,13 @@ pub struct Release {
     pub because: Vec<String>,
     /// Pseudonym of the patient.
     pub patient: String,
+    /// Keyed hashes of the patient's numbers under a key of the project, by which the patient's question is answered
+    /// (`efface subject-report`). Empty where pseudonyms are random: there the crosswalk answers.
+    #[serde(default)]
+    pub subjects: Vec<String>,
+    /// Version of the register of objections that was asked; 0 if nobody had ever objected.
+    #[serde(default)]
+    pub register: u64,
     /// Study Instance UID as it leaves.
     pub study: String,
     /// Keyed digest (HMAC-SHA-256) over the sorted SHA-256 of what came in of it: it compares, and tells nothing.

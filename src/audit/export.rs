@@ -4,7 +4,7 @@ use serde::Deserialize;
 use std::collections::HashSet;
 
 /// The first line of an export as CSV.
-pub const CSV_HEAD: &str = "seq,time,event,batch,destination,project,profile,plan,patient,study,instances,bytes,input,digest,code\r\n";
+pub const CSV_HEAD: &str = "seq,time,event,batch,destination,project,profile,plan,patient,study,instances,bytes,input,digest,code,change,scope\r\n";
 
 /// What of a record fits into a row. Read much faster than all of it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -42,6 +42,10 @@ pub struct Row {
     pub digest: Option<String>,
     /// Why it stays inside.
     pub code: Option<String>,
+    /// What became of objections.
+    pub change: Option<String>,
+    /// What they are about.
+    pub scope: Option<String>,
     /// Version of efface that started.
     pub version: Option<String>,
     /// Version of efface that released.
@@ -79,6 +83,8 @@ impl Row {
             text(&self.input),
             text(&self.digest),
             text(&self.code),
+            text(&self.change),
+            text(&self.scope),
         ];
         fields.join(",") + "\r\n"
     }
@@ -98,6 +104,8 @@ impl Row {
         add("to", self.destination.as_deref());
         add("under", self.profile.as_deref());
         add("because", self.code.as_deref());
+        add("were", self.change.as_deref());
+        add("against", self.scope.as_deref());
         add("study", self.study.as_deref());
         add("batch", self.batch_of());
         words

@@ -188,6 +188,21 @@ pub fn read(directory: &Path, mut look: impl FnMut(Record)) -> Result<(), Error>
     }
 }
 
+/// Verifies a log by the key beside it, and hands every record to `look` in which the word stands.
+///
+/// # Errors
+/// [`Error`]: what `look` saw may be wrong, too.
+pub fn search(directory: &Path, word: &str, mut look: impl FnMut(Record)) -> Result<(), Error> {
+    let finder = aho_corasick::AhoCorasick::new([word]);
+    let finder = finder.map_err(|error| Error::io(directory, io::Error::other(error)))?;
+    let parse = |_, line: &[u8]| finder.is_match(line).then(|| serde_json::from_slice(line));
+    walk(directory, &key(directory)?, parse, |record| {
+        record.transpose()?.into_iter().for_each(&mut look);
+        Ok(())
+    })
+    .map(drop)
+}
+
 /// Verifies a log up to its newest checkpoint. `map` sees the records on several processors, `take` what it made of
 /// them in order, before it is known that all verifies.
 ///

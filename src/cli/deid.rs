@@ -1,18 +1,21 @@
 //! `efface deid`: the gateway's engine on files and folders.
 
 use super::inputs::{File, Inputs, arrivals};
-use super::{Problem, withheld};
+use super::inspect::look;
+use super::{Problem, StateArgs, withheld};
 use crate::config;
+use crate::custody::gate::{self, Grant};
 use crate::disk;
 use crate::face::Heads;
 use crate::key::RootKey;
-use crate::pipeline::survey::survey;
+use crate::objection::{Book, Refusal, known_to};
+use crate::pipeline::survey::{Study, survey};
 use crate::pipeline::{self, Route, Withheld};
 use crate::profile::Pseudonymity;
 use crate::service::handles;
 use crate::spool::ledger::Ledger;
 use crate::spool::quarantine::Code;
-use crate::spool::random_name;
+use crate::spool::{Place, random_name};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
@@ -40,6 +43,9 @@ pub struct DeidArgs {
     /// Domain of the pseudonyms: one recipient and purpose
     #[arg(long, value_name = "NAME", default_value = "files")]
     project: String,
+    /// State directory of a gateway whose register of objections is asked; its key must be the same
+    #[arg(long, value_name = "DIR")]
+    objections: Option<PathBuf>,
     /// Folder that remembers random pseudonyms, for profiles that want them
     #[arg(long, value_name = "DIR")]
     crosswalk: Option<PathBuf>,
@@ -61,6 +67,13 @@ pub fn run(args: DeidArgs) -> Result<ExitCode, Problem> {
         }
     };
     let route = Route::new("files", &args.project, profile, &root, &crosswalk);
+    let objections = args.objections.map(|state| look(&StateArgs { state })).transpose()?;
+    let objections = objections.map(|spool| {
+        let known = known_to(&spool.dir(Place::Audit))?;
+        Ok::<_, Problem>((Book::new(spool.dir(Place::Objections), &root), known))
+    });
+    let objections = objections.transpose()?;
+    let run = Run { out: &args.out, route: &route, root: &root, objections };
     disk::make_dir(&args.out)?;
     let mut table = Table::default();
     let Inputs { studies, malformed } = Inputs::find(&args.inputs)?;
@@ -70,7 +83,7 @@ pub fn run(args: DeidArgs) -> Result<ExitCode, Problem> {
     let total = studies.values().map(|files| files.len() as u64).sum();
     let progress = ProgressBar::new(total).with_style(style());
     for files in studies.into_values() {
-        one_study(&args.out, &route, &root, files, &mut table, &progress)?;
+        run.one_study(files, &mut table, &progress)?;
     }
     progress.finish_and_clear();
     table.print();
@@ -83,55 +96,84 @@ fn style() -> ProgressStyle {
     style.unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-fn one_study(
-    out: &Path,
-    route: &Route,
-    root: &RootKey,
-    files: Vec<File>,
-    table: &mut Table,
-    progress: &ProgressBar,
-) -> Result<(), Problem> {
-    let (arrivals, mut paths) = arrivals(files)?;
-    let all: Vec<String> = paths.keys().cloned().collect();
-    let mut stay = |Withheld { code, detail, ids }: Withheld, table: &mut Table| {
-        for id in ids {
-            if let Some(path) = paths.remove(&id) {
-                table.stays(path, code.name(), detail.clone());
+/// What is the same for all studies.
+struct Run<'a> {
+    out: &'a Path,
+    route: &'a Route,
+    root: &'a RootKey,
+    /// The register, and the version that its gateway's log knows of.
+    objections: Option<(Book, u64)>,
+}
+
+impl Run<'_> {
+    fn one_study(
+        &self,
+        files: Vec<File>,
+        table: &mut Table,
+        progress: &ProgressBar,
+    ) -> Result<(), Problem> {
+        let Run { out, route, root, .. } = *self;
+        let (arrivals, mut paths) = arrivals(files)?;
+        let all: Vec<String> = paths.keys().cloned().collect();
+        let mut stay = |Withheld { code, detail, ids }: Withheld, table: &mut Table| {
+            for id in ids {
+                if let Some(path) = paths.remove(&id) {
+                    table.stays(path, code.name(), detail.clone());
+                }
+            }
+        };
+        let study = match survey(arrivals, &Ledger::empty(), &handles(root)) {
+            Ok(study) => study,
+            Err(error) => {
+                stay(Withheld { code: error.code(), detail: error.to_string(), ids: all }, table);
+                return Ok(());
+            }
+        };
+        table.repeated += study.repeated.len();
+        study.withheld.iter().cloned().for_each(|withheld| stay(withheld, table));
+        let grant = match self.ask(&study)? {
+            Ok(grant) => grant,
+            Err(refusal) => {
+                let (code, detail) = (refusal.code(), refusal.detail().to_owned());
+                let ids = study.instances.iter().map(|i| i.id.clone()).collect();
+                stay(Withheld { code, detail, ids }, table);
+                return Ok(());
+            }
+        };
+        let drafts = out.join(format!(".drafts-{}", random_name()?));
+        disk::make_dir(&drafts)?;
+        let mut heads = Heads::default();
+        let output = pipeline::run(route, grant, &study, &mut heads, &drafts, &|| progress.inc(1));
+        match output {
+            Ok(output) => {
+                output.withheld.into_iter().for_each(|withheld| stay(withheld, table));
+                let folder = out.join(&output.patient).join(&output.study);
+                if !output.clean.is_empty() {
+                    disk::make_dir(&folder)?;
+                }
+                for object in &output.clean {
+                    let file = folder.join(format!("{}.dcm", object.sop_instance()));
+                    disk::rename(object.file(), &file)?;
+                    table.left += 1;
+                }
+            }
+            Err(failure) => {
+                let (code, detail) = (failure.code(), failure.to_string());
+                let ids = study.instances.iter().map(|i| i.id.clone()).collect();
+                stay(Withheld { code, detail, ids }, table);
             }
         }
-    };
-    let study = match survey(arrivals, &Ledger::empty(), &handles(root)) {
-        Ok(study) => study,
-        Err(error) => {
-            stay(Withheld { code: error.code(), detail: error.to_string(), ids: all }, table);
-            return Ok(());
-        }
-    };
-    table.repeated += study.repeated.len();
-    study.withheld.iter().cloned().for_each(|withheld| stay(withheld, table));
-    let drafts = out.join(format!(".drafts-{}", random_name()?));
-    disk::make_dir(&drafts)?;
-    let output = pipeline::run(route, &study, &mut Heads::default(), &drafts, &|| progress.inc(1));
-    match output {
-        Ok(output) => {
-            output.withheld.into_iter().for_each(|withheld| stay(withheld, table));
-            let folder = out.join(&output.patient).join(&output.study);
-            if !output.clean.is_empty() {
-                disk::make_dir(&folder)?;
-            }
-            for object in &output.clean {
-                let file = folder.join(format!("{}.dcm", object.sop_instance()));
-                disk::rename(object.file(), &file)?;
-                table.left += 1;
-            }
-        }
-        Err(failure) => {
-            let (code, detail) = (failure.code(), failure.to_string());
-            let ids = study.instances.iter().map(|i| i.id.clone()).collect();
-            stay(Withheld { code, detail, ids }, table);
-        }
+        Ok(disk::remove(&drafts)?)
     }
-    Ok(disk::remove(&drafts)?)
+
+    /// Asks the gate, and by it the register, if one was named.
+    fn ask(&self, study: &Study) -> Result<Result<Grant, Refusal>, Problem> {
+        let Some((book, known)) = &self.objections else {
+            return Ok(Ok(gate::grant_by_hand(&self.route.destination, &self.route.profile)));
+        };
+        let (register, patient) = (book.read_at_least(*known)?, study.patient.hashed(book.key()));
+        Ok(gate::grant(self.route.recipient(), &self.route.profile, &patient, &register))
+    }
 }
 
 /// What became of the inputs.

@@ -8,11 +8,13 @@ mod demo;
 mod inputs;
 mod inspect;
 mod keys;
+mod objection;
 mod page;
 mod profile;
 mod report;
 mod serve;
 mod status;
+mod subject;
 mod work;
 
 use clap::{Args, Parser, Subcommand};
@@ -64,6 +66,14 @@ enum Command {
     /// Make pages of what the log says: for an incident, for the board
     #[command(subcommand)]
     Report(report::ReportCommand),
+    /// Who objects: add, lift, import, list with the days on which answers are due
+    ///
+    /// Patients are named by their number, and by whoever gave it out if two sites give out the same ones. Only keyed
+    /// hashes are kept. An objection is in force at once for every decision; what waits is withdrawn within a second.
+    #[command(subcommand)]
+    Objection(objection::ObjectionCommand),
+    /// Answer a patient: was anything sent, when, where, on what basis; from the verified log, as a page to hand over
+    SubjectReport(subject::SubjectArgs),
     /// The worker of one study: for the gateway alone
     #[command(hide = true)]
     Work(work::WorkArgs),
@@ -108,6 +118,8 @@ pub fn run() -> ExitCode {
         Command::Spool(command) => inspect::spool(command),
         Command::Audit(command) => audit::run(command),
         Command::Report(command) => report::run(command),
+        Command::Objection(command) => objection::run(command),
+        Command::SubjectReport(args) => subject::run(&args),
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),
         Command::Attend(args) => work::attend(&args),

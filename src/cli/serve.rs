@@ -147,7 +147,7 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(file: &Path) -> Result<Settings, Problem> {
+pub(super) fn read(file: &Path) -> Result<Settings, Problem> {
     let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
     Ok(config::parse(file, &text)?)
 }

@@ -4,6 +4,7 @@ use super::inspect::look;
 use super::{Problem, StateArgs};
 use crate::custody::outbox::Outbox;
 use crate::disk;
+use crate::objection;
 use crate::spool::account::Account;
 use crate::spool::quarantine::{self, Code};
 use crate::spool::{Place, Spool, entry_ids};
@@ -37,6 +38,15 @@ struct Status {
     /// Instances in quarantine, by code.
     quarantine: BTreeMap<&'static str, u64>,
     free_bytes: u64,
+    objections: Objections,
+}
+
+/// What of the register can be said without the root key: it is not verified here.
+#[derive(Serialize)]
+struct Objections {
+    version: u64,
+    in_force: usize,
+    readable: bool,
 }
 
 #[derive(Serialize)]
@@ -77,6 +87,7 @@ impl Status {
             outboxes,
             quarantine: by_code(spool)?,
             free_bytes: disk::free_bytes(&spool.dir(Place::Inbox))?,
+            objections: Objections::of(spool),
         })
     }
 
@@ -96,6 +107,22 @@ impl Status {
         }
         println!("the oldest that is not delivered has waited {} s", self.oldest_undelivered_s);
         println!("{:.1} GB of disk are free", self.free_bytes as f64 / 1e9);
+        match &self.objections {
+            Objections { readable: false, .. } => {
+                println!(
+                    "THE REGISTER OF OBJECTIONS CANNOT BE READ: nothing leaves until it is put back from a backup"
+                );
+            }
+            Objections { in_force, .. } => println!("{in_force} objections are in force"),
+        }
+    }
+}
+
+impl Objections {
+    fn of(spool: &Spool) -> Self {
+        let looked = objection::look(&spool.dir(Place::Objections));
+        let (version, in_force) = looked.as_ref().map_or((0, 0), |counts| *counts);
+        Objections { version, in_force, readable: looked.is_ok() }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::custody::outbox::Outbox;
 use crate::disk;
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
+use crate::objection::Watch;
 use crate::spool::{Place, Spool};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -29,6 +30,8 @@ pub struct Console {
     pub spool: Arc<Spool>,
     /// Counts of the pipeline.
     pub meter: Arc<Meter>,
+    /// Who objects.
+    pub objections: Arc<Watch>,
     /// Counts of the listener.
     pub listener: Arc<ListenerCounters>,
     /// Names of the destinations.
@@ -76,6 +79,9 @@ async fn health(State(console): State<Arc<Console>>) -> impl IntoResponse {
         )
     } else if !console.spool.has_room_for(0) {
         (StatusCode::SERVICE_UNAVAILABLE, "the disk is below its reserve\n")
+    } else if console.objections.now().is_err() {
+        let why = "the register of objections cannot be read: nothing leaves. See the log\n";
+        (StatusCode::SERVICE_UNAVAILABLE, why)
     } else {
         (StatusCode::OK, "ok\n")
     }
@@ -115,6 +121,11 @@ fn registry(console: &Console) -> io::Result<Registry> {
         ("instances_released", "Instances released, once per destination", meter.released.get()),
         ("instances_delivered", "Instances that a destination stored", meter.delivered.get()),
         ("instances_repeated", "Instances that came again unchanged", meter.repeated.get()),
+        (
+            "parcels_withdrawn",
+            "Parcels taken back because their patient objects",
+            meter.withdrawn.get(),
+        ),
         ("batches_settled", "Batches taken to their end", meter.batches.get()),
         ("commitments", "Storage commitments asked for", meter.commitments.get()),
         (
@@ -168,6 +179,11 @@ fn registry(console: &Console) -> io::Result<Registry> {
     let help = "Age of the oldest instance that was not delivered, in seconds";
     gauge(&mut registry, "oldest_undelivered_seconds", help, account.oldest_undelivered_s);
     gauge(&mut registry, "spool_poisoned", "1: an fsync has failed", spool.is_poisoned().into());
+    let register = console.objections.now();
+    let in_force = register.as_ref().map_or(0, |register| register.in_force().count());
+    gauge(&mut registry, "objections", "Objections in force", in_force as u64);
+    let help = "1: the register of objections can be read; 0: nothing leaves";
+    gauge(&mut registry, "objections_readable", help, register.is_ok().into());
     let waiting = Family::<Label, Gauge>::default();
     for destination in &console.destinations {
         let batches = Outbox::of(spool, destination).waiting()?;

@@ -1,9 +1,11 @@
-//! The gate: may this kind of object leave at all, and what must happen to its pixels first?
+//! The gate: may anything of this patient leave for this recipient, may this kind of object leave at all, and what
+//! must happen to its pixels first?
 //!
-//! Decided from the SOP class table and a handful of attributes, before anything is changed. What
-//! the gate isn't sure about stays inside, with a code that says why.
+//! The first is decided by the register of objections, the rest from the SOP class table and a handful of attributes,
+//! before anything is changed. What the gate isn't sure about stays inside, with a code that says why.
 
 use crate::dicom::dataset::Dataset;
+use crate::objection::{Patient, Recipient, Refusal, Register};
 use crate::profile::{BurnedIn, Device, Faces, Profile};
 use crate::spool::quarantine::Code;
 use crate::standard::{Annex, ClassPolicy, Sight, SopClass, sop_classes};
@@ -54,12 +56,13 @@ pub enum FaceDuty {
     Cut,
 }
 
-/// The gate's word that objects may be de-identified for a destination under a plan.
+/// The gate's word that objects of a patient may be de-identified for a destination under a plan.
 ///
-/// Not Clone. Later it will also carry the version of the objection register that it rests on.
+/// Not Clone. It rests on a version of the register of objections; when that has moved, it must be confirmed.
 pub struct Grant {
     destination: String,
     plan: [u8; 32],
+    register: u64,
 }
 
 impl Grant {
@@ -72,11 +75,45 @@ impl Grant {
     pub fn plan(&self) -> &[u8; 32] {
         &self.plan
     }
+
+    /// Version of the register of objections that was asked; 0 if nobody has ever objected.
+    pub fn register(&self) -> u64 {
+        self.register
+    }
+
+    /// Asks again, before the work that was done on this word leaves the worker's hands.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the patient objects by now.
+    pub fn confirm(
+        self,
+        to: Recipient<'_>,
+        patient: &Patient,
+        register: &Register,
+    ) -> Result<Grant, Refusal> {
+        match register.refuses(patient, to) {
+            Some(refusal) => Err(refusal),
+            None => Ok(Grant { register: register.version(), ..self }),
+        }
+    }
 }
 
-/// Asks for a batch and a destination.
-pub fn grant(destination: &str, profile: &Profile) -> Grant {
-    Grant { destination: destination.to_owned(), plan: profile.digest() }
+/// Asks for a patient and a recipient.
+///
+/// # Errors
+/// [`Refusal`]: nothing of the patient may be made for this recipient.
+pub fn grant(
+    to: Recipient<'_>,
+    profile: &Profile,
+    patient: &Patient,
+    register: &Register,
+) -> Result<Grant, Refusal> {
+    grant_by_hand(to.destination, profile).confirm(to, patient, register)
+}
+
+/// Asks for files that a person de-identifies by hand: nothing is sent, and no register is asked.
+pub fn grant_by_hand(destination: &str, profile: &Profile) -> Grant {
+    Grant { destination: destination.to_owned(), plan: profile.digest(), register: 0 }
 }
 
 impl Facts {
@@ -275,6 +312,29 @@ mod tests {
 
     fn passes(face: FaceDuty) -> Verdict {
         Verdict::Pass(Duty { face, device: None })
+    }
+
+    #[test]
+    fn the_register_is_asked_and_asked_again() {
+        use crate::objection::{Book, Called, Day, Scope, Wish};
+        let folder = tempfile::tempdir().unwrap();
+        let root = crate::key::RootKey::of_patient(&[7; 32], "A1");
+        let book = Book::new(folder.path().to_owned(), &root);
+        let patient = Called::said("", "4711").hashed(book.key());
+        let to = Recipient { destination: "lab", project: "lab" };
+        let asked = |register: &Register| grant(to, &profile(""), &patient, register);
+        let granted = asked(&book.read().unwrap()).unwrap();
+        assert_eq!((granted.destination(), granted.register()), ("lab", 0));
+        let add = |number| {
+            let wish = Wish::new("", number, Scope::All, Day::today()).unwrap();
+            book.add(&[wish]).unwrap();
+            book.read().unwrap()
+        };
+        let granted = granted.confirm(to, &patient, &add("4712")).unwrap();
+        assert_eq!(granted.register(), 1);
+        let register = add("4711");
+        assert_eq!(granted.confirm(to, &patient, &register).err(), Some(Refusal::Objects));
+        assert_eq!(asked(&register).err(), Some(Refusal::Objects));
     }
 
     const CLEAN: &str = "options: [Clean Recognizable Visual Features]\n";

@@ -11,7 +11,7 @@
 use super::parcel::Manifest;
 use crate::disk;
 use crate::spool::Spool;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -160,6 +160,41 @@ impl<'a> Outbox<'a> {
     pub fn remove(&self, batch: &str) -> io::Result<()> {
         disk::remove(&self.ready_dir(batch))?;
         disk::sync_dir(&self.dir("ready"))
+    }
+
+    /// Every batch of which something waits, or was refused by the destination. Opens none of them.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn all(&self) -> io::Result<BTreeSet<String>> {
+        let ready = disk::list(&self.dir("ready"))?;
+        Ok(ready.into_iter().chain(self.refused()?).collect())
+    }
+
+    /// How many parcels of a batch are here, waiting or refused, and how many were sent before.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn tally(&self, batch: &str) -> io::Result<(u64, u64)> {
+        let names = disk::list(&self.ready_dir(batch))?;
+        let waiting = names.iter().filter(|name| *name != MANIFEST).count() as u64;
+        let here = waiting + self.refused_parcels(batch)?;
+        let all = self.manifest(batch).map_or(here, |manifest| manifest.rows.len() as u64);
+        Ok((here, all.saturating_sub(here)))
+    }
+
+    /// Removes what the destination refused of a batch, and that anything of it was ever done.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn forget_refused(&self, batch: &str) -> io::Result<()> {
+        if !self.dir("refused").join(batch).exists() {
+            return Ok(());
+        }
+        disk::remove(&self.dir("sent").join(batch))?;
+        disk::sync_dir(&self.dir("sent"))?;
+        disk::remove(&self.dir("refused").join(batch))?;
+        disk::sync_dir(&self.dir("refused"))
     }
 
     /// Batches of which the destination refused something.

@@ -168,6 +168,12 @@ impl<W: DeserializeOwned + Send + 'static> Child<W> {
         }
     }
 
+    /// Ends it now. What it has said before can still be heard.
+    pub(super) fn kill(&mut self) -> io::Result<()> {
+        self.hang_up();
+        self.process.kill()
+    }
+
     /// Ends it, if it does not end by itself in this time.
     pub(super) fn end_within(mut self, patience: Duration) -> io::Result<()> {
         self.hang_up();

@@ -56,7 +56,7 @@ pub(super) enum Rights {
     Book,
     /// To move files there, never to read or remove them.
     Deliver,
-    /// To read a file.
+    /// To read a file, or the files of a directory whose names are known.
     Read,
 }
 

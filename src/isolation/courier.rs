@@ -3,7 +3,7 @@
 use super::SENDER;
 use super::attendant::Calls;
 use super::child::{Child, Heard};
-use super::sender::SendOrders;
+use super::sender::{Reply, SendOrders};
 use crate::forward::Forwarder;
 use crate::send::{Home, PAUSE_MIN, Pause, Word};
 use std::io;
@@ -28,14 +28,22 @@ pub struct Courier {
     pub(crate) calls: Option<Arc<Calls>>,
 }
 
+/// What a sender was told that it may send.
+struct Cleared {
+    batch: String,
+    /// The version of the register of objections that said so.
+    register: u64,
+}
+
 impl Courier {
     /// Works until told to stop. A sender that dies is started again; its parcels lie where they lay.
     pub fn run(&self, stop: &AtomicBool) {
-        let mut pause = Pause::default();
+        let (mut pause, mut sifted) = (Pause::default(), None);
         while !stop.load(Ordering::SeqCst) {
             let since = Instant::now();
+            self.sift(&mut sifted);
             if pause.is_over()
-                && let Err(error) = self.attend(stop)
+                && let Err(error) = self.attend(stop, &mut sifted)
             {
                 let destination = &self.forwarder.destination;
                 tracing::error!(destination, %error, "the sender ended; it is started again");
@@ -48,18 +56,37 @@ impl Courier {
         }
     }
 
-    /// Starts a sender and hears it, until the gateway stops.
-    fn attend(&self, stop: &AtomicBool) -> io::Result<()> {
+    /// Starts a sender and hears it, until the gateway stops or somebody objects to what it sends.
+    fn attend(&self, stop: &AtomicBool, sifted: &mut Option<u64>) -> io::Result<()> {
         let calls = self.calls.as_deref();
-        let sender: Child<Word> = Child::start(SENDER, self.orders.log_json, calls)?;
+        let mut sender: Child<Word> = Child::start(SENDER, self.orders.log_json, calls)?;
         sender.say(&self.orders)?;
+        let mut on_the_wire = None;
         while !stop.load(Ordering::SeqCst) {
+            if !self.may_go_on(&mut on_the_wire) {
+                // Its connections end with it, and what it had handed to the kernel is dropped (`net/scu.rs`). One that
+                // is another user's is out of the gateway's reach: it ends by the word.
+                let _ = sender.say(&Reply::End);
+                sender.kill()?;
+                tracing::warn!(
+                    destination = self.forwarder.destination,
+                    "the sender was stopped in the middle"
+                );
+                self.hear_out(&sender);
+                return Ok(());
+            }
+            self.sift(sifted);
             match sender.hear() {
                 Heard::Word(word) => {
+                    let asked = self.asked(&word);
+                    let is_over = matches!(word, Word::Sent(_) | Word::Damaged(_) | Word::Retry);
                     let is_answered = word.is_answered();
                     let done = self.heed(word);
+                    if asked.is_some() || is_over {
+                        on_the_wire = asked.filter(|_| done);
+                    }
                     if is_answered {
-                        sender.say(&done)?;
+                        sender.say(&Reply::Done(done))?;
                     }
                 }
                 Heard::Silence => {}
@@ -67,27 +94,71 @@ impl Courier {
             }
         }
         sender.hang_up();
-        // What it still has to say is of instances that have arrived.
-        loop {
-            match sender.hear() {
-                Heard::Word(word) => drop(self.heed(word)),
-                Heard::Silence | Heard::End => return sender.end_within(PATIENCE),
+        self.hear_out(&sender);
+        sender.end_within(PATIENCE)
+    }
+
+    /// What it still has to say is of instances that have arrived.
+    fn hear_out(&self, sender: &Child<Word>) {
+        while let Heard::Word(word) = sender.hear() {
+            self.heed(word);
+        }
+    }
+
+    /// Whether the batch that the sender has begun may be sent to its end. Looks no further than the register's version,
+    /// if that has not changed.
+    fn may_go_on(&self, on_the_wire: &mut Option<Cleared>) -> bool {
+        let Some(cleared) = on_the_wire else { return true };
+        let now = self.version();
+        if now == Some(cleared.register) {
+            return true;
+        }
+        // Nothing is done about it yet: the sender is stopped first.
+        match now.filter(|_| self.forwarder.is_clear(&cleared.batch)) {
+            Some(register) => {
+                cleared.register = register;
+                true
             }
+            None => false,
+        }
+    }
+
+    fn asked(&self, word: &Word) -> Option<Cleared> {
+        let Word::May(batch) = word else { return None };
+        // An older version than the one that is asked: at worst it is asked once more.
+        Some(Cleared { batch: batch.clone(), register: self.version()? })
+    }
+
+    /// The version of the register of objections; `None` if it cannot be read.
+    fn version(&self) -> Option<u64> {
+        self.forwarder.objections.now().ok().map(|register| register.version())
+    }
+
+    fn sift(&self, sifted: &mut Option<u64>) {
+        if let Err(error) = self.forwarder.sift(sifted) {
+            let destination = &self.forwarder.destination;
+            tracing::debug!(destination, %error, "what waits could not be looked through");
         }
     }
 
     /// Does what a word asks for; whether it was done.
     fn heed(&self, word: Word) -> bool {
         let forwarder = &self.forwarder;
+        let is_question = matches!(word, Word::May(_));
         let done = match &word {
-            Word::Sent(batch) | Word::Damaged(batch) if !is_name_of_a_batch(batch) => {
+            Word::May(batch) | Word::Sent(batch) | Word::Damaged(batch)
+                if !is_name_of_a_batch(batch) =>
+            {
                 Err(io::ErrorKind::InvalidInput.into())
             }
             _ => forwarder.tell(word),
         };
-        if let Err(error) = &done {
-            let destination = &forwarder.destination;
-            tracing::error!(destination, %error, "what a sender has said could not be done");
+        match &done {
+            Err(error) if !is_question => {
+                let destination = &forwarder.destination;
+                tracing::error!(destination, %error, "what a sender has said could not be done");
+            }
+            _ => {}
         }
         done.is_ok()
     }

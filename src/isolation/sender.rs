@@ -41,6 +41,16 @@ pub struct SendOrders {
     pub log_json: bool,
 }
 
+/// What the gateway answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Reply {
+    /// Whether what was said is done, or may be done.
+    Done(bool),
+    /// Somebody objects to what is on the wire: end, without another byte.
+    End,
+}
+
 /// Is a sender, until the gateway hangs up.
 ///
 /// # Errors
@@ -65,9 +75,11 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let (answer, answers) = mpsc::channel();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            while let Ok(Some(done)) = hear::<bool>(&mut input) {
-                if answer.send(done).is_err() {
-                    break;
+            while let Ok(Some(reply)) = hear::<Reply>(&mut input) {
+                match reply {
+                    Reply::Done(done) if answer.send(done).is_err() => break,
+                    Reply::Done(_) => {}
+                    Reply::End => std::process::exit(1),
                 }
             }
             stop.store(true, Ordering::SeqCst);

@@ -12,6 +12,7 @@ use crate::audit::{self, Event, Journal, Log, Receipt};
 use crate::custody::outbox::Outbox;
 use crate::disk;
 use crate::meter::Meter;
+use crate::objection::Watch;
 use crate::spool::quarantine::Code;
 use crate::spool::{Place, Spool, heads};
 use crate::study::handle_of;
@@ -29,6 +30,8 @@ pub struct Warden {
     pub log: Arc<Log>,
     /// Counts.
     pub meter: Arc<Meter>,
+    /// Who objects.
+    pub objections: Arc<Watch>,
     /// What every worker is told.
     pub orders: Orders,
     /// How long a worker may take.
@@ -67,8 +70,9 @@ impl Warden {
 
     /// Starts a worker and answers it until it ends.
     fn attend(&self, batch: &str, stop: &AtomicBool) -> io::Result<Ending> {
+        let register = self.objections.now().map_err(io::Error::other)?.version();
         let worker = Child::start(WORKER, self.orders.log_json, None)?;
-        worker.say(&Task::new(&self.orders, batch))?;
+        worker.say(&Task::new(&self.orders, batch, register))?;
         let deadline = Instant::now() + self.limit;
         let ending = loop {
             if stop.load(Ordering::SeqCst) {

@@ -7,6 +7,7 @@ use super::task::{Orders, Task};
 use crate::audit::relay::Relay;
 use crate::disk::{self, Syncs};
 use crate::key::RootKey;
+use crate::objection::Book;
 use crate::pipe::hear;
 use crate::service::handles;
 use crate::spool::{Place, Spool};
@@ -43,7 +44,7 @@ pub fn work(only_try: Option<Strictness>) -> Result<ExitCode, Box<dyn std::error
         return Ok(or_not_confined(confine(&[], Reach::Nobody, &Bounds::default(), strictness)));
     }
     let mut input = BufReader::new(io::stdin());
-    let Task { orders, batch, gateway } =
+    let Task { orders, batch, register, gateway } =
         hear(&mut input)?.ok_or("efface work is for the gateway alone: see efface serve --help")?;
     confine::end_with(Some(gateway))?;
     Syncs::are_kept();
@@ -56,7 +57,9 @@ pub fn work(only_try: Option<Strictness>) -> Result<ExitCode, Box<dyn std::error
         return Ok(or_not_confined(confined));
     }
     let relay = Arc::new(Relay::new(input, io::stdout()));
-    let worker = Worker { spool, log: relay.clone(), routes, handles: handles(&root) };
+    let (log, handles) = (relay.clone(), handles(&root));
+    let objections = Book::new(spool.dir(Place::Objections), &root);
+    let worker = Worker { spool, log, routes, handles, objections, register };
     let fate = worker.process(&batch);
     relay.end(fate == Fate::Later, Syncs::take())?;
     Ok(ExitCode::SUCCESS)
@@ -85,6 +88,7 @@ fn rights(spool: &Spool, orders: &Orders, batch: &str) -> io::Result<Vec<(Rights
         (Rights::Shelf, spool.dir(Place::Heads)),
         (Rights::Own, own(Place::Heads)),
         (Rights::Own, orders.state.join("crosswalk")),
+        (Rights::Read, spool.dir(Place::Objections)),
     ];
     for route in &orders.routes {
         let outbox = spool.outbox(&route.destination);

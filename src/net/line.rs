@@ -16,6 +16,8 @@ pub(super) trait Line: Read + Write + Send {
     fn acknowledge_quickly(&self);
     /// Whether a read would not wait: bytes have come, or the end.
     fn has_input(&self) -> bool;
+    /// Whether the end of this process drops what was written and has not been sent, and resets the connection.
+    fn drop_unsent(&self, drop: bool);
     /// Ends one direction or both.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 }
@@ -38,6 +40,12 @@ impl Line for TcpStream {
         use rustix::net::{RecvFlags, recv};
         let looked = recv(self, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         !matches!(looked, Err(rustix::io::Errno::AGAIN))
+    }
+
+    fn drop_unsent(&self, drop: bool) {
+        let linger = drop.then_some(Duration::ZERO);
+        // What a process that was stopped had written a moment before then leaves after it, a few buffers at most.
+        let _ = rustix::net::sockopt::set_socket_linger(self, linger);
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
@@ -97,6 +105,8 @@ impl Line for Script<'_> {
     fn has_input(&self) -> bool {
         true
     }
+
+    fn drop_unsent(&self, _: bool) {}
 
     fn shutdown(&self, _: Shutdown) -> io::Result<()> {
         Ok(())

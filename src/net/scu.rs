@@ -374,6 +374,8 @@ impl<Z: Zone> Association<Z> {
         let left = until.saturating_duration_since(Instant::now());
         let mut upper = Upper::new(stream, destination.pdu_bytes_max, left, None)
             .map_err(|e| Error::Unreachable { destination: name.to_owned(), kind: e.kind() })?;
+        // Who ends this process wants that nothing more leaves.
+        upper.drop_unsent(true);
         upper.begin_message(left);
         let answer = request(&mut upper, destination, proposals);
         let ac = answer.map_err(|fault| match broken(&mut upper, name, fault) {
@@ -478,6 +480,7 @@ impl<Z: Zone> Association<Z> {
     /// What came instead of A-RELEASE-RP. Everything acknowledged before stays acknowledged.
     pub fn release(mut self) -> Result<(), Error> {
         self.check_alive()?;
+        self.upper.drop_unsent(false);
         self.upper.begin_message(self.message);
         let asked = self.upper.send(&[pdu_type::A_RELEASE_RQ, 0, 0, 0, 0, 4, 0, 0, 0, 0]);
         let released = asked.and_then(|()| match self.upper.event()? {

@@ -345,10 +345,16 @@ impl<'l> Upper<'l> {
             let _ = self.stream.shutdown(Shutdown::Both);
             return;
         }
+        self.drop_unsent(false);
         let [source, reason] = abort.source_and_reason();
         self.idle = self.idle.min(LINGER);
         let _ = self.send(&[pdu_type::A_ABORT, 0, 0, 0, 0, 4, 0, 0, source, reason]);
         self.linger();
+    }
+
+    /// Whether nothing that was written leaves any more once this process has ended.
+    pub fn drop_unsent(&self, drop: bool) {
+        self.stream.drop_unsent(drop);
     }
 
     /// Waits a little for the peer to read our last word and close. Closing at once with bytes

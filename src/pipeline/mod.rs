@@ -9,7 +9,7 @@ pub mod survey;
 
 use crate::audit::SeriesFace;
 use crate::crosswalk::{self, Crosswalk};
-use crate::custody::gate::{self, Duty, FaceDuty, Grant, Verdict};
+use crate::custody::gate::{Duty, FaceDuty, Grant, Verdict};
 use crate::custody::object::{Deidentified, Drafted, Object, Wanted};
 use crate::custody::verify::Residue;
 use crate::deid::pseudonym::Pseudonyms;
@@ -17,6 +17,7 @@ use crate::deid::text::Retained;
 use crate::deid::{Engine, FaceStatement, Subject};
 use crate::face::{self, Heads};
 use crate::key::{Key, Purpose, RootKey};
+use crate::objection::Recipient;
 use crate::pixel;
 use crate::profile::{Profile, Pseudonymity};
 use crate::spool::quarantine::Code;
@@ -40,6 +41,8 @@ pub struct Route {
     pub pseudonyms: Source,
     /// Seals parcels for this project.
     pub seal: Key,
+    /// Makes the references of patients in the project's records.
+    pub subjects: Key,
     /// How long a series may be in the face stage, each time that it is tried; [`FACE_LIMIT`] if nobody says.
     pub face_limit: Duration,
 }
@@ -75,8 +78,14 @@ impl Route {
             profile,
             pseudonyms,
             seal: root.derive(project, Purpose::Seal),
+            subjects: root.derive(project, Purpose::Subject),
             face_limit: FACE_LIMIT,
         }
+    }
+
+    /// To whom, and for what.
+    pub fn recipient(&self) -> Recipient<'_> {
+        Recipient { destination: &self.destination, project: &self.project }
     }
 
     /// The mapping for the patient that an instance is about.
@@ -161,7 +170,7 @@ impl Failure {
     }
 }
 
-/// De-identifies a study for a route. Drafts are made in `drafts`, named by spool id.
+/// De-identifies a study for a route, on the gate's word. Drafts are made in `drafts`, named by spool id.
 ///
 /// `heads` knows the heads of earlier batches of the study, and learns those of this one. `done` is
 /// called once for every instance that has been dealt with.
@@ -170,12 +179,12 @@ impl Failure {
 /// [`Failure`]: nothing of the study may leave.
 pub fn run(
     route: &Route,
+    grant: Grant,
     study: &Study,
     heads: &mut Heads,
     drafts: &Path,
     done: &(dyn Fn() + Sync),
 ) -> Result<Output, Failure> {
-    let grant = gate::grant(&route.destination, &route.profile);
     let Some(subject) = study.instances.first().map(|instance| &instance.subject) else {
         return Ok(Output::nothing(grant));
     };

@@ -13,6 +13,7 @@ use crate::dicom::source::Source;
 use crate::disk;
 use crate::face::{self, Frames};
 use crate::key::Key;
+use crate::objection::Called;
 use crate::pipeline::Withheld;
 use crate::spool::ledger::{Ledger, Standing, instance_tag};
 use crate::spool::quarantine::Code;
@@ -71,6 +72,8 @@ impl Instance {
 pub struct Study {
     /// What may go on.
     pub instances: Vec<Instance>,
+    /// How the study calls its patient, for the register of objections.
+    pub patient: Called,
     /// The identifiers that the engine cleans from text that stays.
     pub known: Known,
     /// Knows what identifies, without telling: the verifier's own.
@@ -115,6 +118,7 @@ const AT_A_TIME: usize = 256;
 /// [`Error`]: nothing of the study may go on.
 pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<Study, Error> {
     let (mut witness, mut known) = (Witness::new(), Known::default());
+    let mut patient = Called::default();
     let (mut instances, mut withheld) = (Vec::new(), Vec::new());
     let mut arrivals = arrivals.into_iter().peekable();
     while arrivals.peek().is_some() {
@@ -124,8 +128,9 @@ pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<
             match seen {
                 Seen::Not(stays) => withheld.push(stays),
                 Seen::Unreadable(error) => return Err(Error::Io(error)),
-                Seen::Instance(instance, raw, of_instance) => {
+                Seen::Instance(instance, raw, of_instance, called) => {
                     known.merge(of_instance);
+                    patient.merge(called);
                     match witness.observe(instance.source.transfer_syntax(), &raw) {
                         Ok(()) => instances.push(*instance),
                         // Without a witness nobody could say that nothing of it is left.
@@ -144,7 +149,7 @@ pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<
     if !instances.windows(2).all(|pair| pair[0].subject.is_same_patient(&pair[1].subject)) {
         return Err(Error::MixedPatients);
     }
-    Ok(Study { instances, known, watch: witness.seal()?, withheld, repeated })
+    Ok(Study { instances, patient, known, watch: witness.seal()?, withheld, repeated })
 }
 
 /// What the header of a series says about the body part: of all members, the most careful word.
@@ -153,7 +158,7 @@ pub fn body_part(members: &[&Instance]) -> BodyPartHint {
 }
 
 enum Seen {
-    Instance(Box<Instance>, Vec<u8>, Known),
+    Instance(Box<Instance>, Vec<u8>, Known, Called),
     Not(Withheld),
     Unreadable(io::Error),
 }
@@ -176,7 +181,9 @@ fn look(arrival: Arrival, handles: &Key) -> Seen {
     };
     let mut known = Known::default();
     known.observe(object.dataset());
-    Seen::Instance(Box::new(instance(id, source, digest, object, handles)), raw, known)
+    let called = Called::of(object.dataset());
+    let instance = Box::new(instance(id, source, digest, object, handles));
+    Seen::Instance(instance, raw, known, called)
 }
 
 fn instance(

@@ -2,7 +2,7 @@
 //!
 //! One file per study, lines of keyed instance tag, SHA-256 of the source data set, the batch that released it, and a
 //! full stop: a line that a power cut tore says nothing, or its batch would be another one's, and the instance would
-//! count as sent. It names nobody. A batch does not count itself: it may be made again. It is written after a release;
+//! count as sent. A line that ends in a hyphen takes back what its batch released: the patient objects. It names nobody. A batch does not count itself: it may be made again. It is written after a release;
 //! losing its last line costs a harmless second delivery of the same bytes under the same UIDs.
 
 use super::{Place, Spool};
@@ -35,16 +35,9 @@ impl Ledger {
     /// # Errors
     /// What the system says.
     pub fn read(spool: &Spool, study: &str, batch: &str) -> io::Result<Self> {
-        let mut text = String::new();
-        match disk::open(&spool.dir(Place::Ledger).join(study)) {
-            Ok(mut file) => {
-                file.read_to_string(&mut text)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        let others = text.lines().filter_map(parse).filter(|(.., by)| *by != batch);
-        Ok(Ledger { released: others.map(|(instance, digest, _)| (instance, digest)).collect() })
+        let text = text_of(spool, study)?;
+        let others = standing(&text).into_iter().filter(|((_, by), _)| *by != batch);
+        Ok(Ledger { released: others.map(|((instance, _), digest)| (instance, digest)).collect() })
     }
 
     /// Shows every instance that was ever released, as its keyed tag and the batch that released it.
@@ -54,9 +47,8 @@ impl Ledger {
     pub fn each(spool: &Spool, mut show: impl FnMut(&[u8; 32], &str)) -> io::Result<()> {
         let directory = spool.dir(Place::Ledger);
         for study in disk::list(&directory)? {
-            let mut text = String::new();
-            disk::open(&directory.join(study))?.read_to_string(&mut text)?;
-            text.lines().filter_map(parse).for_each(|(instance, _, batch)| show(&instance, batch));
+            let text = text_of(spool, &study)?;
+            standing(&text).keys().for_each(|(instance, batch)| show(instance, batch));
         }
         Ok(())
     }
@@ -92,13 +84,28 @@ impl Ledger {
         batch: &str,
         released: &[([u8; 32], [u8; 32])],
     ) -> io::Result<()> {
-        let mut file = disk::append(&spool.dir(Place::Ledger).join(study))?;
-        // What was torn before ends here.
-        let lines = released.iter().map(|(instance, digest)| {
-            format!("\n{} {} {batch} {END}", HEXLOWER.encode(instance), HEXLOWER.encode(digest))
+        let lines = released.iter().map(|(instance, digest)| line(instance, digest, batch, END));
+        append(spool, study, &lines.collect::<String>())
+    }
+
+    /// Takes back what a batch has released of these instances, durably: it stays inside now.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn take_back(
+        spool: &Spool,
+        study: &str,
+        batch: &str,
+        instances: &[[u8; 32]],
+    ) -> io::Result<()> {
+        let text = text_of(spool, study)?;
+        let known = standing(&text);
+        let lines = instances.iter().filter_map(|instance| {
+            let digest = known.get(&(*instance, batch))?;
+            Some(line(instance, digest, batch, TAKEN_BACK))
         });
-        file.write_all(lines.collect::<String>().as_bytes())?;
-        disk::sync_file(&file)
+        let lines: String = lines.collect();
+        if lines.is_empty() { Ok(()) } else { append(spool, study, &lines) }
     }
 }
 
@@ -107,16 +114,51 @@ pub fn instance_tag(key: &Key, sop_instance_uid: &str) -> [u8; 32] {
     key.tag(&[b"instance", sop_instance_uid.as_bytes()])
 }
 
-fn parse(line: &str) -> Option<([u8; 32], [u8; 32], &str)> {
+/// The lines of a study; none if there is no file.
+fn text_of(spool: &Spool, study: &str) -> io::Result<String> {
+    let mut text = String::new();
+    match disk::open(&spool.dir(Place::Ledger).join(study)) {
+        Ok(mut file) => file.read_to_string(&mut text).map(|_| text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(text),
+        Err(error) => Err(error),
+    }
+}
+
+fn append(spool: &Spool, study: &str, lines: &str) -> io::Result<()> {
+    let mut file = disk::append(&spool.dir(Place::Ledger).join(study))?;
+    file.write_all(lines.as_bytes())?;
+    disk::sync_file(&file)
+}
+
+/// What was torn before ends where a line begins.
+fn line(instance: &[u8; 32], digest: &[u8; 32], batch: &str, end: &str) -> String {
+    format!("\n{} {} {batch} {end}", HEXLOWER.encode(instance), HEXLOWER.encode(digest))
+}
+
+/// What was released and not taken back: digests by instance and batch.
+fn standing(text: &str) -> HashMap<([u8; 32], &str), [u8; 32]> {
+    let mut standing = HashMap::new();
+    for (instance, digest, batch, end) in text.lines().filter_map(parse) {
+        match end {
+            END => standing.insert((instance, batch), digest),
+            _ => standing.remove(&(instance, batch)),
+        };
+    }
+    standing
+}
+
+fn parse(line: &str) -> Option<([u8; 32], [u8; 32], &str, &str)> {
     let mut fields = line.split(' ');
     let mut tag = || HEXLOWER.decode(fields.next()?.as_bytes()).ok()?.try_into().ok();
     let (instance, digest) = (tag()?, tag()?);
-    let batch = fields.next()?;
-    (fields.next() == Some(END)).then_some((instance, digest, batch))
+    let (batch, end) = (fields.next()?, fields.next()?);
+    [END, TAKEN_BACK].contains(&end).then_some((instance, digest, batch, end))
 }
 
 /// Ends a line that is whole.
 const END: &str = ".";
+/// Ends a line that takes another one back.
+const TAKEN_BACK: &str = "-";
 
 #[cfg(test)]
 mod tests {
@@ -141,7 +183,28 @@ mod tests {
         let mut shown = Vec::new();
         Ledger::each(&spool, |instance, batch| shown.push((instance[0], batch.to_owned())))
             .unwrap();
+        shown.sort();
         assert_eq!(shown, [(1, "b1".to_owned()), (3, "b2".to_owned())]);
+    }
+
+    #[test]
+    fn what_a_batch_takes_back_was_not_released_by_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 0).unwrap();
+        Ledger::take_back(&spool, "s", "b1", &[[1; 32]]).unwrap();
+        assert!(!spool.dir(Place::Ledger).join("s").exists());
+        Ledger::add(&spool, "s", "b1", &[([1; 32], [2; 32]), ([3; 32], [4; 32])]).unwrap();
+        Ledger::add(&spool, "s", "b2", &[([5; 32], [6; 32])]).unwrap();
+        let known = || {
+            let ledger = Ledger::read(&spool, "s", "b3").unwrap();
+            let mut known: Vec<u8> = ledger.released.keys().map(|tag| tag[0]).collect();
+            known.sort_unstable();
+            known
+        };
+        Ledger::take_back(&spool, "s", "b1", &[[1; 32], [5; 32], [7; 32]]).unwrap();
+        assert_eq!(known(), [3, 5]);
+        Ledger::add(&spool, "s", "b1", &[([1; 32], [2; 32])]).unwrap();
+        assert_eq!(known(), [1, 3, 5]);
     }
 
     /// The batch of a torn line is cut short: it must not count as another one.

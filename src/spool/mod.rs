@@ -17,6 +17,7 @@
 //!   heads/HANDLE/TAG        where the head is in a frame of reference, as long as originals of the study are there
 //!   ledger/HANDLE           which instances of a study were released, as keyed tags
 //!   audit/                  the log (see audit/mod.rs)
+//!   objections/             who objects, as keyed hashes (see objection/mod.rs)
 //! ```
 //!
 //! Every name is random or a keyed tag: nothing of a data set is in a path. A step from one
@@ -77,10 +78,12 @@ pub enum Place {
     Ledger,
     /// The log.
     Audit,
+    /// Who objects.
+    Objections,
 }
 
 /// All places with their directories.
-const PLACES: [(Place, &str); 12] = [
+const PLACES: [(Place, &str); 13] = [
     (Place::Receiving, "inbox/tmp"),
     (Place::Inbox, "inbox/new"),
     (Place::Studies, "studies"),
@@ -93,6 +96,7 @@ const PLACES: [(Place, &str); 12] = [
     (Place::Heads, "heads"),
     (Place::Ledger, "ledger"),
     (Place::Audit, "audit"),
+    (Place::Objections, "objections"),
 ];
 
 /// Why the spool cannot be used.
@@ -163,6 +167,11 @@ impl Spool {
     pub fn share(&self, directory: &str, gid: u32) -> io::Result<()> {
         disk::share(&self.root.join(directory), gid)?;
         disk::let_pass(&self.root)
+    }
+
+    /// The directory of random pseudonyms.
+    pub fn crosswalk(&self) -> PathBuf {
+        self.root.join("crosswalk")
     }
 
     /// The outbox of a destination.

@@ -47,10 +47,14 @@ pub enum Code {
     WorkerOutOfTime,
     /// The destination refused it for good.
     RefusedByDestination,
+    /// The patient objects.
+    Objection,
+    /// Patients object, and whose it is nobody can say.
+    NoPatientId,
 }
 
 /// Every code: its name, what it means and what a person can do.
-const CODES: [(Code, &str, &str); 19] = [
+const CODES: [(Code, &str, &str); 21] = [
     (
         Code::Damaged,
         "damaged",
@@ -113,6 +117,16 @@ const CODES: [(Code, &str, &str); 19] = [
         Code::RefusedByDestination,
         "refused-by-destination",
         "the destination refused it for good: see the log, then: efface spool retry",
+    ),
+    (
+        Code::Objection,
+        "objection",
+        "the patient objects: it stays inside. Once the objection is lifted (efface objection lift): efface spool retry",
+    ),
+    (
+        Code::NoPatientId,
+        "no-patient-id",
+        "patients object, and nobody can say whether this is one of them: have the sender give it its Patient ID and send it again",
     ),
 ];
 

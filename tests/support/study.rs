@@ -444,6 +444,12 @@ fn image(data: &mut Elements, samples: &[u16], [rows, columns]: [u16; 2], mm: f6
     data.bytes(0x7FE0_0010, "OW", &bytes);
 }
 
+/// Two by two pixels, for tests of many instances.
+pub fn tiny_image(data: &mut Elements, number: u32) {
+    image(data, &[number as u16, 7, 8, 9], [2, 2], SPACING_MM, f64::from(number) * 5.0);
+    data.text(0x0028_1052, "DS", "-1024").text(0x0028_1053, "DS", "1");
+}
+
 /// Stored values of a body slice: HU + 1024, with noise that is a function of the voxel.
 fn body(number: u32) -> Vec<u16> {
     let side = i64::from(SIDE);

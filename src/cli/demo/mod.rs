@@ -231,6 +231,8 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         Event::Taken { .. }
         | Event::Repeated { .. }
         | Event::Returned { .. }
+        | Event::Objections { .. }
+        | Event::Withdrawn { .. }
         | Event::Erased { .. } => {}
     })?;
     Ok(())

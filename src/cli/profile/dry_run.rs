@@ -5,6 +5,7 @@ use super::before_after::{Comparison, Line};
 use super::{Problem, by, load, print, short_digest};
 use crate::cli::inputs::{File, Inputs, arrivals};
 use crate::cli::withheld;
+use crate::custody::gate;
 use crate::custody::object::Object;
 use crate::deid::Report;
 use crate::dicom::canonical::Limits;
@@ -129,7 +130,9 @@ impl DryRun<'_> {
             }
         };
         let mut outcomes: HashMap<&str, Outcome> = HashMap::new();
-        let output = pipeline::run(self.route, &study, &mut Heads::default(), self.drafts, &|| ());
+        let grant = gate::grant_by_hand(&self.route.destination, &self.route.profile);
+        let mut heads = Heads::default();
+        let output = pipeline::run(self.route, grant, &study, &mut heads, self.drafts, &|| ());
         let withheld = match &output {
             Ok(output) => {
                 for (id, object) in output.released.iter().zip(&output.clean) {
