@@ -86,7 +86,7 @@ fn an_auditor_verifies_exports_and_proves() {
     };
     let incident = report(&["incident", "--profile", "test"], "incident.html");
     assert!(incident.contains(&study) && incident.contains(&pseudonym), "{incident}");
-    assert!(incident.contains("1 releases, 3 instances, 1 pseudonymous patients"), "{incident}");
+    assert!(incident.contains("releases: 1, instances: 3, pseudonymous patients: 1"), "{incident}");
     let none = report(&["incident", "--engine", "0.0.0"], "none.html");
     assert!(none.contains("Nothing was released that fits this"), "{none}");
     let month = report(&["month", &efface::clock::stamp()[..7]], "month.html");

@@ -44,7 +44,7 @@ impl Incident {
         let patients: BTreeSet<_> = self.releases.iter().map(|row| &row.patient).collect();
         let instances: u64 = self.releases.iter().filter_map(|row| row.instances).sum();
         format!(
-            "{} releases, {instances} instances, {} pseudonymous patients",
+            "releases: {}, instances: {instances}, pseudonymous patients: {}",
             self.releases.len(),
             patients.len()
         )
@@ -58,7 +58,7 @@ impl Incident {
             page.strong("Nothing was released that fits this.");
             return page.end(basis.in_words());
         }
-        page.strong(&format!("{}.", self.in_words()));
+        page.strong(&self.in_words());
         page.heading("Whom to call");
         page.paragraph(
             "A release stands in the log before its first byte leaves. What is released and not confirmed may have left \
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn what_was_released_in_time_counts_whether_it_arrived_or_not() {
         let incident = taken(None);
-        assert_eq!(incident.in_words(), "2 releases, 6 instances, 1 pseudonymous patients");
+        assert_eq!(incident.in_words(), "releases: 2, instances: 6, pseudonymous patients: 1");
         let arrived: Vec<u64> =
             incident.releases.iter().map(|row| incident.confirmed(row)).collect();
         assert_eq!(arrived, [2, 0]);
@@ -174,7 +174,7 @@ mod tests {
     fn one_version_can_be_asked_for() {
         assert_eq!(
             taken(Some("0.2.0")).in_words(),
-            "1 releases, 3 instances, 1 pseudonymous patients"
+            "releases: 1, instances: 3, pseudonymous patients: 1"
         );
         assert_eq!(taken(Some("9")).releases.len(), 0);
     }

@@ -3,6 +3,7 @@
 use super::super::page::{Page, minute};
 use super::{Basis, Month};
 use crate::audit::Row;
+use indicatif::DecimalBytes;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was counted.
@@ -90,7 +91,7 @@ impl Figures {
     pub fn in_words(&self) -> String {
         let left: u64 = self.destinations.values().map(|to| to.instances).sum();
         let inside: u64 = self.inside.values().sum();
-        format!("{} instances taken, {left} released, {inside} put aside", self.received)
+        format!("instances taken: {}, released: {left}, put aside: {inside}", self.received)
     }
 
     /// The page.
@@ -125,7 +126,7 @@ impl Figures {
                 let profiles: Vec<&str> = to.profiles.iter().map(String::as_str).collect();
                 let numbers = [to.releases, to.patients.len() as u64, to.instances, to.arrived];
                 let [releases, patients, instances, arrived] = numbers.map(|n| n.to_string());
-                let volume = format!("{:.1} GB", to.bytes as f64 / 1e9);
+                let volume = DecimalBytes(to.bytes).to_string();
                 [name.clone(), releases, patients, instances, arrived, volume, profiles.join(", ")]
             });
             let head = [
@@ -177,7 +178,7 @@ mod tests {
             let json = format!(r#"{{"time":"{time}","event":"{event}",{more}}}"#);
             figures.take(&serde_json::from_str(&json).unwrap());
         }
-        assert_eq!(figures.in_words(), "5 instances taken, 3 released, 2 put aside");
+        assert_eq!(figures.in_words(), "instances taken: 5, released: 3, put aside: 2");
         assert_eq!(figures.destinations["lab"].arrived, 0);
     }
 }
