@@ -1,10 +1,15 @@
 //! The time of day: read here and nowhere else.
 //!
 //! Nobody's wall clock is to be trusted: it is set by hand, by the network, by a virtual machine that was asleep. So it dates
-//! records and decides nothing but how long originals are kept after they have arrived; set back, they are kept longer. What
-//! is to happen after a while, or must end in time, goes by the monotonic clock (`Instant`).
+//! records and decides nothing but how long originals are kept after they have arrived (set back, they are kept longer) and
+//! on which day an authorisation ends (set back, it holds longer: a site that does not trust its clock shortens it). What is
+//! to happen after a while, or must end in time, goes by the monotonic clock (`Instant`).
 #![allow(clippy::disallowed_methods)] // the ban of clippy.toml leads here
 
+use chrono::{Days, Months, NaiveDate};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Now.
@@ -30,6 +35,64 @@ pub fn stamp() -> String {
 pub fn since(stamp: &str) -> Option<Duration> {
     let then = humantime::parse_rfc3339(stamp).ok()?;
     Some(now().duration_since(then).unwrap_or_default())
+}
+
+/// A day of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Day(NaiveDate);
+
+impl Day {
+    /// Today, in UTC.
+    pub fn today() -> Self {
+        let now = stamp();
+        now.get(..10).and_then(|day| day.parse().ok()).unwrap_or(Day(NaiveDate::MAX))
+    }
+
+    /// The last day for an answer to what came in on this one: a month later (GDPR Art. 12(3)).
+    pub fn due(self) -> Self {
+        Day(self.0.checked_add_months(Months::new(1)).unwrap_or(self.0))
+    }
+
+    /// So many days later.
+    pub fn after(self, days: u64) -> Self {
+        Day(self.0.checked_add_days(Days::new(days)).unwrap_or(NaiveDate::MAX))
+    }
+
+    /// Days from this one to a later one; negative if it is an earlier one.
+    pub fn until(self, later: Day) -> i64 {
+        (later.0 - self.0).num_days()
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Day {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_day = text.len() == 10;
+        let day = text.parse().ok().filter(|_| is_day);
+        day.map(Day).ok_or("a day, as 2026-11-28")
+    }
+}
+
+impl TryFrom<String> for Day {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Day> for String {
+    fn from(day: Day) -> Self {
+        day.to_string()
+    }
 }
 
 /// A clock that somebody sets, for the thread of a test.
@@ -67,5 +130,21 @@ mod tests {
         assert_eq!(since(&stamp).unwrap(), Duration::ZERO);
         jumps::set(0);
         assert_eq!(since("yesterday"), None);
+    }
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_answer_is_due_after_a_month() {
+        assert_eq!(day("2026-01-31").due(), day("2026-02-28"));
+        assert_eq!(day("2026-11-28").due(), day("2026-12-28"));
+        assert_eq!(day("2026-02-27").after(2), day("2026-03-01"));
+        assert_eq!(day("2026-03-01").until(day("2026-02-27")), -2);
+        assert!(
+            ["2026-2-1", "20260201", "2026-02-30", ""].iter().all(|t| t.parse::<Day>().is_err())
+        );
+        assert!(Day::today() > day("2026-01-01") && Day::today() < day("2200-01-01"));
     }
 }

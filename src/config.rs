@@ -10,7 +10,8 @@
 //! allow:                                # who may send; nobody else
 //!   - { ae_title: PACS, from: [10.20.0.0/16], commitment: PACS@10.20.0.5:11113 }
 //! destinations:
-//!   - { name: lab, to: LAB@192.0.2.7:104, project: lab, profile: basic }
+//!   - { name: lab, to: LAB@192.0.2.7:104, project: lab, profile: basic }    # register: what is known of it (residency.rs)
+//! site_policy: { countries: [EEA] }     # where data may go; with it every destination needs register:
 //! quiet_period_s: 60                    # a study is closed when nothing has come for so long
 //! ```
 //!
@@ -22,6 +23,8 @@ use crate::isolation::{Attendant, Attendants, Strictness, User};
 use crate::net::access::{Caller, Network};
 use crate::pipeline::FACE_LIMIT;
 use crate::profile::{Profile, SHIPPED, language};
+use crate::residency::{Country, EEA, Entry, Residency, Scheme, SitePolicy, WARN_DAYS};
+use crate::standard::{Annex, sop_classes};
 use crate::yaml::{Mistakes, Notes, suggestion};
 use serde::{Deserialize, Serialize};
 use serde_yaml::Spanned;
@@ -76,6 +79,8 @@ pub struct DestinationSettings {
     pub written: WrittenProfile,
     /// Associations at a time.
     pub associations: usize,
+    /// Whether it may be sent to.
+    pub residency: Residency,
 }
 
 /// A profile as a person wrote it.
@@ -146,6 +151,7 @@ struct RawConfig {
     ae_title: Spanned<String>,
     allow: Spanned<Vec<RawCaller>>,
     destinations: Spanned<Vec<RawDestination>>,
+    site_policy: Option<RawSitePolicy>,
     metrics: Option<Spanned<String>>,
     quiet_period_s: Option<Spanned<f64>>,
     retain_delivered_h: Option<Spanned<f64>>,
@@ -181,6 +187,17 @@ struct RawDestination {
     generation: Option<String>,
     profile: Spanned<String>,
     associations: Option<Spanned<usize>>,
+    register: Option<Spanned<Entry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSitePolicy {
+    countries: Spanned<Vec<Spanned<String>>>,
+    no_third_country_parent: Option<bool>,
+    #[serde(default)]
+    certifications: Vec<Scheme>,
+    warn_days: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -225,7 +242,8 @@ impl Settling<'_> {
         let metrics = raw.metrics.as_ref().and_then(|text| self.loopback(text));
         let ae_title = self.ae_title(&raw.ae_title);
         let allow = self.callers(&raw.allow);
-        let destinations = self.destinations(&raw.destinations);
+        let policy = raw.site_policy.as_ref().map(|policy| self.site_policy(policy));
+        let destinations = self.destinations(&raw.destinations, policy.as_ref());
         let commitments = self.commitments(&raw.allow, &allow, &destinations);
         let attendants = raw.attendants.as_ref().and_then(|raw| self.attendants(raw));
         let key_file = raw.key_file.or_else(credential);
@@ -404,13 +422,59 @@ impl Settling<'_> {
         listeners
     }
 
-    fn destinations(&mut self, raw: &Spanned<Vec<RawDestination>>) -> Vec<DestinationSettings> {
+    fn site_policy(&mut self, raw: &RawSitePolicy) -> SitePolicy {
+        if raw.countries.value.is_empty() {
+            self.notes.at(&raw.countries, "name at least one country, or EEA");
+        }
+        let mut countries = Vec::new();
+        for text in &raw.countries.value {
+            let named = match text.value.as_str() {
+                "EEA" => EEA.iter().map(|country| country.parse::<Country>()).collect(),
+                country => country.parse::<Country>().map(|country| vec![country]),
+            };
+            match named {
+                Ok(named) => countries.extend(named),
+                Err(must) => self.notes.at(text, must),
+            }
+        }
+        SitePolicy {
+            countries,
+            no_third_country_parent: raw.no_third_country_parent.unwrap_or(true),
+            certifications: raw.certifications.clone(),
+            warn_days: value(&raw.warn_days, WARN_DAYS),
+        }
+    }
+
+    /// Names in an entry that nothing has would allow nothing.
+    fn entry(&mut self, raw: &Spanned<Entry>) -> Entry {
+        let classes = sop_classes();
+        for unknown in
+            raw.value.sop_classes.iter().filter(|uid| !classes.contains_key(uid.as_str()))
+        {
+            let what = format!("sop_classes: {unknown} is no Storage SOP Class UID of PS3.4 B.5");
+            self.notes.at(raw, what);
+        }
+        let options = raw.value.options.iter().flatten();
+        for unknown in options.filter(|name| Annex::from_name(name).is_none()) {
+            let hint = suggestion(unknown, Annex::ALL.into_iter().map(Annex::name));
+            let what = format!("options: {unknown} is no option of CID 7050{hint}");
+            self.notes.at(raw, what);
+        }
+        raw.value.clone()
+    }
+
+    fn destinations(
+        &mut self,
+        raw: &Spanned<Vec<RawDestination>>,
+        policy: Option<&SitePolicy>,
+    ) -> Vec<DestinationSettings> {
         if raw.value.is_empty() {
             self.notes.at(raw, "name at least one destination");
         }
         let mut settled: Vec<DestinationSettings> = Vec::new();
         for destination in &raw.value {
-            let Some(new) = self.destination(destination) else { continue };
+            let Some(mut new) = self.destination(destination) else { continue };
+            new.residency.policy = policy.cloned();
             if settled.iter().any(|known| known.name == new.name) {
                 self.notes.at(&destination.name, "a second destination of this name");
             }
@@ -445,7 +509,9 @@ impl Settling<'_> {
                 return None;
             }
         };
+        let entry = raw.register.as_ref().map(|entry| self.entry(entry));
         Some(DestinationSettings {
+            residency: Residency { policy: None, entry },
             name,
             ae_title,
             address,
@@ -654,6 +720,35 @@ destinations:
         assert!(mistakes(&relative).contains("a path from the root"));
         let one = with("daemon", "bin").replace("efface/sender", "efface/receiver");
         assert!(mistakes(&one).contains("one of its own"));
+    }
+
+    #[test]
+    fn a_site_policy_is_for_all_destinations_and_an_entry_for_one() {
+        let entry = "{ legal_entity: Lab SAS, hosting_country: NO, remote_access: [], role: processor,\n      \
+                     certifications: [{ scheme: ISO 27001, until: 2027-01-01 }], options: [Clean Descriptors],\n      \
+                     sop_classes: [1.2.840.10008.5.1.4.1.1.2] }";
+        let with = |entry: &str, policy: &str| {
+            let text =
+                GOOD.replace("profile: basic }", &format!("profile: basic, register: {entry} }}"));
+            format!("{text}{policy}")
+        };
+        let policy = "site_policy: { countries: [EEA, CH], certifications: [HDS] }\n";
+        let settings = parse(Path::new("efface.yaml"), &with(entry, policy)).unwrap();
+        let residency = &settings.destinations[0].residency;
+        let policy = residency.policy.as_ref().unwrap();
+        assert_eq!((policy.countries.len(), policy.no_third_country_parent), (31, true));
+        assert_eq!(residency.entry.as_ref().unwrap().legal_entity.as_deref(), Some("Lab SAS"));
+        for (entry, policy, words) in [
+            ("{ hosting_country: france }", "", "ISO 3166-1"),
+            ("{ hosting: FR }", "", "hosting"),
+            ("{ sop_classes: [1.2.3] }", "", "no Storage SOP Class"),
+            ("{ options: [Clean Descriptor] }", "", "Clean Descriptors?"),
+            ("{}", "site_policy: { countries: [] }\n", "at least one country"),
+            ("{}", "site_policy: { countries: [UK] }\n", "GB in ISO 3166-1"),
+        ] {
+            let said = mistakes(&with(entry, policy));
+            assert!(said.contains(words), "{said}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::audit::{Event, Log};
 use crate::custody::outbox::Outbox;
 use crate::meter::Meter;
 use crate::objection::{Patient, Recipient, Refusal, Watch};
+use crate::residency;
 use crate::send::{Home, Word};
 use crate::spool::quarantine::Code;
 use crate::spool::{Place, Spool};
@@ -23,6 +24,8 @@ pub struct Forwarder {
     pub destination: String,
     /// Its project.
     pub project: String,
+    /// Whether it may be sent to.
+    pub standing: residency::Standing,
     /// Who objects.
     pub objections: Arc<Watch>,
     /// Counts.
@@ -51,6 +54,8 @@ impl Home for Forwarder {
 enum Standing {
     May,
     Refused(Refusal),
+    /// The destination may not be sent to any more: what waits goes on waiting.
+    Blocked,
     /// Nothing says how its originals call their patient.
     Unsaid,
 }
@@ -63,6 +68,7 @@ impl Forwarder {
     pub fn clear(&self, batch: &str) -> io::Result<()> {
         match self.standing(batch)? {
             Standing::May => return Ok(()),
+            Standing::Blocked => {}
             Standing::Refused(refusal) => self.withdraw(batch, refusal)?,
             // The worker says it once more.
             Standing::Unsaid => self.remake(batch)?,
@@ -98,7 +104,11 @@ impl Forwarder {
         let register = self.objections.now().map_err(io::Error::other)?;
         let to = Recipient { destination: &self.destination, project: &self.project };
         let Some(patient) = self.patient(batch) else { return Ok(Standing::Unsaid) };
-        Ok(register.refuses(&patient, to).map_or(Standing::May, Standing::Refused))
+        Ok(match register.refuses(&patient, to) {
+            Some(refusal) => Standing::Refused(refusal),
+            None if self.standing.blocked().is_some() => Standing::Blocked,
+            None => Standing::May,
+        })
     }
 
     /// How the originals of a batch call their patient: they are held, or a worker is about to hand them over.

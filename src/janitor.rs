@@ -5,6 +5,7 @@ use crate::audit::{Event, Log};
 use crate::disk;
 use crate::meter::Meter;
 use crate::objection::Watch;
+use crate::residency::Standing;
 use crate::spool::account::Account;
 use crate::spool::{Place, Spool, entry_ids, heads, quarantine};
 use crate::study::handle_of;
@@ -24,6 +25,8 @@ pub struct Janitor {
     pub meter: Arc<Meter>,
     /// Who objects.
     pub objections: Arc<Watch>,
+    /// Destinations, and whether they may be sent to.
+    pub standings: Vec<(String, Standing)>,
     /// Gets batches whose parcels must be made again.
     pub again: mpsc::Sender<String>,
     /// How long originals are kept after they were delivered, by the time of day.
@@ -34,14 +37,19 @@ pub struct Janitor {
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const ACCOUNT_EVERY: Duration = Duration::from_secs(300);
 const TELL_EVERY: Duration = Duration::from_secs(3600);
+/// How often it says which destinations are blocked, or will be.
+const CHECK_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 impl Janitor {
     /// Works until told to stop.
     pub fn run(&self, stop: &AtomicBool) {
-        let [mut looked, mut counted, mut told] = [const { Every(None) }; 3];
+        let [mut looked, mut counted, mut told, mut checked] = [const { Every(None) }; 4];
         while !stop.load(Ordering::SeqCst) {
             if let Err(error) = self.objections.tell() {
                 tracing::debug!(%error, "a change of the register of objections is not in the log yet");
+            }
+            if checked.is_due(CHECK_EVERY) {
+                self.standings.iter().for_each(|(name, standing)| standing.tell(name));
             }
             if looked.is_due(LOOK_EVERY)
                 && let Err(error) = self.look()

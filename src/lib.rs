@@ -13,7 +13,7 @@
 //! **DICOM.** [`dicom`]: the pre-scan, data sets, frames, planes, files.
 //!
 //! **Engine**, pure: values in, values out. [`profile`]: what happens to each element. [`deid`]: does
-//! it. [`pixel`]: what else of the pixels may leave. [`deface`]: finds heads and removes faces.
+//! it. [`residency`]: whether data may go to a destination at all. [`pixel`]: what else of the pixels may leave. [`deface`]: finds heads and removes faces.
 //! [`phantom`], [`render`] and [`nifti`]: a head of nobody, pictures of surfaces, volumes without a DICOM header.
 //!
 //! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`crosswalk`]: the secrets of
@@ -51,6 +51,7 @@ pub mod phantom;
 pub mod pixel;
 pub mod profile;
 pub mod render;
+pub mod residency;
 
 pub mod audit;
 pub mod crosswalk;

@@ -21,6 +21,7 @@ use crate::net::listener::ListenerCounters;
 use crate::net::scu::Destination;
 use crate::objection::{Book, Watch};
 use crate::pipeline::Route;
+use crate::residency::Standing;
 use crate::spool::{self, Place, Spool};
 use crate::study::Gatherer;
 use crate::worker::Fate;
@@ -135,7 +136,12 @@ impl Gateway {
         let (receiver, address) = porter.open()?;
         // The next one listens where this one does, also if the system chose the port.
         porter.orders.listen = address;
-        let names: Vec<String> = settings.destinations.iter().map(|d| d.name.clone()).collect();
+        let names = settings.destinations.iter().map(|destination| {
+            let options = destination.profile.options();
+            let residency = destination.residency.clone();
+            (destination.name.clone(), Standing { residency, options })
+        });
+        let names = names.collect();
         let console = Console {
             spool: Arc::clone(&spool),
             meter: Arc::clone(&meter),
@@ -149,7 +155,7 @@ impl Gateway {
         // Before anybody puts more there.
         let left_in_work = disk::list(&spool.dir(Place::Work))?;
         let crosswalk = settings.state.join("crosswalk");
-        let mut routes = Vec::new();
+        let (mut routes, mut standings) = (Vec::new(), Vec::new());
         for destination in settings.destinations {
             Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
@@ -160,6 +166,7 @@ impl Gateway {
                 profile,
                 written,
                 associations,
+                residency,
                 ..
             } = destination;
             let held = root.held_to(generation.as_deref(), &name)?;
@@ -169,7 +176,10 @@ impl Gateway {
                 generation,
                 profile_file: written.file,
                 profile: written.text,
+                residency: residency.clone(),
             });
+            let standing = Standing { residency, options: profile.options() };
+            standings.push((name.clone(), standing.clone()));
             let route = Arc::new(Route::new(&name, &project, profile, &held, &crosswalk));
             routes.push(Arc::clone(&route));
             let forwarder = Forwarder {
@@ -177,6 +187,7 @@ impl Gateway {
                 log: Arc::clone(&log),
                 destination: name,
                 project,
+                standing,
                 objections: Arc::clone(&objections),
                 meter: Arc::clone(&meter),
                 again: close.clone(),
@@ -214,8 +225,15 @@ impl Gateway {
         threads.spawn("gather", move |stop| gatherer.run(&announced, &close, stop));
         let retention = Duration::from_secs_f64(limits.retain_delivered_h * 3600.0);
         let log_of_all = Arc::clone(&log);
-        let janitor =
-            Janitor { spool, log: log_of_all, meter: count, objections, again, retention };
+        let janitor = Janitor {
+            spool,
+            log: log_of_all,
+            meter: count,
+            objections,
+            standings,
+            again,
+            retention,
+        };
         threads.spawn("retain", move |stop| janitor.run(stop));
 
         let stop_witness = Arc::new(AtomicBool::new(false));

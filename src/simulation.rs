@@ -14,7 +14,7 @@
 //! the engine and the verifier, and senders are the real ones; only the wire is made up.
 
 use crate::audit::{Log, Signer};
-use crate::clock::jumps;
+use crate::clock::{Day, jumps};
 use crate::custody::outbox::Outbox;
 use crate::custody::parcel::{Manifest, Parcel};
 use crate::dicom::dataset::Dataset;
@@ -26,9 +26,10 @@ use crate::key::RootKey;
 use crate::meter::Meter;
 use crate::net::scu::{Destination, Error, Proposal};
 use crate::net::status::Status;
-use crate::objection::{Book, Day, Scope, Watch, Wish};
+use crate::objection::{Book, Scope, Watch, Wish};
 use crate::pipeline::{Route, Source};
 use crate::profile::language;
+use crate::residency::Standing;
 use crate::send::{Home, Line, Sender, Wire, Word};
 use crate::service::handles;
 use crate::spool::account::Account;
@@ -176,6 +177,7 @@ impl Process {
             log: Arc::clone(&log),
             destination: "lab".to_owned(),
             project: "lab".to_owned(),
+            standing: Standing::default(),
             objections: Arc::clone(&objections),
             meter: Arc::clone(&meter),
             again: close.clone(),
@@ -185,6 +187,7 @@ impl Process {
             log: Arc::clone(&log),
             meter: Arc::clone(&meter),
             objections,
+            standings: Vec::new(),
             again: close.clone(),
             retention: RETENTION,
         };

@@ -7,13 +7,13 @@
 
 use crate::audit::{self, Event, Journal, Release};
 use crate::clock;
-use crate::custody::gate;
+use crate::custody::gate::{self, No};
 use crate::custody::outbox::Outbox;
 use crate::custody::parcel::Manifest;
 use crate::disk;
 use crate::face::{Heads, KnownHead};
 use crate::key::Key;
-use crate::objection::{self, Book, Patient, Refusal, Register};
+use crate::objection::{self, Book, Patient, Register};
 use crate::pipeline::survey::{self, Arrival, Instance, Study};
 use crate::pipeline::{self, Failure, Output, Route, Source, Withheld};
 use crate::spool::entry::{Damage, Entry};
@@ -53,7 +53,7 @@ enum Draft {
     /// It may go on.
     Made(Box<Output>),
     /// The gate said no.
-    Refused(Refusal),
+    Refused(No),
 }
 
 /// Why a batch was not taken to its end.
@@ -161,10 +161,10 @@ impl Worker {
         if outbox.has(batch) {
             return Ok(Draft::There);
         }
-        let asked = gate::grant(route.recipient(), &route.profile, patient, &self.register()?);
-        let grant = match asked {
+        let (register, Route { profile, residency, .. }) = (self.register()?, route);
+        let grant = match gate::grant(route.recipient(), profile, residency, patient, &register) {
             Ok(grant) => grant,
-            Err(refusal) => return Ok(Draft::Refused(refusal)),
+            Err(no) => return Ok(Draft::Refused(no)),
         };
         let drafts = outbox.begin(batch)?;
         match pipeline::run(route, grant, study, heads, &drafts, &|| ()) {
@@ -188,16 +188,16 @@ impl Worker {
         let output = match draft {
             // The manifest of before the crash stands for all that could be released.
             Draft::There => return Ok(study.instances.iter().map(|i| i.id.clone()).collect()),
-            Draft::Refused(refusal) => return self.refuse(batch, route, study, refusal),
+            Draft::Refused(no) => return self.refuse(batch, route, study, &no),
             Draft::Made(output) => output,
         };
         let outbox = Outbox::of(&self.spool, &route.destination);
         let confirmed = output.grant.confirm(route.recipient(), patient, &self.register()?);
         let grant = match confirmed {
             Ok(grant) => grant,
-            Err(refusal) => {
+            Err(no) => {
                 outbox.discard(batch)?;
-                return self.refuse(batch, route, study, refusal);
+                return self.refuse(batch, route, study, &no);
             }
         };
         let output = Output { grant, ..*output };
@@ -223,10 +223,10 @@ impl Worker {
         batch: &str,
         route: &Route,
         study: &Study,
-        refusal: Refusal,
+        no: &No,
     ) -> Result<Vec<String>, Trouble> {
         let ids = study.instances.iter().map(|instance| instance.id.clone()).collect();
-        let (code, detail) = (refusal.code(), refusal.detail().to_owned());
+        let (code, detail) = (no.code(), no.detail());
         self.set_aside(batch, &route.destination, &[Withheld { code, detail, ids }])?;
         Ok(Vec::new())
     }
@@ -392,6 +392,7 @@ fn entry(batch: &str, route: &Route, study: &Study, output: &Output, input: Stri
             // Whoever deletes the crosswalk cuts the tie for good: nothing else may hold it.
             Source::Random(_) => Vec::new(),
         },
+        ground: output.grant.ground().clone(),
         register: output.grant.register(),
         study: output.study.clone(),
         input,

@@ -1,6 +1,7 @@
 //! What is written down: one record a decision, and no value of a data set in it.
 
 use super::Evidence;
+use crate::residency::Ground;
 use serde::{Deserialize, Serialize};
 
 /// What is written down.
@@ -117,6 +118,9 @@ pub struct Release {
     /// (`efface subject-report`). Empty where pseudonyms are random: there the crosswalk answers.
     #[serde(default)]
     pub subjects: Vec<String>,
+    /// The ground on which the destination may be sent to.
+    #[serde(default)]
+    pub ground: Ground,
     /// Version of the register of objections that was asked; 0 if nobody had ever objected.
     #[serde(default)]
     pub register: u64,

@@ -4,11 +4,11 @@ use super::inputs::{File, Inputs, arrivals};
 use super::inspect::look;
 use super::{Problem, StateArgs, withheld};
 use crate::config;
-use crate::custody::gate::{self, Grant};
+use crate::custody::gate::{self, Grant, No};
 use crate::disk;
 use crate::face::Heads;
 use crate::key::RootKey;
-use crate::objection::{Book, Refusal, known_to};
+use crate::objection::{Book, known_to};
 use crate::pipeline::survey::{Study, survey};
 use crate::pipeline::{self, Route, Withheld};
 use crate::profile::Pseudonymity;
@@ -133,8 +133,8 @@ impl Run<'_> {
         study.withheld.iter().cloned().for_each(|withheld| stay(withheld, table));
         let grant = match self.ask(&study)? {
             Ok(grant) => grant,
-            Err(refusal) => {
-                let (code, detail) = (refusal.code(), refusal.detail().to_owned());
+            Err(no) => {
+                let (code, detail) = (no.code(), no.detail());
                 let ids = study.instances.iter().map(|i| i.id.clone()).collect();
                 stay(Withheld { code, detail, ids }, table);
                 return Ok(());
@@ -167,12 +167,13 @@ impl Run<'_> {
     }
 
     /// Asks the gate, and by it the register, if one was named.
-    fn ask(&self, study: &Study) -> Result<Result<Grant, Refusal>, Problem> {
+    fn ask(&self, study: &Study) -> Result<Result<Grant, No>, Problem> {
         let Some((book, known)) = &self.objections else {
             return Ok(Ok(gate::grant_by_hand(&self.route.destination, &self.route.profile)));
         };
         let (register, patient) = (book.read_at_least(*known)?, study.patient.hashed(book.key()));
-        Ok(gate::grant(self.route.recipient(), &self.route.profile, &patient, &register))
+        let Route { profile, residency, .. } = self.route;
+        Ok(gate::grant(self.route.recipient(), profile, residency, &patient, &register))
     }
 }
 

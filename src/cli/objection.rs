@@ -3,10 +3,11 @@
 use super::Problem;
 use super::inspect::look;
 use super::serve::read;
+use crate::clock::Day;
 use crate::config::Settings;
 use crate::disk;
 use crate::key::RootKey;
-use crate::objection::{Added, Book, Called, Day, Objection, Scope, Wish, read_csv};
+use crate::objection::{Added, Book, Called, Objection, Scope, Wish, read_csv};
 use crate::phi::Phi;
 use crate::spool::{Place, Spool};
 use clap::{Args, Subcommand};

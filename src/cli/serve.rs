@@ -6,6 +6,7 @@ use crate::config::{self, DestinationSettings, Limits, Settings, WrittenProfile}
 use crate::id::AeTitle;
 use crate::isolation::{Attendants, Strictness};
 use crate::net::access::Caller;
+use crate::residency::Residency;
 use crate::service::Gateway;
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -132,7 +133,7 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
         let Listener { calling, ae_title, address, .. } = listener;
         println!("  reports storage commitments of {calling} to {ae_title}@{address}");
     }
-    for DestinationSettings { name, ae_title, address, project, profile, .. } in
+    for DestinationSettings { name, ae_title, address, project, profile, residency, .. } in
         &settings.destinations
     {
         let digest = data_encoding::HEXLOWER.encode(&profile.digest()[..8]);
@@ -140,6 +141,7 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
             "  sends to {name}: {ae_title}@{address}, project {project}, profile {} {digest}",
             profile.name()
         );
+        println!("    {}", super::status::may_be_sent_to(residency, profile));
         for because in profile.reasons() {
             println!("    weaker than its base, because: {because}");
         }
@@ -171,6 +173,8 @@ impl Flags {
             profile: written.parse()?,
             written,
             associations: self.associations.clamp(1, 64),
+            // A site that has a policy has a configuration.
+            residency: Residency::default(),
         };
         if !(0.0..=86_400.0).contains(&self.quiet_period) {
             return Err("--quiet-period takes 0 to 86400 seconds".into());

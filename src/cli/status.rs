@@ -1,22 +1,30 @@
 //! `efface status`: one screen that says whether all is well, and where everything is.
 
 use super::inspect::look;
+use super::serve::read;
 use super::{Problem, StateArgs};
+use crate::clock::Day;
 use crate::custody::outbox::Outbox;
 use crate::disk;
 use crate::objection;
+use crate::profile::Profile;
+use crate::residency::Residency;
 use crate::spool::account::Account;
 use crate::spool::quarantine::{self, Code};
 use crate::spool::{Place, Spool, entry_ids};
 use clap::Args;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Args)]
 pub struct StatusArgs {
     #[command(flatten)]
     state: StateArgs,
+    /// Configuration of the gateway: whether its destinations may be sent to is shown, too
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// As JSON, for programs
     #[arg(long)]
     json: bool,
@@ -39,6 +47,8 @@ struct Status {
     quarantine: BTreeMap<&'static str, u64>,
     free_bytes: u64,
     objections: Objections,
+    /// By name: whether a destination may be sent to, in words.
+    destinations: BTreeMap<String, String>,
 }
 
 /// What of the register can be said without the root key: it is not verified here.
@@ -60,7 +70,12 @@ struct Waiting {
 /// # Errors
 /// When the state directory cannot be read.
 pub fn run(args: &StatusArgs) -> Result<ExitCode, Problem> {
-    let status = Status::of(&look(&args.state)?)?;
+    let mut status = Status::of(&look(&args.state)?)?;
+    if let Some(file) = &args.config {
+        let destinations = read(file)?.destinations.into_iter();
+        let words = destinations.map(|d| (d.name, may_be_sent_to(&d.residency, &d.profile)));
+        status.destinations = words.collect();
+    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&status)?);
     } else {
@@ -88,6 +103,7 @@ impl Status {
             quarantine: by_code(spool)?,
             free_bytes: disk::free_bytes(&spool.dir(Place::Inbox))?,
             objections: Objections::of(spool),
+            destinations: BTreeMap::new(),
         })
     }
 
@@ -106,6 +122,9 @@ impl Status {
             println!("{destination}: {batches} batches wait, {refused} were refused");
         }
         println!("the oldest that is not delivered has waited {} s", self.oldest_undelivered_s);
+        for (destination, words) in &self.destinations {
+            println!("{destination}: {words}");
+        }
         println!("{:.1} GB of disk are free", self.free_bytes as f64 / 1e9);
         match &self.objections {
             Objections { readable: false, .. } => {
@@ -116,6 +135,20 @@ impl Status {
             Objections { in_force, .. } => println!("{in_force} objections are in force"),
         }
     }
+}
+
+/// Whether a destination may be sent to today, and until when.
+pub(super) fn may_be_sent_to(residency: &Residency, profile: &Profile) -> String {
+    let today = Day::today();
+    let allowed = match residency.decide(today, profile.options()) {
+        Err(blocked) => return format!("BLOCKED: {blocked}"),
+        Ok(allowed) => allowed,
+    };
+    let mut words = format!("may be sent to ({})", allowed.ground().decided_by);
+    for (what, day) in residency.expiring(today) {
+        words += &format!("; {what} EXPIRES on {day}");
+    }
+    words
 }
 
 impl Objections {

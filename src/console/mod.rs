@@ -7,6 +7,7 @@ use crate::disk;
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::objection::Watch;
+use crate::residency::Standing;
 use crate::spool::{Place, Spool};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -34,8 +35,8 @@ pub struct Console {
     pub objections: Arc<Watch>,
     /// Counts of the listener.
     pub listener: Arc<ListenerCounters>,
-    /// Names of the destinations.
-    pub destinations: Vec<String>,
+    /// Names of the destinations, and whether they may be sent to.
+    pub destinations: Vec<(String, Standing)>,
 }
 
 /// Serves until the sender of `stop` is dropped or used.
@@ -185,11 +186,21 @@ fn registry(console: &Console) -> io::Result<Registry> {
     let help = "1: the register of objections can be read; 0: nothing leaves";
     gauge(&mut registry, "objections_readable", help, register.is_ok().into());
     let waiting = Family::<Label, Gauge>::default();
-    for destination in &console.destinations {
+    let blocked = Family::<Label, Gauge>::default();
+    let days_left = Family::<Label, Gauge>::default();
+    for (destination, standing) in &console.destinations {
+        let label = vec![("destination", destination.clone())];
+        blocked.get_or_create(&label).set(standing.blocked().is_some().into());
+        if let Some(days) = standing.days_left() {
+            days_left.get_or_create(&label).set(days);
+        }
         let batches = Outbox::of(spool, destination).waiting()?;
         let label = vec![("destination", destination.clone())];
         waiting.get_or_create(&label).set(as_gauge(batches as u64));
     }
+    registry.register("destination_blocked", "1: register or site policy forbid it", blocked);
+    let help = "Days until the register blocks the destination; negative: since then";
+    registry.register("destination_days_left", help, days_left);
     registry.register("outbox_batches", "Batches waiting to be sent", waiting);
     Ok(registry)
 }

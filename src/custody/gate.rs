@@ -4,9 +4,11 @@
 //! The first is decided by the register of objections, the rest from the SOP class table and a handful of attributes,
 //! before anything is changed. What the gate isn't sure about stays inside, with a code that says why.
 
+use crate::clock::Day;
 use crate::dicom::dataset::Dataset;
 use crate::objection::{Patient, Recipient, Refusal, Register};
 use crate::profile::{BurnedIn, Device, Faces, Profile};
+use crate::residency::{Blocked, Ground, Residency};
 use crate::spool::quarantine::Code;
 use crate::standard::{Annex, ClassPolicy, Sight, SopClass, sop_classes};
 use dicom_core::Tag;
@@ -63,6 +65,34 @@ pub struct Grant {
     destination: String,
     plan: [u8; 32],
     register: u64,
+    ground: Ground,
+}
+
+/// Why the gate gives no word for a patient and a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum No {
+    /// The patient objects, or may be somebody who does.
+    Refused(Refusal),
+    /// The destination may not be sent to.
+    Blocked(Blocked),
+}
+
+impl No {
+    /// The code under which the study stays inside.
+    pub fn code(&self) -> Code {
+        match self {
+            No::Refused(refusal) => refusal.code(),
+            No::Blocked(_) => Code::DestinationBlocked,
+        }
+    }
+
+    /// Why, in words without any value of a data set.
+    pub fn detail(&self) -> String {
+        match self {
+            No::Refused(refusal) => refusal.detail().to_owned(),
+            No::Blocked(blocked) => blocked.to_string(),
+        }
+    }
 }
 
 impl Grant {
@@ -81,18 +111,23 @@ impl Grant {
         self.register
     }
 
+    /// The ground on which the destination may be sent to.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
     /// Asks again, before the work that was done on this word leaves the worker's hands.
     ///
     /// # Errors
-    /// [`Refusal`]: the patient objects by now.
+    /// [`No::Refused`]: the patient objects by now.
     pub fn confirm(
         self,
         to: Recipient<'_>,
         patient: &Patient,
         register: &Register,
-    ) -> Result<Grant, Refusal> {
+    ) -> Result<Grant, No> {
         match register.refuses(patient, to) {
-            Some(refusal) => Err(refusal),
+            Some(refusal) => Err(No::Refused(refusal)),
             None => Ok(Grant { register: register.version(), ..self }),
         }
     }
@@ -101,19 +136,27 @@ impl Grant {
 /// Asks for a patient and a recipient.
 ///
 /// # Errors
-/// [`Refusal`]: nothing of the patient may be made for this recipient.
+/// [`No`]: nothing of the patient may be made for this recipient, or nothing at all.
 pub fn grant(
     to: Recipient<'_>,
     profile: &Profile,
+    residency: &Residency,
     patient: &Patient,
     register: &Register,
-) -> Result<Grant, Refusal> {
-    grant_by_hand(to.destination, profile).confirm(to, patient, register)
+) -> Result<Grant, No> {
+    let allowed = residency.decide(Day::today(), profile.options()).map_err(No::Blocked)?;
+    let grant = grant_by_hand(to.destination, profile).confirm(to, patient, register)?;
+    Ok(Grant { ground: allowed.ground().clone(), ..grant })
 }
 
 /// Asks for files that a person de-identifies by hand: nothing is sent, and no register is asked.
 pub fn grant_by_hand(destination: &str, profile: &Profile) -> Grant {
-    Grant { destination: destination.to_owned(), plan: profile.digest(), register: 0 }
+    Grant {
+        destination: destination.to_owned(),
+        plan: profile.digest(),
+        register: 0,
+        ground: Ground::default(),
+    }
 }
 
 impl Facts {
@@ -316,13 +359,14 @@ mod tests {
 
     #[test]
     fn the_register_is_asked_and_asked_again() {
-        use crate::objection::{Book, Called, Day, Scope, Wish};
+        use crate::objection::{Book, Called, Scope, Wish};
         let folder = tempfile::tempdir().unwrap();
         let root = crate::key::RootKey::of_patient(&[7; 32], "A1");
         let book = Book::new(folder.path().to_owned(), &root);
         let patient = Called::said("", "4711").hashed(book.key());
         let to = Recipient { destination: "lab", project: "lab" };
-        let asked = |register: &Register| grant(to, &profile(""), &patient, register);
+        let residency = Residency::default();
+        let asked = |register: &Register| grant(to, &profile(""), &residency, &patient, register);
         let granted = asked(&book.read().unwrap()).unwrap();
         assert_eq!((granted.destination(), granted.register()), ("lab", 0));
         let add = |number| {
@@ -333,8 +377,13 @@ mod tests {
         let granted = granted.confirm(to, &patient, &add("4712")).unwrap();
         assert_eq!(granted.register(), 1);
         let register = add("4711");
-        assert_eq!(granted.confirm(to, &patient, &register).err(), Some(Refusal::Objects));
-        assert_eq!(asked(&register).err(), Some(Refusal::Objects));
+        let objects = || Some(No::Refused(Refusal::Objects));
+        assert_eq!(granted.confirm(to, &patient, &register).err(), objects());
+        assert_eq!(asked(&register).err(), objects());
+        let entry = Some(crate::residency::Entry::default());
+        let blocked = Residency { policy: None, entry };
+        let asked = grant(to, &profile(""), &blocked, &patient, &Register::default());
+        assert_eq!(asked.err().map(|no| no.code()), Some(Code::DestinationBlocked));
     }
 
     const CLEAN: &str = "options: [Clean Recognizable Visual Features]\n";

@@ -5,6 +5,7 @@ use crate::audit::Event;
 use crate::key::RootKey;
 use crate::pipeline::Route;
 use crate::profile::language;
+use crate::residency::Residency;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ pub struct RouteOrders {
     pub profile_file: String,
     /// The profile.
     pub profile: String,
+    /// Whether the destination may be sent to.
+    pub residency: Residency,
 }
 
 /// Orders and the batch that they are for.
@@ -93,6 +96,7 @@ impl Orders {
             let root = root.map_err(|error| error.to_string())?;
             let mut route = Route::new(&to.destination, &to.project, profile, &root, &crosswalk);
             route.face_limit = Duration::from_secs_f64(self.face_s);
+            route.residency = to.residency.clone();
             Ok(Arc::new(route))
         };
         self.routes.iter().map(route).collect()

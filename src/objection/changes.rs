@@ -1,8 +1,8 @@
 //! What people do to the register: add, lift, answer. Nothing is ever removed from it.
 
-use super::register::{Day, Objection, Scope};
+use super::register::{Objection, Scope};
 use super::{Book, Called, Error};
-use crate::clock::stamp;
+use crate::clock::{Day, stamp};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 

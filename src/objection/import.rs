@@ -8,7 +8,8 @@
 //! said at once, by their lines and never with what stands there, and with one nothing is taken.
 
 use super::changes::Wish;
-use super::register::{Day, Scope};
+use super::register::Scope;
+use crate::clock::Day;
 
 /// The columns.
 const COLUMNS: [&str; 4] = ["id", "issuer", "scope", "received"];

@@ -31,7 +31,7 @@ pub use book::{Book, look};
 pub use changes::{Added, Wish};
 pub use import::read_csv;
 pub use patient::{Called, Patient};
-pub use register::{Day, Objection, Recipient, Refusal, Register, Scope};
+pub use register::{Objection, Recipient, Refusal, Register, Scope};
 pub use watch::{Watch, known_to};
 
 use std::path::PathBuf;

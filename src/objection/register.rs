@@ -1,8 +1,8 @@
 //! What the register says, and whom it refuses to whom.
 
 use super::patient::Patient;
+use crate::clock::Day;
 use crate::spool::quarantine::Code;
-use chrono::{Days, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
@@ -68,64 +68,6 @@ pub struct Register {
     objections: Vec<Objection>,
     /// Places of objections in force, by the hash of a number.
     by_number: HashMap<String, Vec<usize>>,
-}
-
-/// A day of the calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Day(NaiveDate);
-
-impl Day {
-    /// Today, in UTC.
-    pub fn today() -> Self {
-        let now = crate::clock::stamp();
-        now.get(..10).and_then(|day| day.parse().ok()).unwrap_or(Day(NaiveDate::MAX))
-    }
-
-    /// The last day for an answer to what came in on this one: a month later (GDPR Art. 12(3)).
-    pub fn due(self) -> Self {
-        Day(self.0.checked_add_months(Months::new(1)).unwrap_or(self.0))
-    }
-
-    /// So many days later.
-    pub fn after(self, days: u64) -> Self {
-        Day(self.0.checked_add_days(Days::new(days)).unwrap_or(NaiveDate::MAX))
-    }
-
-    /// Days from this one to a later one; negative if it is an earlier one.
-    pub fn until(self, later: Day) -> i64 {
-        (later.0 - self.0).num_days()
-    }
-}
-
-impl fmt::Display for Day {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for Day {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_day = text.len() == 10;
-        let day = text.parse().ok().filter(|_| is_day);
-        day.map(Day).ok_or("a day, as 2026-11-28")
-    }
-}
-
-impl TryFrom<String> for Day {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Day> for String {
-    fn from(day: Day) -> Self {
-        day.to_string()
-    }
 }
 
 impl Scope {
@@ -321,17 +263,5 @@ mod tests {
         for text in ["", "All", "lab", "project:", "destination"] {
             assert!(text.parse::<Scope>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn an_answer_is_due_after_a_month() {
-        assert_eq!(day("2026-01-31").due(), day("2026-02-28"));
-        assert_eq!(day("2026-11-28").due(), day("2026-12-28"));
-        assert_eq!(day("2026-02-27").after(2), day("2026-03-01"));
-        assert_eq!(day("2026-03-01").until(day("2026-02-27")), -2);
-        assert!(
-            ["2026-2-1", "20260201", "2026-02-30", ""].iter().all(|t| t.parse::<Day>().is_err())
-        );
-        assert!(Day::today() > day("2026-01-01") && Day::today() < day("2200-01-01"));
     }
 }

@@ -141,9 +141,10 @@ fn changes(
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)] // a test owns its files
 mod tests {
-    use super::super::{Day, Wish};
+    use super::super::Wish;
     use super::*;
     use crate::audit::Signer;
+    use crate::clock::Day;
     use crate::key::RootKey;
 
     struct Site {

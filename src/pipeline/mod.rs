@@ -20,6 +20,7 @@ use crate::key::{Key, Purpose, RootKey};
 use crate::objection::Recipient;
 use crate::pixel;
 use crate::profile::{Profile, Pseudonymity};
+use crate::residency::Residency;
 use crate::spool::quarantine::Code;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -43,6 +44,8 @@ pub struct Route {
     pub seal: Key,
     /// Makes the references of patients in the project's records.
     pub subjects: Key,
+    /// Whether the destination may be sent to; without a word of the configuration it may.
+    pub residency: Residency,
     /// How long a series may be in the face stage, each time that it is tried; [`FACE_LIMIT`] if nobody says.
     pub face_limit: Duration,
 }
@@ -79,6 +82,7 @@ impl Route {
             pseudonyms,
             seal: root.derive(project, Purpose::Seal),
             subjects: root.derive(project, Purpose::Subject),
+            residency: Residency::default(),
             face_limit: FACE_LIMIT,
         }
     }
@@ -265,7 +269,15 @@ impl<'a> Stage<'a> {
         let mut pass: BTreeMap<([u8; 32], Duty), Group<'a>> = BTreeMap::new();
         let mut stay: BTreeMap<(Code, &'static str), Vec<String>> = BTreeMap::new();
         for instance in &self.study.instances {
-            match instance.facts.decide(&self.route.profile) {
+            let is_allowed = self.route.residency.allows_class(instance.subject.sop_class());
+            let verdict = match is_allowed {
+                true => instance.facts.decide(&self.route.profile),
+                false => {
+                    let why = "the register of destinations does not allow this SOP class there";
+                    Verdict::Withhold(Code::ClassPolicy, why)
+                }
+            };
+            match verdict {
                 Verdict::Pass(duty) => {
                     let key = (instance.series_tag, duty);
                     let group = pass.entry(key).or_insert(Group { duty, members: Vec::new() });

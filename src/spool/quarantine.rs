@@ -51,10 +51,12 @@ pub enum Code {
     Objection,
     /// Patients object, and whose it is nobody can say.
     NoPatientId,
+    /// The register of destinations or the site policy does not let it go there.
+    DestinationBlocked,
 }
 
 /// Every code: its name, what it means and what a person can do.
-const CODES: [(Code, &str, &str); 21] = [
+const CODES: [(Code, &str, &str); 22] = [
     (
         Code::Damaged,
         "damaged",
@@ -127,6 +129,11 @@ const CODES: [(Code, &str, &str); 21] = [
         Code::NoPatientId,
         "no-patient-id",
         "patients object, and nobody can say whether this is one of them: have the sender give it its Patient ID and send it again",
+    ),
+    (
+        Code::DestinationBlocked,
+        "destination-blocked",
+        "the destination may not be sent to: correct its register: in the configuration, restart, then: efface spool retry",
     ),
 ];
 

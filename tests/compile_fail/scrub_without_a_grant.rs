@@ -2,6 +2,6 @@
 use efface::custody::gate::Grant;
 
 fn main() {
-    let _ = Grant { destination: "lab".into(), plan: [0; 32], register: 0 };
-    //~ error[E0451]: fields `destination`, `plan` and `register` of struct `Grant` are private
+    let _ = Grant { destination: "lab".into(), plan: [0; 32], register: 0, ground: Default::default() };
+    //~ error[E0451]: fields `destination`, `plan`, `register` and `ground` of struct `Grant` are private
 }

@@ -46,6 +46,8 @@ pub struct Site {
     pub profile: String,
     /// Who may send, as a configuration file says it.
     pub caller: String,
+    /// What the destination's entry says besides, in a configuration file.
+    pub destination: String,
     pub quiet_period_s: f64,
 }
 
@@ -68,7 +70,8 @@ impl Site {
         let folder = tempfile::tempdir().expect("a folder for a test");
         let caller = "{ ae_title: PACS, from: [127.0.0.0/8] }".to_owned();
         let state = folder.path().join("state");
-        let mut site = Site { state, folder, profile, caller, quiet_period_s: 0.4 };
+        let destination = String::new();
+        let mut site = Site { state, folder, profile, caller, destination, quiet_period_s: 0.4 };
         if site.profile.is_empty() {
             let file = site.path("profile.yaml");
             std::fs::write(&file, format!("{HEAD}{rest}")).expect("a profile");
@@ -161,12 +164,13 @@ impl Site {
         let text = format!(
             "efface_config: 1\nstate: {}\nkey_file: {}\nlisten: 127.0.0.1:{port}\nae_title: EFFACE\n\
              allow:\n  - {}\n\
-             destinations:\n  - {{ name: lab, to: \"LAB@127.0.0.1:{outside}\", profile: {} }}\n\
+             destinations:\n  - {{ name: lab, to: \"LAB@127.0.0.1:{outside}\", profile: {}{} }}\n\
              metrics: 127.0.0.1:{metrics}\nquiet_period_s: {}\n{sandbox}{lines}",
             self.state.display(),
             self.at("root.key"),
             self.caller,
             self.profile,
+            self.destination,
             self.quiet_period_s,
         );
         std::fs::write(self.path("efface.yaml"), text).expect("a configuration");

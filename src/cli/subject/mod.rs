@@ -14,6 +14,7 @@ use crate::disk;
 use crate::key::Purpose;
 use crate::objection::{Book, Called, Patient};
 use crate::phi::Phi;
+use crate::residency::Ground;
 use crate::spool::Place;
 use clap::Args;
 use serde::Deserialize;
@@ -62,6 +63,8 @@ struct Disclosure {
     project: String,
     profile: String,
     study: String,
+    /// On what it went there, as the log has it.
+    ground: Ground,
     /// Time and instances of every release; the same ones again after a crash.
     released: Vec<(String, u64)>,
     delivered: Vec<(String, u64)>,
@@ -81,6 +84,7 @@ struct Line {
     profile: String,
     patient: String,
     study: String,
+    ground: Ground,
     instances: u64,
     before: u64,
     subjects: Vec<String>,
@@ -173,6 +177,7 @@ impl<'a> Search<'a> {
                     project: line.project,
                     profile: line.profile,
                     study: line.study,
+                    ground: line.ground,
                     released: vec![(line.time, line.instances)],
                     delivered: Vec::new(),
                     withdrawn: Vec::new(),

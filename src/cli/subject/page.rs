@@ -2,6 +2,7 @@
 
 use super::{Disclosure, Findings};
 use crate::cli::page::{Page, minute};
+use crate::residency::Ground;
 use data_encoding::HEXLOWER;
 use std::collections::BTreeSet;
 
@@ -72,11 +73,35 @@ fn row(one: &Disclosure) -> [String; 5] {
     let instances = one.released.iter().map(|(_, instances)| *instances).max().unwrap_or(0);
     [
         released.join("; "),
-        one.destination.clone(),
-        format!("project {}; legal basis: not stated in the log", one.project),
+        recipient(one),
+        purpose(one),
         format!("{instances} objects of study {}; profile {}", one.study, one.profile),
         fate(one),
     ]
+}
+
+/// Who the recipient is, as it stood in the register of destinations that day.
+fn recipient(one: &Disclosure) -> String {
+    let Ground { legal_entity, parent_country, hosting_country, remote_access, .. } = &one.ground;
+    let access: Vec<String> = remote_access.iter().map(|country| country.to_string()).collect();
+    stated([
+        ("", &one.destination),
+        ("run by ", legal_entity),
+        ("parent company in ", parent_country),
+        ("data lie in ", hosting_country),
+        ("can be looked at from ", &access.join(", ")),
+    ])
+}
+
+fn purpose(one: &Disclosure) -> String {
+    let Ground { purpose, legal_basis, .. } = &one.ground;
+    let legal_basis = if legal_basis.is_empty() { "not stated in the log" } else { legal_basis };
+    stated([("project ", &one.project), ("", purpose), ("legal basis: ", legal_basis)])
+}
+
+fn stated<const N: usize>(parts: [(&str, &str); N]) -> String {
+    let parts = parts.into_iter().filter(|(_, value)| !value.is_empty());
+    parts.map(|(name, value)| format!("{name}{value}")).collect::<Vec<_>>().join("; ")
 }
 
 fn fate(one: &Disclosure) -> String {
@@ -104,6 +129,7 @@ mod tests {
             project: "research".to_owned(),
             profile: "basic".to_owned(),
             study: "2.25.7".to_owned(),
+            ground: Ground::default(),
             released: vec![("2026-11-02T10:11:12.000Z".to_owned(), 5)],
             delivered: Vec::new(),
             withdrawn: Vec::new(),
@@ -123,10 +149,14 @@ mod tests {
         assert!(said.contains("some or all of it may have left"));
         assert!(said.contains("legal basis: not stated in the log"), "{said}");
         let mut sent = disclosure();
+        sent.ground.legal_basis = "Art. 9(2)(h)".to_owned();
+        sent.ground.hosting_country = "FR".to_owned();
         sent.withdrawn.push(("2026-11-03T00:00:00.000Z".to_owned(), 3, 2));
         findings.disclosures = vec![sent];
         let said = page(&findings);
         assert!(said.contains("2026-11-03 00:00 UTC: 3 objects were withdrawn"), "{said}");
+        assert!(said.contains("lab; data lie in FR"), "{said}");
+        assert!(said.contains("project research; legal basis: Art. 9(2)(h)"), "{said}");
         assert!(said.contains("2 had arrived") && !said.contains("may have left"), "{said}");
     }
 }
