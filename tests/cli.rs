@@ -133,6 +133,8 @@ fn every_command_explains_itself() {
         "report",
         "report incident",
         "report month",
+        "report register",
+        "report dpia",
     ] {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let said = ends(&arguments, 0);

@@ -36,6 +36,12 @@ impl Page {
         self.0 += &format!("<p><strong>{}</strong></p>\n", text(words));
     }
 
+    /// A list.
+    pub fn list(&mut self, items: &[&str]) {
+        let items: String = items.iter().map(|item| format!("<li>{}</li>\n", text(item))).collect();
+        self.0 += &format!("<ul>\n{items}</ul>\n");
+    }
+
     /// A table; what reads as a number stands right.
     pub fn table<const N: usize>(
         &mut self,

@@ -149,6 +149,10 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The configuration in a file.
+///
+/// # Errors
+/// Everything that is wrong with it.
 pub(super) fn read(file: &Path) -> Result<Settings, Problem> {
     let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
     Ok(config::parse(file, &text)?)

@@ -1,14 +1,18 @@
-//! `efface report`: what the log says, as a page for people who decide and never see a terminal.
+//! `efface report`: what the log and the configuration say, as pages for people who decide and never see a terminal.
 //!
-//! Everything on these pages comes from the verified log; a log that does not verify gives none.
+//! What is said of the past comes from the verified log; a log that does not verify gives no page.
 
+mod dpia;
 mod incident;
 mod month;
+mod register;
 
 use super::Problem;
 use super::audit::{FilterArgs, LogArgs, Opened, create, time};
+use super::page::minute;
+use super::serve;
 use crate::audit::{self, Checkpoint, Row};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use data_encoding::HEXLOWER;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -40,6 +44,21 @@ pub enum ReportCommand {
         #[arg(long, short = 'o', value_name = "FILE.html")]
         out: PathBuf,
     },
+    /// The record of processing activities (GDPR Art. 30): a sheet for each destination
+    Register(Configured),
+    /// What goes into a data protection impact assessment (GDPR Art. 35): flow, measures and their tests, what remains
+    Dpia(Configured),
+}
+
+/// A page that is made from the configuration.
+#[derive(Args)]
+pub struct Configured {
+    /// Configuration file of the gateway
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// File to write; it must not exist
+    #[arg(long, short = 'o', value_name = "FILE.html")]
+    out: PathBuf,
 }
 
 /// # Errors
@@ -59,8 +78,25 @@ pub fn run(command: ReportCommand) -> Result<ExitCode, Problem> {
             write(&out, &figures.page(&basis))?;
             println!("{}: {}", out.display(), figures.in_words());
         }
+        ReportCommand::Register(Configured { config, out }) => {
+            write(&out, &register::page(&serve::read(&config)?))?;
+            println!("{}: fill in what is left open in {}", out.display(), config.display());
+        }
+        ReportCommand::Dpia(Configured { config, out }) => {
+            write(&out, &dpia::page(&serve::read(&config)?))?;
+            println!("{}", out.display());
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The last line of a page that rests on the configuration.
+fn made() -> String {
+    format!(
+        "Made from the configuration by efface {} on {}.",
+        env!("CARGO_PKG_VERSION"),
+        minute(&crate::clock::stamp())
+    )
 }
 
 /// The first moment of a month, and of the next, in the form of the records.
@@ -96,7 +132,7 @@ impl Basis {
              The log names nobody; patients are given by the pseudonym that left.",
             HEXLOWER.encode(root),
             env!("CARGO_PKG_VERSION"),
-            super::page::minute(&crate::clock::stamp()),
+            minute(&crate::clock::stamp()),
         )
     }
 }
