@@ -8,7 +8,7 @@
 //! (held for one destination, in quarantine for another) counts once.
 
 use super::{Place, Spool, entry_ids};
-use crate::audit::{self, Event};
+use crate::audit::{self, Row};
 use crate::clock;
 use crate::disk;
 use std::collections::{BTreeMap, HashSet};
@@ -36,6 +36,9 @@ pub struct Account {
     /// Age of the oldest instance that has not been delivered, in seconds; 0 if there is none.
     pub oldest_undelivered_s: u64,
 }
+
+/// The events that count, by their names in the log.
+const COUNTED: [&str; 4] = ["taken", "repeated", "erased", "returned"];
 
 /// What the log says of a batch.
 #[derive(Default)]
@@ -152,25 +155,32 @@ impl Said {
         let mut of = |batch: &str, add: &dyn Fn(&mut Said)| {
             add(all.entry(batch.to_owned()).or_default());
         };
-        let read = audit::read(log, |record| match record.event {
-            // What a crash interrupted is done and written down again, perhaps with fewer instances left.
-            Event::Taken { batch, instances } => {
-                of(&batch, &|said| said.taken = said.taken.or(Some(instances)));
+        // Releases are long, and most of the log.
+        let parse = |_, line: &[u8]| {
+            let row: Row = serde_json::from_slice(line)?;
+            Ok::<_, io::Error>(Some(row).filter(|row| COUNTED.contains(&row.event.as_str())))
+        };
+        let key = audit::key(log).map_err(io::Error::other)?;
+        let walked = audit::walk(log, &key, parse, |row| {
+            let Some(row) = row? else { return Ok(()) };
+            let (Some(batch), Some(instances)) = (row.batch_of(), row.instances) else {
+                return Err(io::ErrorKind::InvalidData.into());
+            };
+            match row.event.as_str() {
+                // What a crash interrupted is done and written down again, perhaps with fewer instances left.
+                "taken" => of(batch, &|said| said.taken = said.taken.or(Some(instances))),
+                "repeated" => of(batch, &|said| said.repeated = said.repeated.max(instances)),
+                "erased" => of(batch, &|said| said.erased = said.erased.max(instances)),
+                _ => {
+                    let name = row.name.clone().unwrap_or_default();
+                    of(batch, &|said| {
+                        said.returned.insert(name.clone(), instances);
+                    });
+                }
             }
-            Event::Repeated { batch, instances } => {
-                of(&batch, &|said| said.repeated = said.repeated.max(instances));
-            }
-            Event::Erased { batch, instances } => {
-                of(&batch, &|said| said.erased = said.erased.max(instances));
-            }
-            Event::Returned { name, instances } => {
-                of(batch_of(&name), &|said| {
-                    said.returned.insert(name.clone(), instances);
-                });
-            }
-            _ => {}
+            Ok(())
         });
-        read.map(|()| all).map_err(io::Error::other)
+        walked.map(|_| all).map_err(io::Error::other)
     }
 }
 
@@ -182,7 +192,7 @@ fn batch_of(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{Log, Signer};
+    use crate::audit::{Event, Log, Signer};
     use crate::key::RootKey;
 
     fn put(spool: &Spool, place: Place, group: &str, ids: &[&str]) {

@@ -10,23 +10,24 @@ pub struct Incident {
     filter: Filter,
     engine: Option<String>,
     releases: Vec<Row>,
-    /// Instances that arrived, by batch and destination.
-    arrived: HashMap<(String, String), u64>,
+    /// Instances that arrived, and that were withdrawn before they left, by batch and destination.
+    fates: HashMap<(String, String), [u64; 2]>,
 }
 
 impl Incident {
     /// Nothing yet.
     pub fn new(filter: Filter, engine: Option<String>) -> Self {
-        Incident { filter, engine, releases: Vec::new(), arrived: HashMap::new() }
+        Incident { filter, engine, releases: Vec::new(), fates: HashMap::new() }
     }
 
     /// Takes a record; they must come in their order.
     pub fn take(&mut self, row: Row) {
         match row.event.as_str() {
             // What was released in the time that is asked for may have arrived later.
-            "delivered" => {
+            "delivered" | "withdrawn" => {
                 if let Some(place) = place(&row) {
-                    *self.arrived.entry(place).or_default() += row.instances.unwrap_or(0);
+                    let which = usize::from(row.event == "withdrawn");
+                    self.fates.entry(place).or_default()[which] += row.instances.unwrap_or(0);
                 }
             }
             "released" if self.filter.wants(&row) => {
@@ -65,25 +66,33 @@ impl Incident {
              in part; it counts as left.",
         );
         let mut recipients: BTreeMap<(String, String), [BTreeSet<&str>; 2]> = BTreeMap::new();
-        let mut sums: BTreeMap<(String, String), [u64; 2]> = BTreeMap::new();
+        let mut sums: BTreeMap<(String, String), [u64; 3]> = BTreeMap::new();
         for row in &self.releases {
             let of = |field: &Option<String>| field.clone().unwrap_or_default();
             let key = (of(&row.destination), of(&row.project));
             let [patients, studies] = recipients.entry(key.clone()).or_default();
             patients.extend(row.patient.as_deref());
             studies.extend(row.study.as_deref());
-            let [released, confirmed] = sums.entry(key).or_default();
-            *released += row.instances.unwrap_or(0);
-            *confirmed += self.confirmed(row);
+            let [arrived, withdrawn] = self.fate(row);
+            let of_row = [row.instances.unwrap_or(0), arrived, withdrawn];
+            sums.entry(key).or_default().iter_mut().zip(of_row).for_each(|(sum, n)| *sum += n);
         }
         let rows = recipients.iter().map(|(key, [patients, studies])| {
-            let [released, confirmed] = sums[key];
-            let numbers = [patients.len() as u64, studies.len() as u64, released, confirmed];
-            let [patients, studies, released, confirmed] = numbers.map(|n| n.to_string());
-            [key.0.clone(), key.1.clone(), patients, studies, released, confirmed]
+            let [released, arrived, withdrawn] = sums[key];
+            let people = [patients.len() as u64, studies.len() as u64].map(|n| n.to_string());
+            let numbers = [released, arrived, withdrawn].map(|n| n.to_string());
+            let ([patients, studies], [released, arrived, withdrawn]) = (people, numbers);
+            [key.0.clone(), key.1.clone(), patients, studies, released, arrived, withdrawn]
         });
-        let head =
-            ["Destination", "Project", "Patients", "Studies", "Instances", "Confirmed arrived"];
+        let head = [
+            "Destination",
+            "Project",
+            "Patients",
+            "Studies",
+            "Instances",
+            "Confirmed arrived",
+            "Withdrawn in time",
+        ];
         page.table(head, rows);
         page.heading("Every release");
         let rows = self.releases.iter().map(|row| {
@@ -95,7 +104,7 @@ impl Incident {
                 of(&row.patient),
                 of(&row.study),
                 row.instances.unwrap_or(0).to_string(),
-                self.confirmed(row).to_string(),
+                self.fate(row)[0].to_string(),
                 format!("{} {plan}, efface {}", of(&row.profile), of(&row.engine)),
             ]
         });
@@ -127,9 +136,10 @@ impl Incident {
         if asked.is_empty() { "everything".to_owned() } else { asked.join(", ") }
     }
 
-    fn confirmed(&self, row: &Row) -> u64 {
-        let arrived = place(row).and_then(|place| self.arrived.get(&place).copied());
-        arrived.unwrap_or(0).min(row.instances.unwrap_or(0))
+    /// How many instances of a release are known to have arrived, and to have been withdrawn before they left.
+    fn fate(&self, row: &Row) -> [u64; 2] {
+        let known = place(row).and_then(|place| self.fates.get(&place).copied());
+        known.unwrap_or_default().map(|n| n.min(row.instances.unwrap_or(0)))
     }
 }
 
@@ -158,6 +168,7 @@ mod tests {
             )));
         }
         incident.take(row(r#"{"event":"delivered","time":"2026-11-02T08:01:00.000Z","batch":"b","destination":"lab","instances":2}"#));
+        incident.take(row(r#"{"event":"withdrawn","time":"2026-11-03T08:01:00.000Z","batch":"c","destination":"lab","instances":3}"#));
         incident
     }
 
@@ -165,9 +176,8 @@ mod tests {
     fn what_was_released_in_time_counts_whether_it_arrived_or_not() {
         let incident = taken(None);
         assert_eq!(incident.in_words(), "releases: 2, instances: 6, pseudonymous patients: 1");
-        let arrived: Vec<u64> =
-            incident.releases.iter().map(|row| incident.confirmed(row)).collect();
-        assert_eq!(arrived, [2, 0]);
+        let fates: Vec<[u64; 2]> = incident.releases.iter().map(|row| incident.fate(row)).collect();
+        assert_eq!(fates, [[2, 0], [0, 3]]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub struct Figures {
     repeated: u64,
     erased: u64,
     returned: u64,
+    withdrawn: u64,
     /// By destination.
     destinations: BTreeMap<String, Destination>,
     /// Instances by code.
@@ -42,6 +43,7 @@ impl Figures {
             repeated: 0,
             erased: 0,
             returned: 0,
+            withdrawn: 0,
             destinations: BTreeMap::new(),
             inside: BTreeMap::new(),
             starts: Vec::new(),
@@ -72,6 +74,7 @@ impl Figures {
                 *self.inside.entry(row.code.clone().unwrap_or_default()).or_default() += instances;
             }
             "returned" => self.returned += instances,
+            "withdrawn" => self.withdrawn += instances,
             "repeated" => self.repeated += instances,
             "erased" => self.erased += instances,
             "started" => {
@@ -111,6 +114,7 @@ impl Figures {
             ("of these: had come before, and were not sent again", self.repeated),
             ("released", left),
             ("confirmed by the destination", arrived),
+            ("withdrawn before they left, because their patients object", self.withdrawn),
             ("kept inside for a person to look at", inside),
             ("put back from there to be tried again", self.returned),
             ("originals erased after their time", self.erased),
