@@ -298,3 +298,28 @@ fn nothing_leaves_later_than_a_second_after_an_objection_also_over_a_kill() {
     assert_eq!(log.matches(" withdrawn ").count(), 3, "{log}");
     assert_clean("the log", log.as_bytes());
 }
+
+#[test]
+fn a_parcel_that_is_on_the_wire_ends_in_the_middle() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    const SIDE: u16 = 3000;
+    let site = Site::leaving_faces();
+    // It takes a second for every PDU, and writes as it reads.
+    let slow = ["--sleep-during", "1", "+B"];
+    let outside = Outside::start_at(free_port(), &site.sink(), &slow);
+    let gateway = site.serve(outside.port, &[]);
+    let mut large = patient(0).body_slice(1, 3);
+    large.numbers(0x0028_0010, &[SIDE]).numbers(0x0028_0011, &[SIDE]);
+    large.bytes(0x7FE0_0010, "OW", &vec![7; 2 * usize::from(SIDE) * usize::from(SIDE)]);
+    deliver(gateway.port, &write_all(&site.path("pacs"), &[large]));
+    until("it is on the wire", || !files(&outside.folder).is_empty());
+    done(&site, &["objection", "add", "--id", &patient(0).id()]);
+    gateway.wait_for("the sender was stopped in the middle");
+    site.settled();
+    until("the other side has given it up", || files(&outside.folder).is_empty());
+    assert_eq!(site.count("in quarantine"), (1, 1));
+    let withdrawn = gateway.wait_for("withdrawn");
+    assert_eq!((&withdrawn["instances"], &withdrawn["before"]), (&1.into(), &0.into()));
+}
