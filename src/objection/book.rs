@@ -111,8 +111,8 @@ impl Book {
         Ok(Stamp { version: head.version, bytes })
     }
 
-    /// Changes it, one writer at a time. `edit` gets all objections and the number of the version that it makes; if it
-    /// says that it has changed nothing, nothing is written.
+    /// Changes it, one writer at a time, and makes durable what it is then. `edit` gets all objections and the number of the
+    /// version that it makes, which it makes if it says that it has changed something.
     ///
     /// # Errors
     /// [`Error`]: the register is as it was, or as it was to be; whoever asked does not know and asks again.
@@ -125,7 +125,9 @@ impl Book {
         let version = register.version() + 1;
         let mut objections = register.objections().to_vec();
         let (told, has_changed) = edit(&mut objections, version);
-        if has_changed {
+        let version = if has_changed { version } else { register.version() };
+        // What was in force already, too: whoever wrote it may have been told that it is not known to be durable.
+        if version > 0 {
             let text = self.text(version, &objections).map_err(|error| self.io(error))?;
             disk::write_whole(&self.file(), &text).map_err(|error| self.io(error))?;
         }
