@@ -24,8 +24,10 @@ fn blocks() -> Vec<String> {
 fn bash(script: &str, folder: &Path) -> Output {
     let program = Path::new(env!("CARGO_BIN_EXE_efface")).parent().expect("a folder");
     let path = std::env::var("PATH").expect("PATH");
-    Command::new("bash")
-        .args(["-euc", script])
+    // What runs in the background ends with the script, also where a line of it fails: it holds the output open.
+    let script = format!("trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}");
+    Command::new("timeout")
+        .args(["300", "bash", "-euc", &script])
         .current_dir(folder)
         .env("PATH", format!("{}:{path}", program.display()))
         .env("TCP_NODELAY", "1")
