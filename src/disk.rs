@@ -198,8 +198,7 @@ pub fn share(path: &Path, gid: u32) -> io::Result<()> {
         }
     }
     // Last, so that what was not finished is done again.
-    rustix::fs::chown(path, None, Some(Gid::from_raw(gid)))?;
-    Ok(rustix::fs::chmod(path, Mode::from_raw_mode(mode))?)
+    give(path, gid, mode)
 }
 
 /// Lets everybody pass through a directory, to names that they know.
@@ -215,8 +214,13 @@ pub fn let_pass(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub fn let_connect(socket: &Path, gid: u32) -> io::Result<()> {
-    rustix::fs::chown(socket, None, Some(Gid::from_raw(gid)))?;
-    Ok(rustix::fs::chmod(socket, Mode::from_raw_mode(0o660))?)
+    give(socket, gid, 0o660)
+}
+
+/// The group first: a change of it takes the set-group-ID bit away.
+fn give(path: &Path, gid: u32, mode: u32) -> io::Result<()> {
+    rustix::fs::chown(path, None, Some(Gid::from_raw(gid)))?;
+    Ok(rustix::fs::chmod(path, Mode::from_raw_mode(mode))?)
 }
 
 fn file_mode(path: &Path) -> u32 {

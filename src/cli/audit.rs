@@ -139,13 +139,7 @@ pub(super) struct Opened {
 impl Opened {
     pub(super) fn new(args: &LogArgs) -> Result<Self, Problem> {
         let directory = look(&args.state)?.dir(Place::Audit);
-        let verifier = match &args.log_key {
-            Some(file) => {
-                let text = read(file)?;
-                text.parse().map_err(|error| format!("{}: {error}", file.display()))?
-            }
-            None => audit::key(&directory)?,
-        };
+        let verifier = verifier(args.log_key.as_deref(), &directory)?;
         Ok(Opened { directory, verifier, is_believed: args.log_key.is_none() })
     }
 
@@ -157,6 +151,16 @@ impl Opened {
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar
     }
+}
+
+/// By what a log is verified: a copy of its public key, or the key beside it.
+///
+/// # Errors
+/// There is none, or it is no key.
+pub(super) fn verifier(copy: Option<&Path>, directory: &Path) -> Result<Verifier, Problem> {
+    let Some(file) = copy else { return Ok(audit::key(directory)?) };
+    let key = read(file)?.parse();
+    Ok(key.map_err(|error| format!("{}: {error}", file.display()))?)
 }
 
 fn verify(log: &Opened, files: &[PathBuf]) -> Result<ExitCode, Problem> {

@@ -1,9 +1,11 @@
 //! `efface keys`: made, parted among people, put together, renewed.
 
 use super::Problem;
+use super::audit::create;
 use crate::key::{self, RootKey, Share};
 use clap::Subcommand;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -88,8 +90,9 @@ fn split(file: &Path, all: u8, needed: u8, out: &Path) -> Result<(), Problem> {
     let in_folder = |error| format!("{}: {error}", out.display());
     std::fs::DirBuilder::new().mode(0o700).create(out).map_err(in_folder)?;
     for share in &shares {
-        let page = out.join(format!("share-{}.txt", share.number()));
-        write_private(&page, &share.to_text()).map_err(in_folder)?;
+        let mut page = create(&out.join(format!("share-{}.txt", share.number())))?;
+        let written = page.write_all(share.to_text().as_bytes()).and_then(|()| page.sync_all());
+        written.map_err(in_folder)?;
     }
     println!("{}: {all} pages of root key {}", out.display(), key.fingerprint());
     println!(
@@ -126,12 +129,4 @@ fn rotate(file: &Path, out: &Path) -> Result<(), Problem> {
     );
     println!("knows: generation: {} in the configuration.", old.generation());
     Ok(())
-}
-
-fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    let mut file = opened?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }

@@ -288,7 +288,7 @@ fn import(site: &Site, file: &Path) -> Result<ExitCode, Problem> {
     Ok(ExitCode::SUCCESS)
 }
 
-const NO_NUMBER: &str = "the number has no letter and no digit";
+pub(super) const NO_NUMBER: &str = "the number has no letter and no digit";
 
 fn words(scope: &Scope) -> String {
     match scope {
@@ -333,7 +333,7 @@ impl Site {
         self.spool.crosswalk()
     }
 
-    fn book(&self) -> Book {
+    pub(super) fn book(&self) -> Book {
         Book::new(self.spool.dir(Place::Objections), &self.root)
     }
 

@@ -68,6 +68,11 @@ impl Page {
     }
 }
 
+/// By what a page was made, and when.
+pub fn maker() -> String {
+    format!("efface {} on {}", env!("CARGO_PKG_VERSION"), minute(&crate::clock::stamp()))
+}
+
 /// Day and minute of a record's time.
 pub fn minute(time: &str) -> String {
     format!("{} UTC", time.get(..16).unwrap_or(time).replace('T', " "))

@@ -1,13 +1,12 @@
 //! A user of the system under whom nothing but one kind of process runs.
 
-use serde::{Deserialize, Serialize};
 use std::io;
 
 /// The accounts of this machine. Users of services are local; no directory service is asked.
 const ACCOUNTS: &str = "/etc/passwd";
 
 /// An account and its group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// Its name.
     pub name: String,

@@ -9,7 +9,7 @@ mod register;
 
 use super::Problem;
 use super::audit::{FilterArgs, LogArgs, Opened, create, time};
-use super::page::minute;
+use super::page::maker;
 use super::serve;
 use crate::audit::{self, Checkpoint, Row};
 use clap::{Args, Subcommand};
@@ -92,15 +92,11 @@ pub fn run(command: ReportCommand) -> Result<ExitCode, Problem> {
 
 /// The last line of a page that rests on the configuration.
 fn made() -> String {
-    format!(
-        "Made from the configuration by efface {} on {}.",
-        env!("CARGO_PKG_VERSION"),
-        minute(&crate::clock::stamp())
-    )
+    format!("Made from the configuration by {}.", maker())
 }
 
 /// The first moment of a month, and of the next, in the form of the records.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Month {
     name: String,
     since: String,
@@ -128,11 +124,10 @@ impl Basis {
     fn in_words(&self) -> String {
         let Checkpoint { origin, size, root } = &self.checkpoint;
         format!(
-            "Rests on the log of {origin}: {size} records, all as they were signed, root {}. Made by efface {} on {}. \
+            "Rests on the log of {origin}: {size} records, all as they were signed, root {}. Made by {}. \
              The log names nobody; patients are given by the pseudonym that left.",
             HEXLOWER.encode(root),
-            env!("CARGO_PKG_VERSION"),
-            minute(&crate::clock::stamp()),
+            maker(),
         )
     }
 }

@@ -7,6 +7,7 @@ use indicatif::DecimalBytes;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was counted.
+#[derive(Default)]
 pub struct Figures {
     month: Month,
     received: u64,
@@ -36,18 +37,7 @@ struct Destination {
 impl Figures {
     /// Nothing yet.
     pub fn of(month: Month) -> Self {
-        Figures {
-            month,
-            received: 0,
-            studies: 0,
-            repeated: 0,
-            erased: 0,
-            returned: 0,
-            withdrawn: 0,
-            destinations: BTreeMap::new(),
-            inside: BTreeMap::new(),
-            starts: Vec::new(),
-        }
+        Figures { month, ..Figures::default() }
     }
 
     /// Counts a record, if it is of this month.

@@ -6,13 +6,13 @@
 
 mod page;
 
-use super::objection::{PatientArgs, Site, SiteArgs, with};
-use super::{Problem, audit::create};
+use super::Problem;
+use super::audit::{create, verifier};
+use super::objection::{NO_NUMBER, PatientArgs, Site, SiteArgs, with};
 use crate::audit::{self, Checkpoint, Verifier};
 use crate::crosswalk::Crosswalk;
-use crate::disk;
 use crate::key::Purpose;
-use crate::objection::{Book, Called, Patient};
+use crate::objection::{Called, Patient};
 use crate::phi::Phi;
 use crate::residency::Ground;
 use crate::spool::Place;
@@ -102,14 +102,7 @@ pub fn run(args: &SubjectArgs) -> Result<ExitCode, Problem> {
     let number = args.patient.number()?;
     let mut search = Search::new(&site, &number, args.patient.issuer())?;
     let directory = site.spool.dir(Place::Audit);
-    let verifier = match &args.log_key {
-        Some(file) => {
-            let text = disk::read_text(file).map_err(|e| format!("{}: {e}", file.display()))?;
-            let text = text.ok_or_else(|| format!("{}: there is no such file", file.display()))?;
-            text.parse().map_err(|error| format!("{}: {error}", file.display()))?
-        }
-        None => audit::key(&directory)?,
-    };
+    let verifier = verifier(args.log_key.as_deref(), &directory)?;
     let findings = search.log(&directory, &verifier)?;
     let page = page::page(&findings);
     match &args.out {
@@ -139,9 +132,9 @@ impl<'a> Search<'a> {
     fn new(site: &'a Site, number: &'a Phi<String>, issuer: &'a str) -> Result<Self, Problem> {
         let called = with(number, |number| Called::said(issuer, number));
         if !called.has_number() {
-            return Err("the number has no letter and no digit".into());
+            return Err(NO_NUMBER.into());
         }
-        let book = Book::new(site.spool.dir(Place::Objections), &site.root);
+        let book = site.book();
         let patient = called.hashed(book.key());
         let register = book.read()?;
         let own = register.objections().iter().filter(|o| o.patient.may_be(&patient));

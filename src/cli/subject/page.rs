@@ -1,7 +1,7 @@
 //! The page that is handed over.
 
 use super::{Disclosure, Findings};
-use crate::cli::page::{Page, minute};
+use crate::cli::page::{Page, maker, minute};
 use crate::residency::Ground;
 use data_encoding::HEXLOWER;
 use std::collections::BTreeSet;
@@ -49,11 +49,7 @@ pub(super) fn page(findings: &Findings) -> String {
              be compared. They may or may not be yours."
         ));
     }
-    page.end(format!(
-        "Signed state of the log: {size} records, root {root}. Made by efface {} on {}.",
-        env!("CARGO_PKG_VERSION"),
-        minute(&crate::clock::stamp())
-    ))
+    page.end(format!("Signed state of the log: {size} records, root {root}. Made by {}.", maker()))
 }
 
 fn answer(findings: &Findings) -> String {
