@@ -117,6 +117,11 @@ impl Verifier {
         Verifier { name, id: [a, b, c, d], key }
     }
 
+    /// The name of the log.
+    pub fn origin(&self) -> &str {
+        &self.name
+    }
+
     /// The checkpoint in a signed note. Signatures of others, such as witnesses, may stand beside this log's.
     ///
     /// # Errors

@@ -8,7 +8,7 @@
 //! ```
 //! What the newest checkpoint does not cover was never acknowledged to anybody: the next start puts it aside.
 
-use super::checkpoint::Signer;
+use super::checkpoint::{Signer, Verifier};
 use super::entries::Entries;
 use super::tiles::{self, Tiles};
 use super::tree::{self, Frontier, Hash};
@@ -122,14 +122,19 @@ impl Log {
         self.book.lock().unwrap_or_else(PoisonError::into_inner).note.clone()
     }
 
+    /// What its checkpoints are verified by.
+    pub fn verifier(&self) -> Verifier {
+        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.signer.verifier().clone()
+    }
+
     /// Whether a checkpoint of this log is one that this log has passed.
     ///
     /// # Errors
     /// [`Error`]: it is not of this log, or the log was rolled back or rewritten since.
     pub fn has_passed(&self, note: &str) -> Result<(), Error> {
-        let verifier = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        let verifier = verifier.signer.verifier().clone();
-        let seen = verifier.open(note).map_err(|why| Error::checkpoint(&self.directory, why))?;
+        let seen =
+            self.verifier().open(note).map_err(|why| Error::checkpoint(&self.directory, why))?;
         let leaves = tiles::leaves(&self.directory).map_err(|e| Error::io(&self.directory, e))?;
         super::judge(&self.directory, &seen, &leaves)
     }

@@ -13,6 +13,7 @@
     reason = "each test file uses its part; a test fails by its panic and owns its files"
 )]
 
+pub mod authority;
 pub mod canary;
 pub mod dcmtk;
 pub mod gateway;
