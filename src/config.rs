@@ -11,11 +11,16 @@
 //!   - { ae_title: PACS, from: [10.20.0.0/16], commitment: PACS@10.20.0.5:11113 }
 //! destinations:
 //!   - { name: lab, to: LAB@192.0.2.7:104, project: lab, profile: basic }    # register: what is known of it (residency.rs)
+//! audit_repository: { to: arr.example:6514, ca: arr-ca.pem, certificate: efface.pem, key_file: efface.key }    # DICOM PS3.15 A.5
 //! site_policy: { countries: [EEA] }     # where data may go; with it every destination needs register:
 //! quiet_period_s: 60                    # a study is closed when nothing has come for so long
 //! ```
 //!
 //! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
+
+mod repository;
+
+pub use repository::Repository;
 
 use crate::commitment::Listener;
 use crate::id::AeTitle;
@@ -39,6 +44,8 @@ pub struct Settings {
     pub key_file: PathBuf,
     /// Where the log's newest checkpoint is kept, outside the state directory; `None`: nowhere.
     pub checkpoint_file: Option<PathBuf>,
+    /// Where audit messages go; `None`: nowhere.
+    pub audit_repository: Option<Repository>,
     /// Address and port of the listener.
     pub listen: SocketAddr,
     /// The AE title by which efface is called, and calls.
@@ -147,6 +154,7 @@ struct RawConfig {
     state: PathBuf,
     key_file: Option<PathBuf>,
     checkpoint_file: Option<Spanned<PathBuf>>,
+    audit_repository: Option<repository::RawRepository>,
     listen: Spanned<String>,
     ae_title: Spanned<String>,
     allow: Spanned<Vec<RawCaller>>,
@@ -245,6 +253,8 @@ impl Settling<'_> {
         let policy = raw.site_policy.as_ref().map(|policy| self.site_policy(policy));
         let destinations = self.destinations(&raw.destinations, policy.as_ref());
         let commitments = self.commitments(&raw.allow, &allow, &destinations);
+        let repository = raw.audit_repository.as_ref();
+        let audit_repository = repository.and_then(|raw| self.audit_repository(raw));
         let attendants = raw.attendants.as_ref().and_then(|raw| self.attendants(raw));
         let key_file = raw.key_file.or_else(credential);
         if key_file.is_none() {
@@ -254,6 +264,7 @@ impl Settling<'_> {
             state: raw.state,
             key_file: key_file?,
             checkpoint_file: raw.checkpoint_file.map(|file| file.value),
+            audit_repository,
             listen: listen?,
             ae_title: ae_title?,
             allow,
@@ -605,7 +616,7 @@ impl WrittenProfile {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "\
+    pub(super) const GOOD: &str = "\
 efface_config: 1
 state: /tmp/state
 key_file: /tmp/key
@@ -617,7 +628,7 @@ destinations:
   - { name: lab, to: LAB@192.0.2.7:104, profile: basic }
 ";
 
-    fn mistakes(text: &str) -> String {
+    pub(super) fn mistakes(text: &str) -> String {
         parse(Path::new("efface.yaml"), text)
             .map(|_| ())
             .map_err(|m| m.to_string())

@@ -83,6 +83,9 @@ enum Command {
     /// The receiver: for the gateway alone
     #[command(hide = true)]
     Receive(work::ChildArgs),
+    /// The shipper of audit messages: for the gateway alone
+    #[command(hide = true)]
+    Ship(work::ChildArgs),
     /// Receive or send for a gateway as a user of its own: for a unit of the system (packaging/efface-receiver.service)
     Attend(work::AttendArgs),
     /// Look at what stays inside, and why
@@ -122,6 +125,7 @@ pub fn run() -> ExitCode {
         Command::SubjectReport(args) => subject::run(&args),
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),
+        Command::Ship(args) => work::ship(&args),
         Command::Attend(args) => work::attend(&args),
         Command::Receive(args) => work::receive(&args),
         Command::Quarantine(command) => inspect::quarantine(command),

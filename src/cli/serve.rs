@@ -2,7 +2,7 @@
 
 use super::Problem;
 use crate::commitment::Listener;
-use crate::config::{self, DestinationSettings, Limits, Settings, WrittenProfile};
+use crate::config::{self, DestinationSettings, Limits, Repository, Settings, WrittenProfile};
 use crate::id::AeTitle;
 use crate::isolation::{Attendants, Strictness};
 use crate::net::access::Caller;
@@ -118,6 +118,15 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
             "  keeps no checkpoint elsewhere: a log put back to an older state would not show"
         ),
     }
+    match &settings.audit_repository {
+        Some(Repository { address, papers: Some(_) }) => {
+            println!("  reports to the audit repository {address}, over TLS");
+        }
+        Some(Repository { address, papers: None }) => {
+            println!("  reports to the audit repository {address}, plain, on this machine");
+        }
+        None => println!("  reports to no audit repository"),
+    }
     match &settings.attendants {
         Some(Attendants { receiver, sender }) => {
             let (receiver, sender) = (&receiver.user.name, &sender.user.name);
@@ -192,6 +201,8 @@ impl Flags {
             state,
             key_file,
             checkpoint_file: self.checkpoint_file,
+            // Certificates are for those who have a configuration.
+            audit_repository: None,
             listen: self.listen,
             ae_title: self.ae_title,
             allow: self.allow.into_iter().map(caller).collect(),

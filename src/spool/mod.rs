@@ -17,6 +17,7 @@
 //!   heads/HANDLE/TAG        where the head is in a frame of reference, as long as originals of the study are there
 //!   ledger/HANDLE           which instances of a study were released, as keyed tags
 //!   audit/                  the log (see audit/mod.rs)
+//!   atna/cursor             how far the audit record repository is (see atna/cursor.rs)
 //!   objections/             who objects, as keyed hashes (see objection/mod.rs)
 //! ```
 //!
@@ -78,12 +79,14 @@ pub enum Place {
     Ledger,
     /// The log.
     Audit,
+    /// How far the audit record repository is.
+    Atna,
     /// Who objects.
     Objections,
 }
 
 /// All places with their directories.
-const PLACES: [(Place, &str); 13] = [
+const PLACES: [(Place, &str); 14] = [
     (Place::Receiving, "inbox/tmp"),
     (Place::Inbox, "inbox/new"),
     (Place::Studies, "studies"),
@@ -96,6 +99,7 @@ const PLACES: [(Place, &str); 13] = [
     (Place::Heads, "heads"),
     (Place::Ledger, "ledger"),
     (Place::Audit, "audit"),
+    (Place::Atna, "atna"),
     (Place::Objections, "objections"),
 ];
 

@@ -19,6 +19,7 @@ pub mod dcmtk;
 pub mod gateway;
 pub mod memory;
 pub mod raw;
+pub mod rsyslog;
 pub mod study;
 
 use std::path::{Path, PathBuf};

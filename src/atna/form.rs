@@ -1,0 +1,282 @@
+//! Which audit message an event becomes, and what stands in it (PS3.15 A.5.3): a table.
+//!
+//! The log says neither who sent a study nor how it was called inside. Where the standard wants a Study Instance UID or a
+//! Patient ID and the record has none as it left, the handle of the batch stands, under a code of its own: nobody takes
+//! it for what it is not.
+
+use crate::audit::{Event, Release};
+
+/// A code, its scheme, its meaning.
+pub(super) struct Code(pub &'static str, pub &'static str, pub &'static str);
+
+/// A kind of audit message.
+pub(super) struct Form {
+    /// EventID (CID 400).
+    pub event: Code,
+    /// EventTypeCode (CID 401).
+    pub kind: Option<Code>,
+    /// EventActionCode.
+    pub action: &'static str,
+    pub participants: &'static [Participant],
+    pub objects: &'static [Object],
+}
+
+/// Who took part (CID 402).
+pub(super) enum Participant {
+    /// efface, in this role.
+    Efface(Option<Code>),
+    /// The destination, in this role.
+    Destination(Code),
+    /// The way there, as the medium of an export: a URI (CID 405).
+    Medium,
+}
+
+/// What was dealt with.
+#[derive(PartialEq)]
+pub(super) enum Object {
+    /// The study, at this stage of its life (PS3.15 A.5.1.2.3).
+    Study(&'static str),
+    /// Its patient.
+    Patient,
+    /// The register of objections.
+    Register,
+}
+
+const APPLICATION: Code = Code("110150", "DCM", "Application");
+const DESTINATION: Code = Code("110152", "DCM", "Destination Role ID");
+const SOURCE: Code = Code("110153", "DCM", "Source Role ID");
+const OF_A_STUDY: &[Object] = &[Object::Study("6"), Object::Patient];
+
+/// PS3.15 A.5.3.1.
+const fn application_activity(kind: Code) -> Form {
+    Form {
+        event: Code("110100", "DCM", "Application Activity"),
+        kind: Some(kind),
+        action: "E",
+        participants: &[Participant::Efface(Some(APPLICATION))],
+        objects: &[],
+    }
+}
+static START: Form = application_activity(Code("110120", "DCM", "Application Start"));
+static STOP: Form = application_activity(Code("110121", "DCM", "Application Stop"));
+/// PS3.15 A.5.3.4.
+static EXPORT: Form = Form {
+    event: Code("110106", "DCM", "Export"),
+    kind: None,
+    action: "R",
+    participants: &[
+        Participant::Efface(Some(SOURCE)),
+        Participant::Destination(DESTINATION),
+        Participant::Medium,
+    ],
+    objects: &[Object::Study("10"), Object::Patient],
+};
+/// PS3.15 A.5.3.6.
+static ACCESSED: Form = Form {
+    event: Code("110103", "DCM", "DICOM Instances Accessed"),
+    kind: None,
+    action: "R",
+    participants: &[Participant::Efface(None)],
+    objects: OF_A_STUDY,
+};
+/// PS3.15 A.5.3.7.
+static TRANSFERRED: Form = Form {
+    event: Code("110104", "DCM", "DICOM Instances Transferred"),
+    kind: None,
+    // Whether they had been there before, only the destination knows.
+    action: "R",
+    participants: &[Participant::Efface(Some(SOURCE)), Participant::Destination(DESTINATION)],
+    objects: &[Object::Study("11"), Object::Patient],
+};
+/// PS3.15 A.5.3.8.
+static DELETED: Form = Form {
+    event: Code("110105", "DCM", "DICOM Study Deleted"),
+    kind: None,
+    action: "D",
+    participants: &[Participant::Efface(None)],
+    objects: &[Object::Study("15"), Object::Patient],
+};
+/// PS3.15 A.5.3.11.
+static ALERT: Form = Form {
+    event: Code("110113", "DCM", "Security Alert"),
+    kind: Some(Code("110135", "DCM", "Object Security Attributes Changed")),
+    action: "E",
+    participants: &[Participant::Efface(None)],
+    objects: &[Object::Register],
+};
+
+/// EventOutcomeIndicator (PS3.15 A.5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Success,
+    /// Something was not done, on purpose.
+    Refused,
+}
+
+/// What of an event goes into its message.
+pub(super) struct Facts<'a> {
+    pub form: &'static Form,
+    pub outcome: Outcome,
+    /// EventOutcomeDescription: codes of efface, never of a data set.
+    pub why: Option<String>,
+    pub batch: &'a str,
+    /// Study Instance UID and Patient ID, as they left.
+    pub left_as: Option<(&'a str, &'a str)>,
+    pub destination: Option<&'a str>,
+    pub instances: u64,
+    /// More of a study, by name.
+    pub details: Vec<(&'static str, &'a str)>,
+}
+
+impl<'a> Facts<'a> {
+    /// What an event means to an audit repository. Every event has a message: a number that is missing was lost.
+    pub fn of(event: &'a Event) -> Self {
+        match event {
+            Event::Started { version, key, .. } => Facts {
+                why: Some(format!("efface {version}, key {key}")),
+                ..Facts::new(&START, "")
+            },
+            Event::Stopped => Facts::new(&STOP, ""),
+            // A worker reads the study. Who sent it, the log does not know, and so nothing is said to be transferred.
+            Event::Taken { batch, instances } => Facts::new(&ACCESSED, batch).all(*instances),
+            // The data are about to leave the security domain, which is what an export is.
+            Event::Released(release) => Facts::released(release),
+            Event::Delivered { destination, batch, instances } => {
+                Facts::new(&TRANSFERRED, batch).all(*instances).to(destination)
+            }
+            Event::Quarantined { batch, code, destination, instances } => {
+                let to = if destination.is_empty() { "every destination" } else { destination };
+                let why = format!("withheld from {to}: {code}");
+                Facts::new(&ACCESSED, batch).all(*instances).refused(why)
+            }
+            Event::Repeated { batch, instances } => Facts {
+                why: Some("came again unchanged, not sent again".to_owned()),
+                ..Facts::new(&ACCESSED, batch).all(*instances)
+            },
+            Event::Returned { name, instances } => Facts {
+                why: Some("put back from quarantine".to_owned()),
+                ..Facts::new(&ACCESSED, name.split('.').next().unwrap_or_default()).all(*instances)
+            },
+            // Not which patients, also not by their keyed hashes: nobody at the repository has the key.
+            Event::Objections { change, scope, references, register } => Facts {
+                why: Some(format!(
+                    "{} objections {change}, to {scope}; register version {register}",
+                    references.len()
+                )),
+                ..Facts::new(&ALERT, "")
+            },
+            Event::Withdrawn { destination, batch, code, instances, before } => {
+                let why = format!("withdrawn: {code}; {before} had arrived before");
+                Facts::new(&EXPORT, batch).all(*instances).to(destination).refused(why)
+            }
+            Event::Erased { batch, instances } => Facts::new(&DELETED, batch).all(*instances),
+        }
+    }
+
+    /// The only place that reads a release.
+    fn released(release: &'a Release) -> Self {
+        let Release { destination, project, batch, profile, plan, patient, study, digest, .. } =
+            release;
+        Facts {
+            left_as: Some((study, patient)),
+            details: vec![
+                ("project", project),
+                ("profile", profile),
+                ("plan", plan),
+                ("digest", digest),
+            ],
+            ..Facts::new(&EXPORT, batch).all(release.instances).to(destination)
+        }
+    }
+
+    fn new(form: &'static Form, batch: &'a str) -> Self {
+        Facts {
+            form,
+            outcome: Outcome::Success,
+            why: None,
+            batch,
+            left_as: None,
+            destination: None,
+            instances: 0,
+            details: Vec::new(),
+        }
+    }
+
+    fn all(self, instances: u64) -> Self {
+        Facts { instances, ..self }
+    }
+
+    fn to(self, destination: &'a str) -> Self {
+        Facts { destination: Some(destination), ..self }
+    }
+
+    fn refused(self, why: String) -> Self {
+        Facts { outcome: Outcome::Refused, why: Some(why), ..self }
+    }
+}
+
+/// One of each event, for tests. A new event does not compile here until it is listed.
+#[cfg(test)]
+pub(super) fn examples() -> Vec<Event> {
+    let (batch, destination) = ("0a1b2c3d-4e5f".to_owned(), "lab".to_owned());
+    let all = vec![
+        Event::Started {
+            version: "0.1.0".to_owned(),
+            profiles: vec!["basic 00".to_owned()],
+            key: "0f1e2d3c A1".to_owned(),
+        },
+        Event::Taken { batch: batch.clone(), instances: 3 },
+        Event::Released(Box::new(Release {
+            destination: destination.clone(),
+            project: "lab".to_owned(),
+            batch: batch.clone(),
+            profile: "basic".to_owned(),
+            plan: "ab".repeat(32),
+            patient: "A1QX3R5T7V9W1Y3Z".to_owned(),
+            study: "2.25.340282366920938463463374607431768211455".to_owned(),
+            digest: "cd".repeat(32),
+            instances: 3,
+            ..Release::default()
+        })),
+        Event::Delivered { destination: destination.clone(), batch: batch.clone(), instances: 3 },
+        Event::Quarantined {
+            batch: batch.clone(),
+            code: "face-left".to_owned(),
+            destination: String::new(),
+            instances: 1,
+        },
+        Event::Repeated { batch: batch.clone(), instances: 2 },
+        Event::Returned { name: format!("{batch}.face-left"), instances: 1 },
+        Event::Objections {
+            change: "added".to_owned(),
+            scope: "all".to_owned(),
+            references: vec!["SECRETREFERENCE".to_owned(); 500],
+            register: 4,
+        },
+        Event::Withdrawn {
+            destination,
+            batch: batch.clone(),
+            code: "objection".to_owned(),
+            instances: 2,
+            before: 1,
+        },
+        Event::Erased { batch, instances: 3 },
+        Event::Stopped,
+    ];
+    for event in &all {
+        match event {
+            Event::Started { .. }
+            | Event::Stopped
+            | Event::Taken { .. }
+            | Event::Released(_)
+            | Event::Delivered { .. }
+            | Event::Quarantined { .. }
+            | Event::Repeated { .. }
+            | Event::Returned { .. }
+            | Event::Objections { .. }
+            | Event::Withdrawn { .. }
+            | Event::Erased { .. } => {}
+        }
+    }
+    all
+}
