@@ -174,8 +174,7 @@ fn reports_everything(driver: Driver) {
         site.at("own.key")
     );
     let start = || Collector::start(&site.path("collector"), port, driver, &ca, &theirs);
-    let study =
-        |n: u32| write_body_ct(&site.path(&format!("pacs-{n}")), &patient(n as usize), 1, 3);
+    let study = |n: u32| write_body_ct(&site.path(&format!("pacs-{n}")), &patient(n), 1, 3);
 
     // Nobody listens: the gateway does its work, and says what is missing.
     let mut gateway = site.serve_configured(outside.port, &lines);
