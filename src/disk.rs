@@ -217,6 +217,14 @@ pub fn let_connect(socket: &Path, gid: u32) -> io::Result<()> {
     give(socket, gid, 0o660)
 }
 
+/// Lets nobody but its owner use a socket.
+///
+/// # Errors
+/// What the system says.
+pub fn keep_private(socket: &Path) -> io::Result<()> {
+    Ok(rustix::fs::chmod(socket, Mode::from_raw_mode(0o600))?)
+}
+
 /// The group first: a change of it takes the set-group-ID bit away.
 fn give(path: &Path, gid: u32, mode: u32) -> io::Result<()> {
     rustix::fs::chown(path, None, Some(Gid::from_raw(gid)))?;

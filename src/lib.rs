@@ -17,7 +17,8 @@
 //! [`phantom`], [`render`] and [`nifti`]: a head of nobody, pictures of surfaces, volumes without a DICOM header.
 //!
 //! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`crosswalk`]: the secrets of
-//! random pseudonyms. [`objection`]: who objects, as keyed hashes. [`meter`]: counts.
+//! random pseudonyms. [`objection`]: who objects, as keyed hashes. [`desk`]: where commands hand in
+//! what is to stand in the log. [`meter`]: counts.
 //!
 //! **Custody.** [`custody`]: the states of an object, and the only ways from one to the next.
 //!
@@ -55,6 +56,7 @@ pub mod residency;
 
 pub mod audit;
 pub mod crosswalk;
+pub mod desk;
 pub mod meter;
 pub mod objection;
 pub mod spool;

@@ -9,6 +9,7 @@ use crate::commitment::Commitments;
 use crate::config::{DestinationSettings, Settings};
 use crate::console::{self, Console};
 use crate::custody::outbox::Outbox;
+use crate::desk::Desk;
 use crate::disk;
 use crate::forward::Forwarder;
 use crate::isolation::{
@@ -151,6 +152,8 @@ impl Gateway {
         };
         let stop_console = threads.console(console, settings.metrics)?;
         threads.spawn("commit", move |stop| commitments.run(stop));
+        let desk = Desk::open(&settings.state, Arc::clone(&log))?;
+        threads.spawn("desk", move |stop| desk.run(stop));
 
         // Before anybody puts more there.
         let left_in_work = disk::list(&spool.dir(Place::Work))?;

@@ -86,6 +86,13 @@ pub enum Event {
         /// Instances that the destination had said it stored before.
         before: u64,
     },
+    /// Somebody read the log, or had a page made of it.
+    AuditRead {
+        /// The command.
+        command: String,
+        /// The user of this machine who called it.
+        by: String,
+    },
     /// Identified originals were deleted after the retention time, or are about to be.
     Erased {
         /// The batch.
@@ -93,6 +100,13 @@ pub enum Event {
         /// How many instances.
         instances: u64,
     },
+}
+
+impl Event {
+    /// Whether people do it by commands, which hand it in (`desk.rs`). All else only the gateway and its workers know.
+    pub fn is_by_command(&self) -> bool {
+        matches!(self, Event::AuditRead { .. })
+    }
 }
 
 /// What left, on what ground.

@@ -1,7 +1,7 @@
 //! `efface audit`: what an auditor asks of the log. It is read, never changed; there is no PHI in it.
 
 use super::inspect::look;
-use super::{Problem, StateArgs};
+use super::{Problem, StateArgs, reading};
 use crate::audit::{self, CSV_HEAD, Checkpoint, Filter, Finding, Row, Verifier};
 use crate::disk;
 use crate::spool::Place;
@@ -117,12 +117,14 @@ pub enum Form {
 pub fn run(command: AuditCommand) -> Result<ExitCode, Problem> {
     match command {
         AuditCommand::Verify { log, checkpoint } => verify(&Opened::new(&log)?, &checkpoint),
-        AuditCommand::Show { log, filter, last } => show(&Opened::new(&log)?, filter.into(), last),
+        AuditCommand::Show { log, filter, last } => {
+            show(&Opened::to_read(&log, "audit show")?, filter.into(), last)
+        }
         AuditCommand::Export { log, filter, format, out } => {
-            export(&Opened::new(&log)?, filter.into(), format, out.as_deref())
+            export(&Opened::to_read(&log, "audit export")?, filter.into(), format, out.as_deref())
         }
         AuditCommand::Receipt { name, log, out } => {
-            receipt(&Opened::new(&log)?, &name, out.as_deref())
+            receipt(&Opened::to_read(&log, "audit receipt")?, &name, out.as_deref())
         }
         AuditCommand::Checkpoint { log, key } => checkpoint(&Opened::new(&log)?, key),
     }
@@ -137,7 +139,14 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    pub(super) fn new(args: &LogArgs) -> Result<Self, Problem> {
+    /// The same, for somebody who is shown what is in it: that stands in the log, too.
+    pub(super) fn to_read(args: &LogArgs, command: &str) -> Result<Self, Problem> {
+        let opened = Opened::new(args)?;
+        reading::note(&args.state.state, command)?;
+        Ok(opened)
+    }
+
+    fn new(args: &LogArgs) -> Result<Self, Problem> {
         let directory = look(&args.state)?.dir(Place::Audit);
         let verifier = verifier(args.log_key.as_deref(), &directory)?;
         Ok(Opened { directory, verifier, is_believed: args.log_key.is_none() })

@@ -233,6 +233,7 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         | Event::Returned { .. }
         | Event::Objections { .. }
         | Event::Withdrawn { .. }
+        | Event::AuditRead { .. }
         | Event::Erased { .. } => {}
     })?;
     Ok(())

@@ -67,14 +67,16 @@ pub fn run(command: ReportCommand) -> Result<ExitCode, Problem> {
     match command {
         ReportCommand::Incident { log, filter, engine, out } => {
             let mut incident = incident::Incident::new(filter.into(), engine);
-            let basis = read(&Opened::new(&log)?, |row| incident.take(row))?;
+            let log = Opened::to_read(&log, "report incident")?;
+            let basis = read(&log, |row| incident.take(row))?;
             let said = incident.in_words();
             write(&out, &incident.page(&basis))?;
             println!("{}: {said}", out.display());
         }
         ReportCommand::Month { log, month, out } => {
             let mut figures = month::Figures::of(month);
-            let basis = read(&Opened::new(&log)?, |row| figures.take(&row))?;
+            let log = Opened::to_read(&log, "report month")?;
+            let basis = read(&log, |row| figures.take(&row))?;
             write(&out, &figures.page(&basis))?;
             println!("{}: {}", out.display(), figures.in_words());
         }

@@ -6,9 +6,9 @@
 
 mod page;
 
-use super::Problem;
 use super::audit::{create, verifier};
 use super::objection::{NO_NUMBER, PatientArgs, Site, SiteArgs, with};
+use super::{Problem, reading};
 use crate::audit::{self, Checkpoint, Verifier};
 use crate::crosswalk::Crosswalk;
 use crate::key::Purpose;
@@ -101,6 +101,7 @@ pub fn run(args: &SubjectArgs) -> Result<ExitCode, Problem> {
     let site = args.site.open()?;
     let number = args.patient.number()?;
     let mut search = Search::new(&site, &number, args.patient.issuer())?;
+    reading::note(site.spool.root(), "subject-report")?;
     let directory = site.spool.dir(Place::Audit);
     let verifier = verifier(args.log_key.as_deref(), &directory)?;
     let findings = search.log(&directory, &verifier)?;
