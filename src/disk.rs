@@ -44,6 +44,15 @@ pub fn append(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Opens a file that is there, to change bytes in the middle of it.
+///
+/// # Errors
+/// What the system says.
+pub fn overwrite(path: &Path) -> io::Result<File> {
+    step(path)?;
+    OpenOptions::new().write(true).open(path)
+}
+
 /// Opens a file for reading.
 ///
 /// # Errors

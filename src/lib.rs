@@ -5,7 +5,7 @@
 //! modules below are in the order of the layers: a file uses only what stands above it, or beside it.
 //!
 //! **Base.** [`phi`]: identifying values that cannot be shown. [`id`]: identifiers, parsed once.
-//! [`key`]: the root and what is derived from it. [`crockford`]: letters for people. [`fate`]: what becomes of work that failed. [`disk`] and [`clock`]: the only code that
+//! [`key`]: the root and what is derived from it. [`note`]: texts that are signed. [`crockford`]: letters for people. [`fate`]: what becomes of work that failed. [`disk`] and [`clock`]: the only code that
 //! touches the state directory, and that reads the time of day. [`pipe`]: values between a process and its parent. [`yaml`]: what people write, with every mistake at its place.
 //!
 //! **Facts.** [`standard`]: tables of PS3.15, PS3.16 and PS3.4, compiled in.
@@ -37,6 +37,7 @@ pub mod disk;
 pub mod fate;
 pub mod id;
 pub mod key;
+pub mod note;
 pub mod phi;
 pub mod pipe;
 pub mod yaml;

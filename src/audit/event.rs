@@ -126,11 +126,13 @@ pub struct Release {
     pub plan: String,
     /// Reasons that the profile gives for being weaker than its base.
     pub because: Vec<String>,
-    /// Pseudonym of the patient.
+    /// Pseudonym of the patient. This and the other fields that are about one patient lie beside the log (`details.rs`):
+    /// they are empty where they were erased.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub patient: String,
     /// Keyed hashes of the patient's numbers under a key of the project, by which the patient's question is answered
     /// (`efface subject-report`). Empty where pseudonyms are random: there the crosswalk answers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<String>,
     /// The ground on which the destination may be sent to.
     #[serde(default)]
@@ -139,8 +141,10 @@ pub struct Release {
     #[serde(default)]
     pub register: u64,
     /// Study Instance UID as it leaves.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub study: String,
     /// Keyed digest (HMAC-SHA-256) over the sorted SHA-256 of what came in of it: it compares, and tells nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub input: String,
     /// Instances that leave.
     pub instances: u64,
@@ -155,6 +159,7 @@ pub struct Release {
     /// What was done to them, objects that were treated alike together.
     pub evidence: Vec<Evidence>,
     /// What was done about faces, a line a series.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faces: Vec<SeriesFace>,
 }
 
@@ -180,6 +185,9 @@ pub struct Record {
     pub seq: u64,
     /// RFC 3339, by the clock of this machine.
     pub time: String,
+    /// SHA-256 in hex of what lies beside the log of the patient that it is about, with its salt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// What happened.
     #[serde(flatten)]
     pub event: Event,

@@ -2,7 +2,7 @@
 
 use super::inspect::look;
 use super::{Problem, StateArgs, reading};
-use crate::audit::{self, CSV_HEAD, Checkpoint, Filter, Finding, Row, Verifier};
+use crate::audit::{self, CSV_HEAD, Checkpoint, Filter, Finding, Line, Row, Verifier};
 use crate::disk;
 use crate::spool::Place;
 use clap::{Args, Subcommand, ValueEnum};
@@ -39,7 +39,8 @@ pub enum AuditCommand {
     },
     /// Write records to a file, or to the standard output
     ///
-    /// As JSON Lines every record is there byte for byte; as CSV one row a record, without what was done element by element.
+    /// As JSON Lines each record is there with what lies beside the log of its patient, if that was not erased; as CSV one row a
+    /// record, without what was done element by element. To check signatures take copies of the files in audit/.
     Export {
         #[command(flatten)]
         log: LogArgs,
@@ -204,6 +205,9 @@ fn verify(log: &Opened, files: &[PathBuf]) -> Result<ExitCode, Problem> {
             println!("{origin}: {size} records, all as they were signed");
             println!("root {}", data_encoding::HEXLOWER.encode(&root));
             println!("{} checkpoints that were kept elsewhere fit", kept.len());
+            if found.erased > 0 {
+                println!("{} records: what they said of their patient was erased", found.erased);
+            }
             Ok(ExitCode::SUCCESS)
         }
         _ => {
@@ -219,7 +223,9 @@ fn verify(log: &Opened, files: &[PathBuf]) -> Result<ExitCode, Problem> {
 
 fn show(log: &Opened, mut filter: Filter, last: usize) -> Result<ExitCode, Problem> {
     let (bar, mut rows) = (log.bar(1), VecDeque::new());
-    let parse = |_, line: &[u8]| (line.len() as u64 + 1, serde_json::from_slice::<Row>(line));
+    let parse = |line: &Line<'_>| {
+        (line.bytes.len() as u64 + 1, serde_json::from_slice::<Row>(&line.whole()))
+    };
     audit::walk(&log.directory, &log.verifier, parse, |(bytes, row)| {
         bar.inc(bytes);
         let row = row?;
@@ -254,9 +260,13 @@ fn export(
         out.write_all(CSV_HEAD.as_bytes())?;
     }
     let (bar, mut records) = (log.bar(1), 0_u64);
-    let parse = |_, line: &[u8]| (line.to_vec(), serde_json::from_slice::<Row>(line));
-    let walked = audit::walk(&log.directory, &log.verifier, parse, |(mut line, row)| {
-        bar.inc(line.len() as u64 + 1);
+    let parse = |line: &Line<'_>| {
+        let whole = line.whole();
+        let row = serde_json::from_slice::<Row>(&whole);
+        (line.bytes.len() as u64 + 1, whole.into_owned(), row)
+    };
+    let walked = audit::walk(&log.directory, &log.verifier, parse, |(bytes, mut line, row)| {
+        bar.inc(bytes);
         let row = row?;
         if !filter.wants(&row) {
             return Ok(());

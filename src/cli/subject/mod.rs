@@ -145,7 +145,7 @@ impl<'a> Search<'a> {
 
     fn log(&mut self, directory: &std::path::Path, by: &Verifier) -> Result<Findings, Problem> {
         let mut findings = Findings::default();
-        let parse = |_, line: &[u8]| serde_json::from_slice::<Line>(line);
+        let parse = |line: &audit::Line<'_>| serde_json::from_slice::<Line>(&line.whole());
         let walked = audit::walk(directory, by, parse, |line| {
             let line = line?;
             if findings.from.is_empty() {
