@@ -10,6 +10,7 @@ use crate::commitment::Commitments;
 use crate::config::{DestinationSettings, Settings};
 use crate::console::{self, Console};
 use crate::custody::outbox::Outbox;
+use crate::desk::Desk;
 use crate::disk;
 use crate::forward::Forwarder;
 use crate::isolation::{
@@ -156,6 +157,8 @@ impl Gateway {
         };
         let stop_console = threads.console(console, settings.metrics)?;
         threads.spawn("commit", move |stop| commitments.run(stop));
+        let desk = Desk::open(&settings.state, Arc::clone(&log))?;
+        threads.spawn("desk", move |stop| desk.run(stop));
 
         // Before anybody puts more there.
         let left_in_work = disk::list(&spool.dir(Place::Work))?;
@@ -352,7 +355,7 @@ fn dispatcher(settings: &Settings, log: &Log) -> Option<Dispatcher> {
         log_key: verifier.to_string(),
         reporter: Reporter {
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            origin: verifier.origin().to_owned(),
+            origin: verifier.name().to_owned(),
             ae_title: settings.ae_title.clone(),
             recipients: settings.destinations.iter().map(recipient).collect(),
         },

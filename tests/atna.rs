@@ -103,7 +103,7 @@ impl Shipping {
             log_key: verifier.to_string(),
             reporter: Reporter {
                 host: "gate.test".to_owned(),
-                origin: verifier.origin().to_owned(),
+                origin: verifier.name().to_owned(),
                 ae_title: "EFFACE".parse().unwrap(),
                 recipients: Vec::new(),
             },

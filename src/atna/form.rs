@@ -23,6 +23,8 @@ pub(super) struct Form {
 
 /// Who took part (CID 402).
 pub(super) enum Participant {
+    /// The person who did it.
+    Person,
     /// efface, in this role.
     Efface(Option<Code>),
     /// The destination, in this role.
@@ -40,6 +42,8 @@ pub(super) enum Object {
     Patient,
     /// The register of objections.
     Register,
+    /// The log.
+    Log,
 }
 
 const APPLICATION: Code = Code("110150", "DCM", "Application");
@@ -59,6 +63,14 @@ const fn application_activity(kind: Code) -> Form {
 }
 static START: Form = application_activity(Code("110120", "DCM", "Application Start"));
 static STOP: Form = application_activity(Code("110121", "DCM", "Application Stop"));
+/// PS3.15 A.5.3.2.
+static LOG_USED: Form = Form {
+    event: Code("110101", "DCM", "Audit Log Used"),
+    kind: None,
+    action: "R",
+    participants: &[Participant::Person, Participant::Efface(None)],
+    objects: &[Object::Log],
+};
 /// PS3.15 A.5.3.4.
 static EXPORT: Form = Form {
     event: Code("110106", "DCM", "Export"),
@@ -120,6 +132,8 @@ pub(super) struct Facts<'a> {
     /// EventOutcomeDescription: codes of efface, never of a data set.
     pub why: Option<String>,
     pub batch: &'a str,
+    /// The user of this machine who did it, if it was a person.
+    pub person: Option<&'a str>,
     /// Study Instance UID and Patient ID, as they left.
     pub left_as: Option<(&'a str, &'a str)>,
     pub destination: Option<&'a str>,
@@ -169,6 +183,9 @@ impl<'a> Facts<'a> {
                 let why = format!("withdrawn: {code}; {before} had arrived before");
                 Facts::new(&EXPORT, batch).all(*instances).to(destination).refused(why)
             }
+            Event::AuditRead { command, by } => {
+                Facts { person: Some(by), why: Some(command.clone()), ..Facts::new(&LOG_USED, "") }
+            }
             Event::Erased { batch, instances } => Facts::new(&DELETED, batch).all(*instances),
         }
     }
@@ -178,7 +195,8 @@ impl<'a> Facts<'a> {
         let Release { destination, project, batch, profile, plan, patient, study, digest, .. } =
             release;
         Facts {
-            left_as: Some((study, patient)),
+            // They were erased, if they are not there.
+            left_as: (!study.is_empty()).then_some((study, patient)),
             details: vec![
                 ("project", project),
                 ("profile", profile),
@@ -195,6 +213,7 @@ impl<'a> Facts<'a> {
             outcome: Outcome::Success,
             why: None,
             batch,
+            person: None,
             left_as: None,
             destination: None,
             instances: 0,
@@ -260,6 +279,7 @@ pub(super) fn examples() -> Vec<Event> {
             instances: 2,
             before: 1,
         },
+        Event::AuditRead { command: "audit show".to_owned(), by: "anna".to_owned() },
         Event::Erased { batch, instances: 3 },
         Event::Stopped,
     ];
@@ -275,6 +295,7 @@ pub(super) fn examples() -> Vec<Event> {
             | Event::Returned { .. }
             | Event::Objections { .. }
             | Event::Withdrawn { .. }
+            | Event::AuditRead { .. }
             | Event::Erased { .. } => {}
         }
     }

@@ -91,15 +91,14 @@ impl Reporter {
 
     fn participant(&self, xml: &mut Xml, participant: &Participant, facts: &Facts<'_>) {
         match participant {
+            Participant::Person => {
+                let user = format!("{}@{}", facts.person.unwrap_or_default(), self.host);
+                active(xml, [&user, "", ""], true, Some(&self.host), None);
+            }
             Participant::Efface(role) => {
                 let title = format!("AETITLES={}", self.ae_title);
-                active(
-                    xml,
-                    [&self.origin, &title, "efface"],
-                    true,
-                    Some(&self.host),
-                    role.as_ref(),
-                );
+                let (names, host) = ([&*self.origin, &title, "efface"], Some(&*self.host));
+                active(xml, names, facts.person.is_none(), host, role.as_ref());
             }
             Participant::Destination(role) => {
                 let name = facts.destination.unwrap_or_default();
@@ -200,6 +199,16 @@ fn participant_object(xml: &mut Xml, object: &Object, facts: &Facts<'_>) {
                 "ParticipantObjectName",
                 if known.is_some() { "pseudonym" } else { "not said" },
             );
+        }
+        Object::Log => {
+            let attributes = [
+                ("ParticipantObjectID", "efface:audit/log"),
+                ("ParticipantObjectTypeCode", "2"),
+                ("ParticipantObjectTypeCodeRole", "13"),
+            ];
+            xml.open("ParticipantObjectIdentification", &attributes);
+            code(xml, "ParticipantObjectIDTypeCode", &Code("12", "RFC-3881", "URI"));
+            xml.text("ParticipantObjectName", "Security Audit Log");
         }
         Object::Register => {
             let attributes = [

@@ -303,8 +303,7 @@ impl<'a> Shipper<'a> {
     fn tell(&mut self) -> Result<(), Error> {
         let settled = self.cursor.settled;
         if self.oldest.as_ref().is_none_or(|(seq, _)| *seq != settled) {
-            let record = self.follower.record(settled)?;
-            self.oldest = record.map(|record| (settled, record.time));
+            self.oldest = self.follower.time_of(settled)?.map(|time| (settled, time));
         }
         let oldest = self.oldest.as_ref().map(|(_, time)| time.clone());
         let word = Word { oldest, trouble: self.trouble.clone(), syncs: Syncs::take() };

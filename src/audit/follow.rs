@@ -1,15 +1,18 @@
 //! Follows a log that grows, record by record, and hands out none that is not signed.
 //!
 //! Everything from the first record on is hashed once, and the tree over it is compared with each new checkpoint. A
-//! record is read when it is wanted, and must have the hash that it had then.
+//! record is read when it is wanted, and must have the hash that it had then; what lies beside it of a patient is read
+//! with it, if it was not erased.
 
 use super::checkpoint::Verifier;
+use super::details::{self, Lines, There};
 use super::entries::Entries;
 use super::tree::{self, Frontier, Hash};
 use super::{Checkpoint, Error, Record};
 use crate::disk;
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +29,8 @@ pub struct Follower {
     /// Where it lies, and the others from it on.
     places: VecDeque<Place>,
     bytes: u64,
+    /// What lies beside the records, from this record on.
+    details: (u64, Lines),
 }
 
 /// Where a record lies in the file.
@@ -52,6 +57,7 @@ impl Follower {
             first,
             places: VecDeque::new(),
             bytes: 0,
+            details: (0, Lines::of(directory).map_err(io)?),
         })
     }
 
@@ -80,7 +86,7 @@ impl Follower {
         self.entries.up_to(size);
         let io = |error| Error::io(&path, error);
         while let Some(block) = self.entries.block().map_err(io)? {
-            for (seq, length, hash) in block.map(|seq, line, hash| (seq, line.len(), hash)) {
+            for (seq, length, hash) in block.map(|line| (line.seq, line.bytes.len(), line.hash())) {
                 if seq >= self.first {
                     self.places.push_back(Place { at: self.bytes, length, hash });
                 }
@@ -113,11 +119,36 @@ impl Follower {
         self.tree.root()
     }
 
-    /// One of them; `None` if it is not signed yet, or was given up.
+    /// One of them, with what is known of its patient; `None` if it is not signed yet, or was given up.
     ///
     /// # Errors
-    /// [`Error::Broken`]: it was changed since it was looked at, or is of a newer version of efface.
-    pub fn record(&self, seq: u64) -> Result<Option<Record>, Error> {
+    /// [`Error::Broken`], [`Error::Detail`]: it was changed since it was looked at, or is of a newer version of efface.
+    pub fn record(&mut self, seq: u64) -> Result<Option<Record>, Error> {
+        let Some((line, record)) = self.bare(seq)? else { return Ok(None) };
+        if record.detail.is_none() {
+            return Ok(Some(record));
+        }
+        let text = self.detail(seq).map_err(|error| Error::io(&self.directory, error))?;
+        let whole = match details::there(&line, text.as_deref()) {
+            There::Whole(text) => details::whole(&line, text),
+            There::None | There::Erased => return Ok(Some(record)),
+            There::Wrong => None,
+        };
+        let whole = whole.and_then(|whole| serde_json::from_slice(&whole).ok());
+        let path = self.directory.clone();
+        whole.map(Some).ok_or(Error::Detail { path, record: seq })
+    }
+
+    /// When one of them was written.
+    ///
+    /// # Errors
+    /// As [`Follower::record`].
+    pub fn time_of(&self, seq: u64) -> Result<Option<String>, Error> {
+        Ok(self.bare(seq)?.map(|(_, record)| record.time))
+    }
+
+    /// The record as it stands in the log.
+    fn bare(&self, seq: u64) -> Result<Option<(Vec<u8>, Record)>, Error> {
         let index = seq.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         let Some(place) = index.and_then(|index| self.places.get(index)) else { return Ok(None) };
         let mut line = vec![0; place.length];
@@ -126,9 +157,18 @@ impl Follower {
         let same = tree::leaf(&line) == place.hash;
         let record = serde_json::from_slice::<Record>(&line).ok();
         match record.filter(|record| same && record.seq == seq) {
-            Some(record) => Ok(Some(record)),
+            Some(record) => Ok(Some((line, record))),
             None => Err(Error::Broken { path: self.directory.clone(), record: seq }),
         }
+    }
+
+    /// What lies beside it. Who goes back reads from the beginning.
+    fn detail(&mut self, seq: u64) -> io::Result<Option<Vec<u8>>> {
+        if seq < self.details.0 {
+            self.details.1 = Lines::of(&self.directory)?;
+        }
+        self.details.0 = seq + 1;
+        self.details.1.of_record(seq)
     }
 
     /// Gives up what stands before this record.
@@ -144,8 +184,13 @@ impl Follower {
 mod tests {
     use super::super::tests::{filled, log};
     use super::*;
-    use crate::audit::Event;
+    use crate::audit::{Event, Release, erase};
     use std::io::Write;
+
+    fn released(patient: &str) -> Event {
+        let (patient, study) = (patient.to_owned(), format!("2.25.{patient}"));
+        Event::Released(Box::new(Release { patient, study, ..Release::default() }))
+    }
 
     fn follower(directory: &Path, first: u64) -> Follower {
         let key = super::super::key(directory).unwrap();
@@ -195,6 +240,34 @@ mod tests {
         std::fs::write(folder.path().join("log"), lines[..4].concat()).unwrap();
         let short = follower(folder.path(), 0).catch_up();
         assert!(matches!(short, Err(Error::RolledBack { have: 4, signed: 5, .. })), "{short:?}");
+    }
+
+    #[test]
+    fn what_lies_beside_a_record_comes_with_it_until_it_is_erased() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log(folder.path());
+        let events = [released("1"), Event::Stopped, released("2"), released("3")];
+        for event in events.clone() {
+            log.append(event).unwrap();
+        }
+        let mut follower = follower(folder.path(), 0);
+        follower.catch_up().unwrap();
+        // In any order, and while the log grows.
+        for seq in [0, 1, 3, 2, 2, 0] {
+            let record = follower.record(seq).unwrap().unwrap();
+            assert_eq!(record.event, events[seq as usize]);
+        }
+        log.append(released("4")).unwrap();
+        follower.catch_up().unwrap();
+        assert_eq!(follower.record(4).unwrap().unwrap().event, released("4"));
+        erase(folder.path(), |detail| detail.patient == "2").unwrap();
+        let erased = follower.record(2).unwrap().unwrap();
+        assert_eq!(erased.event, Event::Released(Box::default()));
+        let details = folder.path().join("details");
+        let changed = std::fs::read_to_string(&details).unwrap().replace("2.25.3", "2.25.5");
+        std::fs::write(details, changed).unwrap();
+        let wrong = follower.record(3);
+        assert!(matches!(wrong, Err(Error::Detail { record: 3, .. })), "{wrong:?}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn reporter() -> Reporter {
 }
 
 fn record(seq: u64, event: crate::audit::Event) -> Record {
-    Record { seq, time: "2026-11-28T10:00:00.123Z".to_owned(), event }
+    Record { seq, time: "2026-11-28T10:00:00.123Z".to_owned(), detail: None, event }
 }
 
 /// Header, and the XML behind the byte order mark.
@@ -99,9 +99,21 @@ fn what_left_is_known_by_its_pseudonyms_and_what_stays_by_its_batch() {
     let taken = said("Taken");
     assert_eq!(taken.matches("ParticipantObjectID=\"0a1b2c3d-4e5f\"").count(), 2);
     assert!(!taken.contains("110180") && taken.contains("99EFFACE"), "{taken}");
+    let read = said("AuditRead");
+    assert!(read.contains("UserID=\"anna@gate.example\" UserIsRequestor=\"true\""), "{read}");
+    assert_eq!(read.matches("UserIsRequestor=\"true\"").count(), 1);
     let withdrawn = said("Withdrawn");
     assert!(withdrawn.contains("EventOutcomeIndicator=\"8\"") && withdrawn.contains("objection"));
     assert!(!said("Objections").contains("SECRETREFERENCE"));
+}
+
+#[test]
+fn what_was_erased_before_it_was_sent_is_not_made_up() {
+    let release = crate::audit::Release { batch: "0a1b".to_owned(), ..Default::default() };
+    let event = crate::audit::Event::Released(Box::new(release));
+    let (_, xml) = parts(&reporter().of_record(&record(7, event)));
+    assert_eq!(xml.matches("ParticipantObjectID=\"0a1b\"").count(), 2, "{xml}");
+    assert!(!xml.contains("110180") && !xml.contains("Patient Number"), "{xml}");
 }
 
 #[test]

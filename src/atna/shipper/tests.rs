@@ -134,7 +134,7 @@ impl Site {
         let log = Log::open(&audit, Signer::of(&RootKey::of_patient(&[7; 32], "A1"))).unwrap();
         let reporter = Reporter {
             host: "gate.example".to_owned(),
-            origin: log.verifier().origin().to_owned(),
+            origin: log.verifier().name().to_owned(),
             ae_title: "EFFACE".parse().unwrap(),
             recipients: Vec::<Recipient>::new(),
         };
