@@ -295,7 +295,7 @@ fn whoever_is_not_the_repository_gets_nothing() {
     };
     let other = Authority::new("another ca");
     for (what, words) in [
-        ("another CA", "as ca:"),
+        ("another CA", "of a CA that is not believed"),
         ("expired", "Renew it there"),
         ("another name", "Call it by a name"),
         ("no TLS", "may not speak TLS"),

@@ -169,9 +169,14 @@ impl Client {
         let host = self.host.clone();
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(why) => Error::Refused { host, why: why.clone() },
-            None => Error::Silent { host, kind: error.kind() },
+            None => Error::Silent { host, kind: in_time(error.kind()) },
         }
     }
+}
+
+/// A stream with a timeout says that it would block.
+fn in_time(kind: io::ErrorKind) -> io::ErrorKind {
+    if kind == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut } else { kind }
 }
 
 /// Bytes under TLS.
@@ -217,66 +222,62 @@ impl Write for Channel {
 fn meaning(error: &rustls::Error) -> String {
     use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage, PeerIncompatible};
     match error {
-        InvalidCertificate(why) => format!("{}", Theirs(why)),
-        AlertReceived(why) => format!("{}", Ours(*why)),
+        InvalidCertificate(why) => of_theirs(why),
+        AlertReceived(why) => of_ours(*why),
         InvalidMessage(_) => "what answers there is not TLS. Check the port".to_owned(),
-        PeerIncompatible(_) => {
-            "it has no version or cipher suite of BCP 195. Let it speak TLS 1.2 or 1.3".to_owned()
-        }
+        PeerIncompatible(_) => NO_VERSION.to_owned(),
         other => other.to_string(),
     }
 }
 
-/// What is wrong with the certificate that the other side shows.
-struct Theirs<'a>(&'a CertificateError);
+const NO_VERSION: &str =
+    "it has no version or cipher suite of BCP 195. Let it speak TLS 1.2 or 1.3";
 
-impl std::fmt::Display for Theirs<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use CertificateError as E;
-        match self.0 {
-            E::Expired | E::ExpiredContext { .. } => {
-                f.write_str("its certificate has expired. Renew it there, and compare the clocks")
-            }
-            E::NotValidYet | E::NotValidYetContext { .. } => {
-                f.write_str("its certificate is not valid yet. Compare the clocks of both machines")
-            }
-            E::UnknownIssuer => {
-                f.write_str("its certificate is of another CA. Give the certificate of the CA that issued it as ca:")
-            }
-            E::NotValidForName | E::NotValidForNameContext { .. } => f.write_str(
-                "its certificate is for another name. Call it by a name that stands in its certificate, or have one issued for this one",
-            ),
-            E::Revoked => f.write_str("its certificate was revoked"),
-            E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
-                f.write_str("its certificate is not for servers (extended key usage serverAuth)")
-            }
-            other => write!(f, "its certificate does not verify ({other:?})"),
+/// What is wrong with the certificate that the other side shows.
+fn of_theirs(why: &CertificateError) -> String {
+    use CertificateError as E;
+    let known = match why {
+        E::Expired | E::ExpiredContext { .. } => {
+            "its certificate has expired. Renew it there, and compare the clocks"
         }
-    }
+        E::NotValidYet | E::NotValidYetContext { .. } => {
+            "its certificate is not valid yet. Compare the clocks of both machines"
+        }
+        E::UnknownIssuer => {
+            "its certificate is of a CA that is not believed. Give the certificate of the CA that issued it"
+        }
+        E::NotValidForName | E::NotValidForNameContext { .. } => {
+            "its certificate is for another name. Call it by a name that stands in its certificate, or have one issued for this one"
+        }
+        E::Revoked => "its certificate was revoked. Have a new one issued there",
+        E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
+            "its certificate is not for servers (extended key usage serverAuth). Have one issued that is"
+        }
+        other => return format!("its certificate does not verify ({other:?})"),
+    };
+    known.to_owned()
 }
 
-/// What the other side says of ours.
-struct Ours(AlertDescription);
-
-impl std::fmt::Display for Ours {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use AlertDescription as A;
-        match self.0 {
-            A::CertificateExpired => f.write_str("it says that our certificate has expired. Renew it: certificate: and key_file:"),
-            A::UnknownCA => f.write_str("it does not know the CA of our certificate. Give it that CA, or us a certificate of a CA that it knows"),
-            A::BadCertificate
-            | A::UnsupportedCertificate
-            | A::CertificateRevoked
-            | A::CertificateUnknown
-            | A::CertificateRequired
-            | A::AccessDenied => {
-                write!(f, "it refuses our certificate ({:?}). Have it accept the name in it", self.0)
-            }
-            A::ProtocolVersion | A::HandshakeFailure | A::InsufficientSecurity => {
-                write!(f, "it has no version or cipher suite of BCP 195 ({:?}). Let it speak TLS 1.2 or 1.3", self.0)
-            }
-            other => write!(f, "it ended the handshake ({other:?})"),
+/// What the other side says of ours (RFC 8446 6.2).
+fn of_ours(alert: AlertDescription) -> String {
+    use AlertDescription as A;
+    match alert {
+        A::CertificateExpired => {
+            "it says that our certificate has expired. Renew it, with its key".to_owned()
         }
+        A::UnknownCA => {
+            "it does not know the CA of our certificate. Give it that CA, or us a certificate of a CA that it knows".to_owned()
+        }
+        A::BadCertificate
+        | A::UnsupportedCertificate
+        | A::CertificateRevoked
+        | A::CertificateUnknown
+        | A::CertificateRequired
+        | A::AccessDenied => {
+            format!("it refuses our certificate ({alert:?}). Have it accept the name in it")
+        }
+        A::ProtocolVersion | A::HandshakeFailure | A::InsufficientSecurity => NO_VERSION.to_owned(),
+        other => format!("it ended the handshake ({other:?})"),
     }
 }
 

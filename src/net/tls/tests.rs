@@ -84,7 +84,7 @@ fn whoever_cannot_prove_who_it_is_gets_nothing_and_it_is_said_what_to_do() {
         (ca.issue_for_years("server.test", (2020, 2021)), "Renew it there"),
         (ca.issue_for_years("server.test", (2110, 2120)), "Compare the clocks"),
         (ca.issue("elsewhere.test"), "Call it by a name"),
-        (other.issue("server.test"), "as ca:"),
+        (other.issue("server.test"), "of a CA that is not believed"),
     ] {
         let (port, served) = server(&ca, &own);
         let error = call(&papers(&ca, &ours), port).unwrap_err().to_string();
