@@ -11,21 +11,25 @@
 //!   - { ae_title: PACS, from: [10.20.0.0/16], commitment: PACS@10.20.0.5:11113 }
 //! destinations:
 //!   - { name: lab, to: LAB@192.0.2.7:104, project: lab, profile: basic }    # register: what is known of it (residency.rs)
+//! approvers: [anna+1f2e3d4c+AZ...]      # two of them must agree to what one alone may not do (approval/)
 //! site_policy: { countries: [EEA] }     # where data may go; with it every destination needs register:
 //! quiet_period_s: 60                    # a study is closed when nothing has come for so long
 //! ```
 //!
 //! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
 
+use crate::approval::{self, Approvers, Policy};
 use crate::commitment::Listener;
 use crate::id::AeTitle;
 use crate::isolation::{Attendant, Attendants, Strictness, User};
+use crate::key::RootKey;
 use crate::net::access::{Caller, Network};
 use crate::pipeline::FACE_LIMIT;
 use crate::profile::{Profile, SHIPPED, language};
 use crate::residency::{Country, EEA, Entry, Residency, Scheme, SitePolicy, WARN_DAYS};
 use crate::standard::{Annex, sop_classes};
 use crate::yaml::{Mistakes, Notes, suggestion};
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Spanned;
 use std::net::{IpAddr, SocketAddr};
@@ -57,6 +61,10 @@ pub struct Settings {
     pub sandbox: Strictness,
     /// Who receives and who sends; `None`: the user of the gateway does.
     pub attendants: Option<Attendants>,
+    /// Who must agree, two of them, to what one person alone may not do; nobody, where nobody is named.
+    pub approvers: Approvers,
+    /// What the site allows of destinations.
+    pub site: Option<SitePolicy>,
     /// Log lines as JSON, also at a terminal.
     pub log_json: bool,
 }
@@ -81,6 +89,30 @@ pub struct DestinationSettings {
     pub associations: usize,
     /// Whether it may be sent to.
     pub residency: Residency,
+}
+
+impl Settings {
+    /// What of it decides about people's data.
+    pub fn policy(&self, root: &RootKey) -> Policy {
+        let generation = root.generations().next().unwrap_or_default();
+        let destination = |to: &DestinationSettings| {
+            let destination = approval::Destination {
+                address: format!("{}@{}", to.ae_title, to.address),
+                project: to.project.clone(),
+                generation: to.generation.clone(),
+                profile: to.written.text.clone(),
+                plan: HEXLOWER.encode(&to.profile.digest()),
+                entry: to.residency.entry.clone(),
+            };
+            (to.name.clone(), destination)
+        };
+        Policy {
+            key: format!("{} {generation}", root.fingerprint()),
+            approvers: self.approvers.to_texts(),
+            site: self.site.clone(),
+            destinations: self.destinations.iter().map(destination).collect(),
+        }
+    }
 }
 
 /// A profile as a person wrote it.
@@ -166,6 +198,7 @@ struct RawConfig {
     worker_memory_bytes: Option<Spanned<u64>>,
     sandbox: Option<Strictness>,
     attendants: Option<RawAttendants>,
+    approvers: Option<Spanned<Vec<Spanned<String>>>>,
     drain_s: Option<Spanned<u64>>,
 }
 
@@ -245,6 +278,7 @@ impl Settling<'_> {
         let policy = raw.site_policy.as_ref().map(|policy| self.site_policy(policy));
         let destinations = self.destinations(&raw.destinations, policy.as_ref());
         let commitments = self.commitments(&raw.allow, &allow, &destinations);
+        let approvers = raw.approvers.as_ref().map(|raw| self.approvers(raw)).unwrap_or_default();
         let attendants = raw.attendants.as_ref().and_then(|raw| self.attendants(raw));
         let key_file = raw.key_file.or_else(credential);
         if key_file.is_none() {
@@ -263,7 +297,28 @@ impl Settling<'_> {
             limits,
             sandbox: raw.sandbox.unwrap_or_default(),
             attendants,
+            approvers,
+            site: policy,
             log_json: false,
+        })
+    }
+
+    /// Two of them, or nobody.
+    fn approvers(&mut self, raw: &Spanned<Vec<Spanned<String>>>) -> Approvers {
+        let mut keys = Vec::new();
+        for text in &raw.value {
+            match text.value.parse() {
+                Ok(key) => keys.push(key),
+                Err(_) => {
+                    let what =
+                        "the line that was printed by: efface approval key --name NAME --out FILE";
+                    self.notes.at(text, what);
+                }
+            }
+        }
+        Approvers::new(keys).unwrap_or_else(|what| {
+            self.notes.at(raw, what);
+            Approvers::default()
         })
     }
 

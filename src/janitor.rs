@@ -7,7 +7,7 @@ use crate::meter::Meter;
 use crate::objection::Watch;
 use crate::residency::Standing;
 use crate::spool::account::Account;
-use crate::spool::{Place, Spool, entry_ids, heads, quarantine};
+use crate::spool::{Place, Spool, entry_ids, heads, quarantine, reviews};
 use crate::study::handle_of;
 use std::io;
 use std::sync::Arc;
@@ -133,6 +133,7 @@ impl Janitor {
         self.log.append(event).map_err(io::Error::other)?;
         disk::remove(&directory)?;
         disk::sync_dir(&self.spool.dir(Place::Delivered))?;
+        reviews::forget(&self.spool, &ids)?;
         heads::forget(&self.spool, handle_of(batch))
     }
 }

@@ -93,6 +93,8 @@ pub enum Purpose {
     Objection,
     /// References of patients in the log's records of releases.
     Subject,
+    /// The seal on the record of what is in force.
+    Policy,
 }
 
 impl Purpose {
@@ -109,7 +111,8 @@ impl Purpose {
             | Purpose::Seal
             | Purpose::Log
             | Purpose::Objection
-            | Purpose::Subject => false,
+            | Purpose::Subject
+            | Purpose::Policy => false,
         }
     }
 
@@ -126,6 +129,7 @@ impl Purpose {
             Purpose::Log => "log",
             Purpose::Objection => "objection",
             Purpose::Subject => "subject",
+            Purpose::Policy => "policy",
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::key::RootKey;
 use crate::meter::Meter;
 use crate::net::scu::{Destination, Error, Proposal};
 use crate::net::status::Status;
-use crate::objection::{Book, Scope, Watch, Wish};
+use crate::objection::{Book, Known, Scope, Watch, Wish};
 use crate::pipeline::{Route, Source};
 use crate::profile::language;
 use crate::residency::Standing;
@@ -169,7 +169,8 @@ impl Process {
         Outbox::of(&spool, "lab").lay_out().ok()?;
         let meter = Arc::new(Meter::default());
         let register = || Book::new(spool.dir(Place::Objections), root);
-        let watch = Watch::begin(register(), Arc::clone(&log), &spool.dir(Place::Audit)).ok()?;
+        let known = Known::of(&spool.dir(Place::Audit)).ok()?;
+        let watch = Watch::begin(register(), Arc::clone(&log), known);
         let objections = Arc::new(watch);
         let (close, closed) = mpsc::channel();
         let forwarder = Forwarder {

@@ -19,6 +19,7 @@ use crate::pipeline::{self, Failure, Output, Route, Source, Withheld};
 use crate::spool::entry::{Damage, Entry};
 use crate::spool::ledger::Ledger;
 use crate::spool::quarantine::{self, Code, Reason};
+use crate::spool::reviews::Reviews;
 use crate::spool::{self, Place, Spool, entry_ids};
 use crate::standard::Action;
 use crate::study::handle_of;
@@ -122,11 +123,13 @@ impl Worker {
         let ids = entry_ids(&directory)?;
         let instances = ids.len() as u64;
         self.log.append(Event::Taken { batch: batch.to_owned(), instances })?;
+        let reviews = Reviews::read(&self.spool, &self.handles, &ids)?;
         let arrivals = ids.into_par_iter().map(|id| arrival(&directory.join(&id), id));
         let arrivals = arrivals.collect::<Result<Vec<_>, Damage>>()?;
         let ledger = Ledger::read(&self.spool, handle_of(batch), batch)?;
         let study = survey::survey(arrivals, &ledger, &self.handles);
-        study.map_err(|error| Trouble::Quarantine(error.code(), error.to_string()))
+        let study = study.map_err(|error| Trouble::Quarantine(error.code(), error.to_string()))?;
+        Ok(Study { reviews, ..study })
     }
 
     /// Heads that earlier batches of the study have shown.

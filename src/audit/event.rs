@@ -86,6 +86,30 @@ pub enum Event {
         /// Instances that the destination had said it stored before.
         before: u64,
     },
+    /// What the configuration decides about people's data was put in force.
+    Policy {
+        /// SHA-256 of it.
+        digest: String,
+        /// What is new, in words.
+        changes: Vec<String>,
+        /// Who agreed; empty where nobody had to.
+        agreed: Vec<String>,
+        /// Of their approval.
+        nonce: String,
+    },
+    /// Two people agree to something that one alone may not do.
+    Approved {
+        /// To what kind of thing.
+        operation: String,
+        /// To what, in words.
+        what: Vec<String>,
+        /// Who.
+        agreed: Vec<String>,
+        /// Of the approval: it is used once.
+        nonce: String,
+        /// SHA-256 of what they signed.
+        digest: String,
+    },
     /// Somebody read the log, or had a page made of it.
     AuditRead {
         /// The command.

@@ -8,7 +8,7 @@
 //! ```
 //! What the newest checkpoint does not cover was never acknowledged to anybody: the next start puts it aside.
 
-use super::checkpoint::Signer;
+use super::checkpoint::{Signer, Verifier};
 use super::details::{self, Detail};
 use super::entries::Entries;
 use super::tiles::{self, Tiles};
@@ -24,6 +24,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// The log, open for appending.
 pub struct Log {
     directory: PathBuf,
+    verifier: Verifier,
     queue: Mutex<Queue>,
     /// Somebody's round is over.
     over: Condvar,
@@ -95,6 +96,7 @@ impl Log {
         let size = checkpoint.size;
         Ok(Log {
             directory: directory.to_owned(),
+            verifier: signer.verifier().clone(),
             queue: Mutex::new(Queue { next: size, durable: size, ..Queue::default() }),
             over: Condvar::new(),
             book: Mutex::new(Book { file, details, signer, tree, tiles, note }),
@@ -126,6 +128,11 @@ impl Log {
         }
     }
 
+    /// By what it is verified.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
     /// The newest checkpoint, a signed note.
     pub fn checkpoint(&self) -> String {
         self.book.lock().unwrap_or_else(PoisonError::into_inner).note.clone()
@@ -136,9 +143,8 @@ impl Log {
     /// # Errors
     /// [`Error`]: it is not of this log, or the log was rolled back or rewritten since.
     pub fn has_passed(&self, note: &str) -> Result<(), Error> {
-        let verifier = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        let verifier = verifier.signer.verifier().clone();
-        let seen = verifier.open(note).map_err(|why| Error::checkpoint(&self.directory, why))?;
+        let seen =
+            self.verifier.open(note).map_err(|why| Error::checkpoint(&self.directory, why))?;
         let leaves = tiles::leaves(&self.directory).map_err(|e| Error::io(&self.directory, e))?;
         super::judge(&self.directory, &seen, &leaves)
     }

@@ -8,7 +8,7 @@ use crate::custody::gate::{self, Grant, No};
 use crate::disk;
 use crate::face::Heads;
 use crate::key::RootKey;
-use crate::objection::{Book, known_to};
+use crate::objection::{Book, Known};
 use crate::pipeline::survey::{Study, survey};
 use crate::pipeline::{self, Route, Withheld};
 use crate::profile::Pseudonymity;
@@ -69,7 +69,7 @@ pub fn run(args: DeidArgs) -> Result<ExitCode, Problem> {
     let route = Route::new("files", &args.project, profile, &root, &crosswalk);
     let objections = args.objections.map(|state| look(&StateArgs { state })).transpose()?;
     let objections = objections.map(|spool| {
-        let known = known_to(&spool.dir(Place::Audit))?;
+        let Known(known) = Known::of(&spool.dir(Place::Audit))?;
         Ok::<_, Problem>((Book::new(spool.dir(Place::Objections), &root), known))
     });
     let objections = objections.transpose()?;

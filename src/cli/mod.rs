@@ -1,6 +1,7 @@
 //! Commands: what a person types, and what is printed for a person to read.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // this is where efface speaks
 
+mod approval;
 mod audit;
 mod deface;
 mod deid;
@@ -16,6 +17,7 @@ mod report;
 mod serve;
 mod status;
 mod subject;
+mod witness;
 mod work;
 
 use clap::{Args, Parser, Subcommand};
@@ -64,9 +66,15 @@ enum Command {
     /// Verify, show and export the log of every decision; prove what it says of a study
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Have a second machine sign the log's checkpoints, so that a rollback shows; be that machine
+    #[command(subcommand)]
+    Witness(witness::WitnessCommand),
     /// Make pages of what the log says: for an incident, for the board
     #[command(subcommand)]
     Report(report::ReportCommand),
+    /// What one person alone may not do: requests, and the signatures of two people who agree
+    #[command(subcommand)]
+    Approval(approval::ApprovalCommand),
     /// Who objects: add, lift, import, list with the days on which answers are due
     ///
     /// Patients are named by their number, and by whoever gave it out if two sites give out the same ones. Only keyed
@@ -119,6 +127,8 @@ pub fn run() -> ExitCode {
         Command::Spool(command) => inspect::spool(command),
         Command::Audit(command) => audit::run(command),
         Command::Report(command) => report::run(command),
+        Command::Witness(command) => witness::run(command),
+        Command::Approval(command) => approval::run(command),
         Command::Objection(command) => objection::run(command),
         Command::SubjectReport(args) => subject::run(&args),
         Command::Work(args) => work::run(&args),

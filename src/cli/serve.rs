@@ -1,6 +1,7 @@
 //! `efface serve` and `efface config check`.
 
 use super::Problem;
+use crate::approval::Approvers;
 use crate::commitment::Listener;
 use crate::config::{self, DestinationSettings, Limits, Settings, WrittenProfile};
 use crate::id::AeTitle;
@@ -110,7 +111,7 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Problem> {
 /// Everything that is wrong.
 pub fn check(file: &Path) -> Result<ExitCode, Problem> {
     let settings = read(file)?;
-    crate::key::RootKey::read_file(&settings.key_file)?;
+    let root = crate::key::RootKey::read_file(&settings.key_file)?;
     println!("{}: listens on {} as {}", file.display(), settings.listen, settings.ae_title);
     match &settings.checkpoint_file {
         Some(file) => println!("  keeps the log's newest checkpoint in {}", file.display()),
@@ -124,6 +125,10 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
             println!("  receives as the user {receiver}, sends as the user {sender}");
         }
         None => println!("  receives and sends as the user who runs it"),
+    }
+    match settings.approvers.names().collect::<Vec<_>>()[..] {
+        [] => println!("  names nobody who must agree to what one person does"),
+        ref names => println!("  two of {} agree to what one alone may not do", names.join(", ")),
     }
     for caller in &settings.allow {
         let from = if caller.sources.is_empty() { "any address" } else { "listed addresses" };
@@ -146,6 +151,7 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
             println!("    weaker than its base, because: {because}");
         }
     }
+    super::approval::print_changes(&settings, &root)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -201,6 +207,9 @@ impl Flags {
             limits,
             sandbox: if self.partial_sandbox { Strictness::Partial } else { Strictness::Strict },
             attendants: None,
+            // Whoever needs two people has a configuration.
+            approvers: Approvers::default(),
+            site: None,
             log_json: false,
         })
     }

@@ -271,7 +271,11 @@ impl<'a> Stage<'a> {
         for instance in &self.study.instances {
             let is_allowed = self.route.residency.allows_class(instance.subject.sop_class());
             let verdict = match is_allowed {
-                true => instance.facts.decide(&self.route.profile),
+                true => {
+                    let to = &self.route.destination;
+                    let reviewed = |code| self.study.reviews.has(&instance.id, to, code);
+                    instance.facts.decide(&self.route.profile).reviewed(reviewed)
+                }
                 false => {
                     let why = "the register of destinations does not allow this SOP class there";
                     Verdict::Withhold(Code::ClassPolicy, why)

@@ -17,6 +17,7 @@ use crate::objection::Called;
 use crate::pipeline::Withheld;
 use crate::spool::ledger::{Ledger, Standing, instance_tag};
 use crate::spool::quarantine::Code;
+use crate::spool::reviews::Reviews;
 use dicom_dictionary_std::tags;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -82,6 +83,8 @@ pub struct Study {
     pub withheld: Vec<Withheld>,
     /// Spool ids of instances that came again, byte for byte.
     pub repeated: Vec<String>,
+    /// What two people have looked at; nothing, unless somebody says otherwise.
+    pub reviews: Reviews,
 }
 
 /// Why a study cannot be surveyed.
@@ -149,7 +152,8 @@ pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<
     if !instances.windows(2).all(|pair| pair[0].subject.is_same_patient(&pair[1].subject)) {
         return Err(Error::MixedPatients);
     }
-    Ok(Study { instances, patient, known, watch: witness.seal()?, withheld, repeated })
+    let (watch, reviews) = (witness.seal()?, Reviews::default());
+    Ok(Study { instances, patient, known, watch, withheld, repeated, reviews })
 }
 
 /// What the header of a series says about the body part: of all members, the most careful word.

@@ -15,6 +15,7 @@
 //!   returned/BATCH[.CODE]   how many instances a person put back from there, until it is in the log
 //!   commitments/ID          requests for storage commitment that have not been reported on
 //!   heads/HANDLE/TAG        where the head is in a frame of reference, as long as originals of the study are there
+//!   reviews/ID              what two people let leave although a stage has its doubts (see reviews.rs)
 //!   ledger/HANDLE           which instances of a study were released, as keyed tags
 //!   audit/                  the log (see audit/mod.rs)
 //!   objections/             who objects, as keyed hashes (see objection/mod.rs)
@@ -30,6 +31,7 @@ pub mod heads;
 pub mod inbox;
 pub mod ledger;
 pub mod quarantine;
+pub mod reviews;
 
 use crate::clock;
 use crate::disk;
@@ -74,6 +76,8 @@ pub enum Place {
     Commitments,
     /// Where heads are, for series that come later.
     Heads,
+    /// What two people have looked at.
+    Reviews,
     /// What was released before.
     Ledger,
     /// The log.
@@ -83,7 +87,7 @@ pub enum Place {
 }
 
 /// All places with their directories.
-const PLACES: [(Place, &str); 13] = [
+const PLACES: [(Place, &str); 14] = [
     (Place::Receiving, "inbox/tmp"),
     (Place::Inbox, "inbox/new"),
     (Place::Studies, "studies"),
@@ -94,6 +98,7 @@ const PLACES: [(Place, &str); 13] = [
     (Place::Returned, "returned"),
     (Place::Commitments, "commitments"),
     (Place::Heads, "heads"),
+    (Place::Reviews, "reviews"),
     (Place::Ledger, "ledger"),
     (Place::Audit, "audit"),
     (Place::Objections, "objections"),

@@ -234,6 +234,8 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         | Event::Objections { .. }
         | Event::Withdrawn { .. }
         | Event::AuditRead { .. }
+        | Event::Policy { .. }
+        | Event::Approved { .. }
         | Event::Erased { .. } => {}
     })?;
     Ok(())
