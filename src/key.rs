@@ -8,8 +8,10 @@
 //! two characters that lead every pseudonym say which. What the house has for itself (names in the spool, seals, the log) is
 //! derived from the first, for as long as the installation lives.
 
+mod cipher;
 mod shares;
 
+pub use cipher::Cipher;
 pub use shares::{BadShares, Share, join, split};
 
 use data_encoding::HEXLOWER;
@@ -81,8 +83,12 @@ pub enum Purpose {
     Date,
     /// Hashes that rules put in place of values.
     Token,
-    /// Handles of patients in the crosswalk.
+    /// Handles of patients with random pseudonyms in the crosswalk.
     Crosswalk,
+    /// Names of the crosswalk's rows, and seals of what is said of them in the clear.
+    RowName,
+    /// Encrypts the data keys of patients in the crosswalk.
+    RowKey,
     /// Handles of studies and instances in spool, ledger and log.
     Handle,
     /// The seal on a parcel that waits to be sent.
@@ -93,6 +99,8 @@ pub enum Purpose {
     Objection,
     /// References of patients in the log's records of releases.
     Subject,
+    /// The seal of the register of requests for erasure.
+    Erasure,
 }
 
 impl Purpose {
@@ -104,12 +112,15 @@ impl Purpose {
             | Purpose::Uid
             | Purpose::Date
             | Purpose::Token
-            | Purpose::Crosswalk => true,
+            | Purpose::Crosswalk
+            | Purpose::RowName
+            | Purpose::RowKey => true,
             Purpose::Handle
             | Purpose::Seal
             | Purpose::Log
             | Purpose::Objection
-            | Purpose::Subject => false,
+            | Purpose::Subject
+            | Purpose::Erasure => false,
         }
     }
 
@@ -121,11 +132,14 @@ impl Purpose {
             Purpose::Date => "date",
             Purpose::Token => "token",
             Purpose::Crosswalk => "xwalk",
+            Purpose::RowName => "row-name",
+            Purpose::RowKey => "row-key",
             Purpose::Handle => "handle",
             Purpose::Seal => "seal",
             Purpose::Log => "log",
             Purpose::Objection => "objection",
             Purpose::Subject => "subject",
+            Purpose::Erasure => "erasure",
         }
     }
 }
@@ -317,6 +331,11 @@ impl RootKey {
     /// The key that signs the log's checkpoints (Ed25519, RFC 8032); wiped on drop.
     pub fn log_key(&self) -> ed25519_dalek::SigningKey {
         ed25519_dalek::SigningKey::from_bytes(&self.derive("", Purpose::Log).0)
+    }
+
+    /// The key that encrypts for one project and purpose.
+    pub fn cipher(&self, project: &str, purpose: Purpose) -> Cipher {
+        Cipher::of(&self.derive(project, purpose).0)
     }
 
     /// The key of one project for one purpose.

@@ -8,6 +8,7 @@ use crate::audit::{self, Event, Log, Signer, Witness};
 use crate::commitment::Commitments;
 use crate::config::{DestinationSettings, Settings};
 use crate::console::{self, Console};
+use crate::crosswalk::{self, Crosswalk};
 use crate::custody::outbox::Outbox;
 use crate::disk;
 use crate::forward::Forwarder;
@@ -67,6 +68,9 @@ pub enum Error {
     /// Workers that cannot be confined.
     #[error(transparent)]
     Isolation(#[from] isolation::Error),
+    /// No crosswalk.
+    #[error(transparent)]
+    Crosswalk(#[from] crosswalk::Error),
     /// No way to users of their own.
     #[error("attendants: {0}")]
     Attendants(io::Error),
@@ -181,6 +185,7 @@ impl Gateway {
             let standing = Standing { residency, options: profile.options() };
             standings.push((name.clone(), standing.clone()));
             let route = Arc::new(Route::new(&name, &project, profile, &held, &crosswalk));
+            route.crosswalk.iter().try_for_each(Crosswalk::lay_out)?;
             routes.push(Arc::clone(&route));
             let forwarder = Forwarder {
                 spool: Arc::clone(&spool),

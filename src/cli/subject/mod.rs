@@ -10,7 +10,7 @@ use super::Problem;
 use super::audit::{create, verifier};
 use super::objection::{NO_NUMBER, PatientArgs, Site, SiteArgs, with};
 use crate::audit::{self, Checkpoint, Verifier};
-use crate::crosswalk::Crosswalk;
+use crate::crosswalk::Secrets;
 use crate::key::Purpose;
 use crate::objection::{Called, Patient};
 use crate::phi::Phi;
@@ -218,8 +218,8 @@ impl<'a> Search<'a> {
         let generations = self.site.root.generations();
         let roots = generations.filter_map(|generation| self.site.root.of_generation(generation));
         let known = roots.map(|root| {
-            let crosswalk = Crosswalk::new(&directory, project, &root);
-            with(self.number, |number| crosswalk.pseudonym_of(self.issuer, number))
+            let secrets = Secrets::new(&directory, project, &root);
+            with(self.number, |number| secrets.pseudonym_of(self.issuer, number))
         });
         Ok(known.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
