@@ -12,7 +12,7 @@
     reason = "a bench fails by its panic, owns its files and prints its figures"
 )]
 
-use efface::audit::{self, Event, Evidence, Log, Record, Release, Signer, Treated};
+use efface::audit::{self, Detail, Event, Evidence, Log, Record, Release, Signer, Treated};
 use efface::key::RootKey;
 use sha2::{Digest, Sha256};
 use std::io::{BufWriter, Write};
@@ -57,16 +57,24 @@ fn appends(directory: &Path, threads: u64, each: u64) {
 /// A log of so many records, written at once.
 fn long(directory: &Path, records: u64) {
     std::fs::create_dir(directory).unwrap();
-    let mut file = BufWriter::new(std::fs::File::create(directory.join("log")).unwrap());
+    let create = |name| BufWriter::new(std::fs::File::create(directory.join(name)).unwrap());
+    let (mut file, mut details) = (create("log"), create("details"));
     let (mut leaves, mut bytes) = (Vec::new(), 0);
     for seq in 0..records {
-        let record = Record { seq, time: "2026-11-28T09:00:00.000Z".to_owned(), event: event(seq) };
+        let (mut event, mut detail) = (event(seq), None);
+        if let Event::Released(release) = &mut event {
+            let (line, commitment) = Detail::part(release).seal(seq).unwrap();
+            details.write_all(&line).unwrap();
+            detail = Some(commitment);
+        }
+        let record = Record { seq, time: "2026-11-28T09:00:00.000Z".to_owned(), detail, event };
         let line = serde_json::to_vec(&record).unwrap();
         leaves.push(Sha256::new().chain_update([0]).chain_update(&line).finalize().into());
         file.write_all(&[&line[..], b"\n"].concat()).unwrap();
         bytes += line.len() + 1;
     }
     file.flush().unwrap();
+    details.flush().unwrap();
     std::fs::write(directory.join("checkpoint"), signer().sign(records, root(&leaves))).unwrap();
     println!("{records} records, {:.2} GB", bytes as f64 / 1e9);
     let timed = |what: &str, work: &dyn Fn()| {

@@ -67,8 +67,7 @@ def is_signed(key, message, signature):
     a, r, s = point(key), point(signature[:32]), int.from_bytes(signature[32:], "little")
     if len(signature) != 64 or a is None or r is None or s >= ORDER:
         return False
-    digest = hashlib.sha512(signature[:32] + key + message).digest()
-    k = int.from_bytes(digest, "little") % ORDER
+    k = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % ORDER
     x, y, z, _ = multiply(s, BASE)
     u, v, w, _ = add(r, multiply(k, a))
     return (x * w - u * z) % P == 0 and (y * w - v * z) % P == 0
@@ -111,7 +110,6 @@ def read_checkpoint(note, key):
 def leaf(record):
     return hashlib.sha256(b"\0" + record).digest()
 
-
 def node(left, right):
     return hashlib.sha256(b"\1" + left + right).digest()
 
@@ -142,8 +140,7 @@ def root_of(records):
         found, n = leaf(record), size
         while n & 1:
             found, n = node(peaks.pop(), found), n >> 1
-        peaks.append(found)
-        size += 1
+        peaks, size = peaks + [found], size + 1
     found = peaks.pop() if peaks else hashlib.sha256().digest()
     while peaks:
         found = node(peaks.pop(), found)
@@ -164,6 +161,9 @@ def check_receipt(file, key):
         record = json.loads(one["record"])
         if record["seq"] != one["index"]:
             raise Wrong(f"record {one['index']} stands in another place than it says")
+        detail = one.get("detail")  # what it says of its patient, SALT JSON; not there if it was erased
+        if detail is not None and hashlib.sha256(detail.encode()).hexdigest() != record.get("detail"):
+            raise Wrong(f"record {one['index']}: what it says of its patient was changed")
         print(f"record {one['index']}: {record['time']} {record['event']} {record.get('destination', '')}")
     print(f"{len(receipt['records'])} records are in the log of {size} records that {key[0]} signed")
 

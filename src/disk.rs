@@ -44,6 +44,15 @@ pub fn append(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Opens a file that is there, to change bytes in the middle of it.
+///
+/// # Errors
+/// What the system says.
+pub fn overwrite(path: &Path) -> io::Result<File> {
+    step(path)?;
+    OpenOptions::new().write(true).open(path)
+}
+
 /// Opens a file for reading.
 ///
 /// # Errors
@@ -215,6 +224,14 @@ pub fn let_pass(path: &Path) -> io::Result<()> {
 /// What the system says.
 pub fn let_connect(socket: &Path, gid: u32) -> io::Result<()> {
     give(socket, gid, 0o660)
+}
+
+/// Lets nobody but its owner use a socket.
+///
+/// # Errors
+/// What the system says.
+pub fn keep_private(socket: &Path) -> io::Result<()> {
+    Ok(rustix::fs::chmod(socket, Mode::from_raw_mode(0o600))?)
 }
 
 /// The group first: a change of it takes the set-group-ID bit away.

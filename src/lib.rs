@@ -5,7 +5,7 @@
 //! modules below are in the order of the layers: a file uses only what stands above it, or beside it.
 //!
 //! **Base.** [`phi`]: identifying values that cannot be shown. [`id`]: identifiers, parsed once.
-//! [`key`]: the root and what is derived from it. [`crockford`]: letters for people. [`fate`]: what becomes of work that failed. [`disk`] and [`clock`]: the only code that
+//! [`key`]: the root and what is derived from it. [`note`]: texts that are signed. [`crockford`]: letters for people. [`fate`]: what becomes of work that failed. [`disk`] and [`clock`]: the only code that
 //! touches the state directory, and that reads the time of day. [`pipe`]: values between a process and its parent. [`yaml`]: what people write, with every mistake at its place.
 //!
 //! **Facts.** [`standard`]: tables of PS3.15, PS3.16 and PS3.4, compiled in.
@@ -17,7 +17,8 @@
 //! [`phantom`], [`render`] and [`nifti`]: a head of nobody, pictures of surfaces, volumes without a DICOM header.
 //!
 //! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`crosswalk`]: the secrets of
-//! random pseudonyms. [`objection`]: who objects, as keyed hashes. [`meter`]: counts.
+//! random pseudonyms. [`objection`]: who objects, as keyed hashes. [`desk`]: where commands hand in
+//! what is to stand in the log. [`meter`]: counts.
 //!
 //! **Custody.** [`custody`]: the states of an object, and the only ways from one to the next.
 //!
@@ -36,6 +37,7 @@ pub mod disk;
 pub mod fate;
 pub mod id;
 pub mod key;
+pub mod note;
 pub mod phi;
 pub mod pipe;
 pub mod yaml;
@@ -55,6 +57,7 @@ pub mod residency;
 
 pub mod audit;
 pub mod crosswalk;
+pub mod desk;
 pub mod meter;
 pub mod objection;
 pub mod spool;

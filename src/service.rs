@@ -10,6 +10,7 @@ use crate::config::{DestinationSettings, Settings};
 use crate::console::{self, Console};
 use crate::crosswalk::{self, Crosswalk};
 use crate::custody::outbox::Outbox;
+use crate::desk::Desk;
 use crate::disk;
 use crate::forward::Forwarder;
 use crate::isolation::{
@@ -155,6 +156,8 @@ impl Gateway {
         };
         let stop_console = threads.console(console, settings.metrics)?;
         threads.spawn("commit", move |stop| commitments.run(stop));
+        let desk = Desk::open(&settings.state, Arc::clone(&log))?;
+        threads.spawn("desk", move |stop| desk.run(stop));
 
         // Before anybody puts more there.
         let left_in_work = disk::list(&spool.dir(Place::Work))?;

@@ -11,16 +11,10 @@
 
 use super::tree::Hash;
 use crate::key::RootKey;
-use data_encoding::{BASE64, HEXLOWER};
-use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
-use sha2::{Digest, Sha256};
-use std::fmt;
-use std::str::FromStr;
+use crate::note::{self, Kind, Note, Signed};
+use data_encoding::BASE64;
 
-/// The type byte of Ed25519 in a verifier key (signed-note).
-const ED25519: u8 = 1;
-/// Longer is no checkpoint, bytes.
-const LONGEST: usize = 1 << 16;
+pub use crate::note::Verifier;
 
 /// What a log held at some time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,103 +63,40 @@ impl Checkpoint {
 }
 
 /// Signs the checkpoints of one installation's log.
-pub struct Signer {
-    key: SigningKey,
-    verifier: Verifier,
-}
+pub struct Signer(note::Signer);
 
 impl Signer {
     /// The one of an installation.
     pub fn of(root: &RootKey) -> Self {
-        let key = root.log_key();
         let name = format!("efface/{}", root.fingerprint());
-        let verifier = Verifier::new(name, key.verifying_key());
-        Signer { key, verifier }
+        Signer(note::Signer::new(&name, Kind::Text, root.log_key()))
     }
 
     /// What others check its signatures by.
     pub fn verifier(&self) -> &Verifier {
-        &self.verifier
+        self.0.verifier()
     }
 
     /// A signed note: what the log holds.
     pub fn sign(&self, size: u64, root: Hash) -> String {
-        use ed25519_dalek::Signer as _;
-        let origin = self.verifier.name.clone();
-        let text = Checkpoint { origin, size, root }.text();
-        let signature = self.key.sign(text.as_bytes()).to_bytes();
-        let signature = [&self.verifier.id[..], &signature].concat();
-        format!("{text}\n— {} {}\n", self.verifier.name, BASE64.encode(&signature))
+        let origin = self.verifier().name().to_owned();
+        self.0.note(&Checkpoint { origin, size, root }.text())
     }
-}
-
-/// The public half: a line `name+id+key` (signed-note, verifier key).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verifier {
-    name: String,
-    id: [u8; 4],
-    key: VerifyingKey,
 }
 
 impl Verifier {
-    fn new(name: String, key: VerifyingKey) -> Self {
-        let mut id = Sha256::new();
-        id.update(name.as_bytes());
-        id.update([b'\n', ED25519]);
-        id.update(key.as_bytes());
-        let [a, b, c, d, ..] = <[u8; 32]>::from(id.finalize());
-        Verifier { name, id: [a, b, c, d], key }
-    }
-
     /// The checkpoint in a signed note. Signatures of others, such as witnesses, may stand beside this log's.
     ///
     /// # Errors
     /// [`Error`]: it proves nothing.
     pub fn open(&self, note: &str) -> Result<Checkpoint, Error> {
-        let (text, signatures) =
-            note.rsplit_once("\n\n").filter(|_| note.len() <= LONGEST).ok_or(Error::Form)?;
-        let signed = format!("{text}\n");
-        let checkpoint = Checkpoint::parse(&signed).ok_or(Error::Form)?;
-        if !signatures.ends_with('\n') {
-            return Err(Error::Form);
+        let note = Note::parse(note).ok_or(Error::Form)?;
+        let checkpoint = Checkpoint::parse(note.text).ok_or(Error::Form)?;
+        match note.is_signed_by(self) {
+            Signed::No => Err(Error::Unsigned),
+            Signed::Yes if checkpoint.origin == self.name() => Ok(checkpoint),
+            Signed::Yes | Signed::Forged => Err(Error::Forged),
         }
-        for line in signatures.lines() {
-            let (name, signature) =
-                line.strip_prefix("— ").and_then(|line| line.split_once(' ')).ok_or(Error::Form)?;
-            let signature = BASE64.decode(signature.as_bytes()).map_err(|_| Error::Form)?;
-            let (id, signature) = signature.split_first_chunk::<4>().ok_or(Error::Form)?;
-            if name == self.name && *id == self.id {
-                let signature = Signature::from_slice(signature).map_err(|_| Error::Form)?;
-                let holds = self.key.verify_strict(signed.as_bytes(), &signature).is_ok();
-                let of_this_log = checkpoint.origin == self.name;
-                return if holds && of_this_log { Ok(checkpoint) } else { Err(Error::Forged) };
-            }
-        }
-        Err(Error::Unsigned)
-    }
-}
-
-impl fmt::Display for Verifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = [&[ED25519], self.key.as_bytes().as_slice()].concat();
-        write!(f, "{}+{}+{}", self.name, HEXLOWER.encode(&self.id), BASE64.encode(&key))
-    }
-}
-
-impl FromStr for Verifier {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let mut parts = text.trim().splitn(3, '+');
-        let mut next = || parts.next().ok_or(Error::Key);
-        let (name, id, key) = (next()?.to_owned(), next()?, next()?);
-        let key = BASE64.decode(key.as_bytes()).map_err(|_| Error::Key)?;
-        let (&[kind], key) = key.split_first_chunk().ok_or(Error::Key)?;
-        let key = key.try_into().ok().and_then(|key| VerifyingKey::from_bytes(key).ok());
-        let verifier = Verifier::new(name, key.ok_or(Error::Key)?);
-        let named = !verifier.name.is_empty() && !verifier.name.contains(char::is_whitespace);
-        let same = HEXLOWER.encode(&verifier.id) == id;
-        if kind == ED25519 && same && named { Ok(verifier) } else { Err(Error::Key) }
     }
 }
 
@@ -204,13 +135,6 @@ mod tests {
         for end in 0..note.len() {
             let part = String::from_utf8_lossy(&note.as_bytes()[..end]).into_owned();
             assert!(signer.verifier().open(&part).is_err(), "{end} bytes");
-        }
-        let key = signer.verifier().to_string();
-        for at in 0..key.len() {
-            let mut changed = key.clone().into_bytes();
-            changed[at] ^= 1;
-            let text = String::from_utf8_lossy(&changed);
-            assert_ne!(text.parse().as_ref(), Ok(signer.verifier()), "byte {at}");
         }
     }
 }

@@ -3,9 +3,11 @@
 //! tlog-tiles would have bundles of 256 entries of at most 64 KiB. One file that only grows needs one sync for
 //! any number of records, takes records of any length, and is read with `less`.
 
+use super::details::{self, Lines, There};
 use super::tree::{self, Hash};
 use crate::disk;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -13,12 +15,44 @@ use std::path::Path;
 /// Bytes that are read at a time.
 const BLOCK: usize = 1 << 20;
 
+/// A record as it lies on the disk.
+pub struct Line<'a> {
+    /// Position, from 0.
+    pub seq: u64,
+    /// Its bytes in the log, without the newline: they are what is signed.
+    pub bytes: &'a [u8],
+    /// What lies beside the log of the patient that it is about.
+    pub detail: There<'a>,
+}
+
+impl Line<'_> {
+    /// Its hash as a leaf of the tree.
+    pub fn hash(&self) -> Hash {
+        tree::leaf(self.bytes)
+    }
+
+    /// Whether its detail is not what it commits to.
+    pub fn is_wrong(&self) -> bool {
+        self.detail == There::Wrong
+    }
+
+    /// All that it says, as one record.
+    pub fn whole(&self) -> Cow<'_, [u8]> {
+        let whole = match self.detail {
+            There::Whole(text) => details::whole(self.bytes, text),
+            There::None | There::Erased | There::Wrong => None,
+        };
+        whole.map_or(Cow::Borrowed(self.bytes), Cow::Owned)
+    }
+}
+
 /// Whole lines of the file.
 pub struct Block {
     /// Position of its first record.
     pub first: u64,
     bytes: Vec<u8>,
     lines: usize,
+    details: Vec<(u64, Vec<u8>)>,
 }
 
 impl Block {
@@ -27,11 +61,21 @@ impl Block {
         self.bytes.len()
     }
 
-    /// What `look` makes of every record, in order, with the record's hash.
-    pub fn map<T: Send>(&self, look: impl Fn(u64, &[u8], Hash) -> T + Sync) -> Vec<T> {
+    /// What `look` makes of every record, in order.
+    pub fn map<T: Send>(&self, look: impl Fn(&Line<'_>) -> T + Sync) -> Vec<T> {
         let lines: Vec<&[u8]> = self.bytes.split(|b| *b == b'\n').take(self.lines).collect();
         let numbered = lines.par_iter().enumerate().with_min_len(64);
-        numbered.map(|(n, line)| look(self.first + n as u64, line, tree::leaf(line))).collect()
+        let line = |(n, bytes)| {
+            let seq = self.first + n as u64;
+            Line { seq, bytes, detail: details::there(bytes, self.detail(seq)) }
+        };
+        numbered.map(|(n, bytes)| look(&line((n, *bytes)))).collect()
+    }
+
+    fn detail(&self, seq: u64) -> Option<&[u8]> {
+        // A log that was changed may have several, in any order: then none is the one.
+        let at = self.details.partition_point(|(of, _)| *of < seq);
+        self.details.get(at).filter(|(of, _)| *of == seq).map(|(_, text)| text.as_slice())
     }
 }
 
@@ -42,6 +86,7 @@ pub struct Entries {
     next: u64,
     most: u64,
     rest: Vec<u8>,
+    details: Lines,
 }
 
 impl Entries {
@@ -54,7 +99,8 @@ impl Entries {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             file => Some(file?),
         };
-        Ok(Entries { file, next: 0, most, rest: Vec::new() })
+        let details = Lines::of(audit)?;
+        Ok(Entries { file, next: 0, most, rest: Vec::new(), details })
     }
 
     /// All that is there.
@@ -89,7 +135,8 @@ impl Entries {
         self.rest = bytes.split_off(whole);
         let first = self.next;
         self.next += lines as u64;
-        Ok((lines > 0).then_some(Block { first, bytes, lines }))
+        let details = self.details.below(self.next)?;
+        Ok((lines > 0).then_some(Block { first, bytes, lines, details }))
     }
 }
 
@@ -107,10 +154,7 @@ mod tests {
         let read = |mut entries: Entries| {
             let mut found = Vec::new();
             while let Some(block) = entries.block().unwrap() {
-                found.extend(block.map(|seq, line, hash| {
-                    assert_eq!(hash, tree::leaf(line));
-                    (seq, line.len())
-                }));
+                found.extend(block.map(|line| (line.seq, line.bytes.len())));
             }
             (found, entries.torn())
         };

@@ -86,6 +86,13 @@ pub enum Event {
         /// Instances that the destination had said it stored before.
         before: u64,
     },
+    /// Somebody read the log, or had a page made of it.
+    AuditRead {
+        /// The command.
+        command: String,
+        /// The user of this machine who called it.
+        by: String,
+    },
     /// Identified originals were deleted after the retention time, or are about to be.
     Erased {
         /// The batch.
@@ -93,6 +100,13 @@ pub enum Event {
         /// How many instances.
         instances: u64,
     },
+}
+
+impl Event {
+    /// Whether people do it by commands, which hand it in (`desk.rs`). All else only the gateway and its workers know.
+    pub fn is_by_command(&self) -> bool {
+        matches!(self, Event::AuditRead { .. })
+    }
 }
 
 /// What left, on what ground.
@@ -112,11 +126,13 @@ pub struct Release {
     pub plan: String,
     /// Reasons that the profile gives for being weaker than its base.
     pub because: Vec<String>,
-    /// Pseudonym of the patient.
+    /// Pseudonym of the patient. This and the other fields that are about one patient lie beside the log (`details.rs`):
+    /// they are empty where they were erased.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub patient: String,
     /// Keyed hashes of the patient's numbers under a key of the project, by which the patient's question is answered
     /// (`efface subject-report`). Empty where pseudonyms are random: there the crosswalk answers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<String>,
     /// The ground on which the destination may be sent to.
     #[serde(default)]
@@ -125,8 +141,10 @@ pub struct Release {
     #[serde(default)]
     pub register: u64,
     /// Study Instance UID as it leaves.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub study: String,
     /// Keyed digest (HMAC-SHA-256) over the sorted SHA-256 of what came in of it: it compares, and tells nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub input: String,
     /// Instances that leave.
     pub instances: u64,
@@ -141,6 +159,7 @@ pub struct Release {
     /// What was done to them, objects that were treated alike together.
     pub evidence: Vec<Evidence>,
     /// What was done about faces, a line a series.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faces: Vec<SeriesFace>,
 }
 
@@ -166,6 +185,9 @@ pub struct Record {
     pub seq: u64,
     /// RFC 3339, by the clock of this machine.
     pub time: String,
+    /// SHA-256 in hex of what lies beside the log of the patient that it is about, with its salt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// What happened.
     #[serde(flatten)]
     pub event: Event,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use std::collections::HashSet;
 
 /// The first line of an export as CSV.
-pub const CSV_HEAD: &str = "seq,time,event,batch,destination,project,profile,plan,patient,study,instances,bytes,input,digest,code,change,scope\r\n";
+pub const CSV_HEAD: &str = "seq,time,event,batch,destination,project,profile,plan,patient,study,instances,bytes,input,digest,code,change,scope,command,by\r\n";
 
 /// What of a record fits into a row. Read much faster than all of it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -46,6 +46,10 @@ pub struct Row {
     pub change: Option<String>,
     /// What they are about.
     pub scope: Option<String>,
+    /// The command by which the log was read, or something done.
+    pub command: Option<String>,
+    /// Who called it.
+    pub by: Option<String>,
     /// Version of efface that started.
     pub version: Option<String>,
     /// Version of efface that released.
@@ -85,6 +89,8 @@ impl Row {
             text(&self.code),
             text(&self.change),
             text(&self.scope),
+            text(&self.command),
+            text(&self.by),
         ];
         fields.join(",") + "\r\n"
     }
@@ -106,6 +112,8 @@ impl Row {
         add("because", self.code.as_deref());
         add("were", self.change.as_deref());
         add("against", self.scope.as_deref());
+        add("command", self.command.as_deref());
+        add("by", self.by.as_deref());
         add("study", self.study.as_deref());
         add("batch", self.batch_of());
         words

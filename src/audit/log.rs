@@ -9,6 +9,7 @@
 //! What the newest checkpoint does not cover was never acknowledged to anybody: the next start puts it aside.
 
 use super::checkpoint::Signer;
+use super::details::{self, Detail};
 use super::entries::Entries;
 use super::tiles::{self, Tiles};
 use super::tree::{self, Frontier, Hash};
@@ -34,6 +35,8 @@ pub struct Log {
 struct Queue {
     /// Lines of the records from `durable` on that nobody writes yet.
     lines: Vec<u8>,
+    /// Lines of what they say of patients.
+    details: Vec<u8>,
     hashes: Vec<Hash>,
     /// Position of the next record.
     next: u64,
@@ -47,6 +50,7 @@ struct Queue {
 /// The files, and what they hold.
 struct Book {
     file: File,
+    details: File,
     signer: Signer,
     tree: Frontier,
     tiles: Tiles,
@@ -69,11 +73,16 @@ impl Log {
         let note = super::newest(directory)?;
         let checkpoint = signer.verifier().open(&note);
         let checkpoint = checkpoint.map_err(|why| Error::checkpoint(directory, why))?;
-        let (leaves, whole) = signed(directory, checkpoint.size).map_err(io)?;
+        let Signed { leaves, bytes, wrong_detail } =
+            signed(directory, checkpoint.size).map_err(io)?;
         super::judge(directory, &checkpoint, &leaves)?;
+        if let Some(record) = wrong_detail {
+            return Err(Error::Detail { path: directory.to_owned(), record });
+        }
 
         let file = disk::append(&directory.join("log")).map_err(io)?;
-        put_the_rest_aside(directory, &file, whole).map_err(io)?;
+        put_the_rest_aside(directory, &file, bytes).map_err(io)?;
+        let details = details::settle(directory, checkpoint.size).map_err(io)?;
         let (tiles, wrong) = Tiles::settle(directory, &leaves).map_err(io)?;
         if wrong > 0 {
             tracing::warn!(wrong, "tiles of the audit log were wrong; they are made again");
@@ -88,7 +97,7 @@ impl Log {
             directory: directory.to_owned(),
             queue: Mutex::new(Queue { next: size, durable: size, ..Queue::default() }),
             over: Condvar::new(),
-            book: Mutex::new(Book { file, signer, tree, tiles, note }),
+            book: Mutex::new(Book { file, details, signer, tree, tiles, note }),
         })
     }
 
@@ -140,11 +149,12 @@ impl Log {
         mut queue: MutexGuard<'a, Queue>,
     ) -> Result<MutexGuard<'a, Queue>, Error> {
         let lines = std::mem::take(&mut queue.lines);
+        let details = std::mem::take(&mut queue.details);
         let hashes = std::mem::take(&mut queue.hashes);
         queue.is_writing = true;
         drop(queue);
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = book.write(&self.directory, &lines, &hashes);
+        let written = book.write(&self.directory, &details, &lines, &hashes);
         let size = book.tree.size();
         drop(book);
         let mut queue = self.queue();
@@ -170,8 +180,15 @@ impl Journal for Log {
 
 impl Queue {
     /// Gives a record its place. The receipt counts when the record is durable.
-    fn add(&mut self, event: Event) -> io::Result<Receipt> {
-        let line = serde_json::to_vec(&Record { seq: self.next, time: clock::stamp(), event })?;
+    fn add(&mut self, mut event: Event) -> io::Result<Receipt> {
+        let detail = match &mut event {
+            Event::Released(release) => Some(Detail::part(release).seal(self.next)?),
+            _ => None,
+        };
+        let (text, detail) = detail.unzip();
+        let line = Record { seq: self.next, time: clock::stamp(), detail, event };
+        let line = serde_json::to_vec(&line)?;
+        self.details.extend(text.unwrap_or_default());
         let receipt = Receipt { seq: self.next, hash: tree::leaf(&line) };
         self.lines.extend(line);
         self.lines.push(b'\n');
@@ -182,7 +199,17 @@ impl Queue {
 }
 
 impl Book {
-    fn write(&mut self, directory: &Path, lines: &[u8], hashes: &[Hash]) -> io::Result<()> {
+    fn write(
+        &mut self,
+        directory: &Path,
+        details: &[u8],
+        lines: &[u8],
+        hashes: &[Hash],
+    ) -> io::Result<()> {
+        if !details.is_empty() {
+            self.details.write_all(details)?;
+            disk::sync_file(&self.details)?;
+        }
         self.file.write_all(lines)?;
         disk::sync_file(&self.file)?;
         hashes.iter().for_each(|hash| self.tiles.push(&mut self.tree, *hash));
@@ -193,14 +220,26 @@ impl Book {
     }
 }
 
-/// Hashes of the records that are signed, as far as they are there, and the bytes that they take.
-fn signed(directory: &Path, size: u64) -> io::Result<(Vec<Hash>, u64)> {
-    let (mut entries, mut leaves, mut bytes) = (Entries::first(directory, size)?, Vec::new(), 0);
+/// The records that are signed, as far as they are there.
+struct Signed {
+    leaves: Vec<Hash>,
+    /// Bytes that they take.
+    bytes: u64,
+    /// The first record whose detail is not what it commits to.
+    wrong_detail: Option<u64>,
+}
+
+fn signed(directory: &Path, size: u64) -> io::Result<Signed> {
+    let mut entries = Entries::first(directory, size)?;
+    let mut signed = Signed { leaves: Vec::new(), bytes: 0, wrong_detail: None };
     while let Some(block) = entries.block()? {
-        bytes += block.bytes() as u64;
-        leaves.extend(block.map(|_, _, hash| hash));
+        signed.bytes += block.bytes() as u64;
+        for (seq, hash, is_wrong) in block.map(|line| (line.seq, line.hash(), line.is_wrong())) {
+            signed.leaves.push(hash);
+            signed.wrong_detail = signed.wrong_detail.or(is_wrong.then_some(seq));
+        }
     }
-    Ok((leaves, bytes))
+    Ok(signed)
 }
 
 /// What a crash left behind the last signed record. It is kept: somebody else may have put it there.

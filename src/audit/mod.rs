@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! audit/log           the records, a line of JSON each: the leaves of a Merkle tree (RFC 6962)    entries.rs
+//! audit/details       what they say of patients: committed to by the records, and erasable            details.rs
 //! audit/tile/L/NNN    the tree's hashes, 256 a tile (C2SP tlog-tiles); a cache                    tiles.rs
 //! audit/checkpoint    size and root, signed (C2SP tlog-checkpoint, Ed25519)                       checkpoint.rs
 //! audit/key           the public key: take a copy of it when the gateway is installed
@@ -11,6 +12,7 @@
 //! checkpoint count for nothing.
 
 mod checkpoint;
+mod details;
 mod entries;
 mod event;
 mod evidence;
@@ -24,6 +26,8 @@ mod verify;
 mod witness;
 
 pub use checkpoint::{Checkpoint, Error as CheckpointError, Signer, Verifier};
+pub use details::{Detail, erase};
+pub use entries::Line;
 pub use event::{Event, Record, Release, SeriesFace};
 pub use evidence::{Evidence, Kept, Treated, evidence};
 pub use export::{CSV_HEAD, Filter, Row};
@@ -49,6 +53,16 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
         /// The first record that does not verify, from 0.
+        record: u64,
+    },
+    /// What a record says of its patient is not what it commits to, and was not erased.
+    #[error(
+        "what record {record} of the audit log in {path} says of its patient was changed, or is gone: audit/details is not what was written. Keep it, restore the log from a backup or start with a new state directory"
+    )]
+    Detail {
+        /// The directory.
+        path: PathBuf,
+        /// The record, from 0.
         record: u64,
     },
     /// Records and their tiles were changed together, so that nothing says where.
@@ -161,7 +175,7 @@ pub struct Walked {
 /// [`Error::Io`], [`Error::Checkpoint`] when it does not read.
 pub fn key(directory: &Path) -> Result<Verifier, Error> {
     let text = read_small(directory, "key")?;
-    text.parse().map_err(|why| Error::checkpoint(directory, why))
+    text.parse().map_err(|_| Error::checkpoint(directory, CheckpointError::Key))
 }
 
 /// Verifies a log by the key beside it, without changing it, and hands every record to `look`.
@@ -170,8 +184,8 @@ pub fn key(directory: &Path) -> Result<Verifier, Error> {
 /// [`Error`]: what `look` saw may be wrong, too.
 pub fn read(directory: &Path, mut look: impl FnMut(Record)) -> Result<(), Error> {
     let verifier = key(directory)?;
-    let parse = |seq: u64, line: &[u8]| {
-        serde_json::from_slice::<Record>(line).ok().filter(|record| record.seq == seq)
+    let parse = |line: &Line<'_>| {
+        serde_json::from_slice::<Record>(&line.whole()).ok().filter(|record| record.seq == line.seq)
     };
     let (mut at, mut broken) = (0, None);
     walk(directory, &verifier, parse, |record| {
@@ -195,7 +209,10 @@ pub fn read(directory: &Path, mut look: impl FnMut(Record)) -> Result<(), Error>
 pub fn search(directory: &Path, word: &str, mut look: impl FnMut(Record)) -> Result<(), Error> {
     let finder = aho_corasick::AhoCorasick::new([word]);
     let finder = finder.map_err(|error| Error::io(directory, io::Error::other(error)))?;
-    let parse = |_, line: &[u8]| finder.is_match(line).then(|| serde_json::from_slice(line));
+    let parse = |line: &Line<'_>| {
+        let whole = line.whole();
+        finder.is_match(&*whole).then(|| serde_json::from_slice(&whole))
+    };
     walk(directory, &key(directory)?, parse, |record| {
         record.transpose()?.into_iter().for_each(&mut look);
         Ok(())
@@ -211,7 +228,7 @@ pub fn search(directory: &Path, word: &str, mut look: impl FnMut(Record)) -> Res
 pub fn walk<T: Send>(
     directory: &Path,
     verifier: &Verifier,
-    map: impl Fn(u64, &[u8]) -> T + Sync,
+    map: impl Fn(&Line<'_>) -> T + Sync,
     mut take: impl FnMut(T) -> io::Result<()>,
 ) -> Result<Walked, Error> {
     let io = |error| Error::io(directory, error);
@@ -219,14 +236,19 @@ pub fn walk<T: Send>(
     let note = newest(directory)?;
     let checkpoint = verifier.open(&note).map_err(|why| Error::checkpoint(directory, why))?;
     let mut entries = Entries::first(directory, checkpoint.size).map_err(io)?;
-    let mut leaves = Vec::new();
+    let (mut leaves, mut wrong) = (Vec::new(), None);
     while let Some(block) = entries.block().map_err(io)? {
-        for (hash, made) in block.map(|seq, line, hash| (hash, map(seq, line))) {
+        let seen = block.map(|line| (line.hash(), line.is_wrong(), map(line)));
+        for (hash, is_wrong, made) in seen {
+            wrong = wrong.or(is_wrong.then_some(leaves.len() as u64));
             leaves.push(hash);
             take(made).map_err(io)?;
         }
     }
     judge(directory, &checkpoint, &leaves)?;
+    if let Some(record) = wrong {
+        return Err(Error::Detail { path: directory.to_owned(), record });
+    }
     Ok(Walked { note, leaves })
 }
 

@@ -1,6 +1,8 @@
 //! Proofs for one study that can be checked without the log, and without efface: `packaging/verify_receipt.py` does.
 
 use super::checkpoint::Verifier;
+use super::details::There;
+use super::entries::Line;
 use super::export::Row;
 use super::{Error, tree, walk};
 use aho_corasick::AhoCorasick;
@@ -29,6 +31,9 @@ pub struct Included {
     pub index: u64,
     /// Its line, byte for byte.
     pub record: String,
+    /// What lies beside the log of its patient, with the salt: the record has its SHA-256. None if it was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// The way from it to the root, base64 (RFC 6962 2.1.1).
     pub path: Vec<String>,
 }
@@ -46,21 +51,27 @@ pub fn prove(
 ) -> Result<Option<Proof>, Error> {
     let about = About::find(directory, verifier, name, &progress)?;
     let Some(needles) = about.needles() else { return Ok(None) };
-    let mut found: Vec<(u64, String)> = Vec::new();
-    let pick = |seq: u64, line: &[u8]| {
-        progress(line.len() as u64);
-        let row = needles.is_match(line).then(|| serde_json::from_slice::<Row>(line).ok());
+    let mut found: Vec<(u64, String, Option<String>)> = Vec::new();
+    let pick = |line: &Line<'_>| {
+        progress(line.bytes.len() as u64);
+        let row =
+            needles.is_match(line.bytes).then(|| serde_json::from_slice::<Row>(line.bytes).ok());
         let is_it = row.flatten().is_some_and(|row| about.has(&row));
-        let text = is_it.then(|| String::from_utf8(line.to_vec()).ok()).flatten();
-        text.map(|text| (seq, text))
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+        let detail = match line.detail {
+            There::Whole(detail) => text(detail),
+            There::None | There::Erased | There::Wrong => None,
+        };
+        is_it.then(|| text(line.bytes)).flatten().map(|record| (line.seq, record, detail))
     };
     let walked = walk(directory, verifier, pick, |one| {
         found.extend(one);
         Ok(())
     })?;
-    let records = found.into_iter().map(|(index, record)| {
+    let records = found.into_iter().map(|(index, record, detail)| {
         let path = tree::inclusion(&walked.leaves, index as usize);
-        Included { index, record, path: path.iter().map(|hash| BASE64.encode(hash)).collect() }
+        let path = path.iter().map(|hash| BASE64.encode(hash)).collect();
+        Included { index, record, detail, path }
     });
     let (records, log_key): (Vec<_>, _) = (records.collect(), verifier.to_string());
     let proof = Proof { efface_receipt: 1, log_key, checkpoint: walked.note, records };
@@ -83,9 +94,10 @@ impl About {
     ) -> Result<Self, Error> {
         let mut about = About { name: name.to_owned(), left: BTreeSet::new() };
         let Ok(needle) = AhoCorasick::new([name]) else { return Ok(about) };
-        let pick = |_, line: &[u8]| {
-            progress(line.len() as u64);
-            let row = needle.is_match(line).then(|| serde_json::from_slice::<Row>(line).ok());
+        let pick = |line: &Line<'_>| {
+            progress(line.bytes.len() as u64);
+            let whole = line.whole();
+            let row = needle.is_match(&*whole).then(|| serde_json::from_slice::<Row>(&whole).ok());
             let row = row.flatten().filter(|row| row.study.as_deref() == Some(name));
             row.and_then(|row| Some((row.batch?, row.destination?)))
         };

@@ -54,6 +54,22 @@ impl From<Result<Receipt, Error>> for Answer {
     }
 }
 
+impl Answer {
+    /// What it says was kept.
+    ///
+    /// # Errors
+    /// Why nothing was.
+    pub fn into_receipt(self) -> Result<Receipt, String> {
+        match self {
+            Answer::Kept { seq, hash } => {
+                let hash = HEXLOWER.decode(hash.as_bytes()).ok().and_then(|h| h.try_into().ok());
+                Ok(Receipt { seq, hash: hash.ok_or("an answer without a hash")? })
+            }
+            Answer::Refused(why) => Err(why),
+        }
+    }
+}
+
 /// A worker's end of the pipe.
 pub struct Relay<R, W>(Mutex<(R, W)>);
 
@@ -78,15 +94,9 @@ impl<R: BufRead + Send, W: Write + Send> Journal for Relay<R, W> {
         let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (answers, to) = &mut *ends;
         let asked = say(to, &Said::Append(Box::new(event))).and_then(|()| hear(answers));
-        let gone = |why: &str| Error::Relayed(why.to_owned());
-        match asked.map_err(|error| gone(&error.to_string()))? {
-            Some(Answer::Kept { seq, hash }) => {
-                let hash = HEXLOWER.decode(hash.as_bytes()).ok().and_then(|h| h.try_into().ok());
-                Ok(Receipt { seq, hash: hash.ok_or_else(|| gone("an answer without a hash"))? })
-            }
-            Some(Answer::Refused(why)) => Err(gone(&why)),
-            None => Err(gone("the gateway is gone")),
-        }
+        let answer = asked.map_err(|error| Error::Relayed(error.to_string()))?;
+        let answer = answer.unwrap_or_else(|| Answer::Refused("the gateway is gone".to_owned()));
+        answer.into_receipt().map_err(Error::Relayed)
     }
 }
 

@@ -3,7 +3,7 @@ use crate::key::RootKey;
 use std::collections::BTreeSet;
 use std::fs;
 
-fn signer() -> Signer {
+pub fn signer() -> Signer {
     Signer::of(&RootKey::of_patient(&[7; 32], "A1"))
 }
 
@@ -27,7 +27,7 @@ pub fn filled(directory: &Path, records: u64) -> Vec<Vec<u8>> {
     bytes.split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect()
 }
 
-fn findings(directory: &Path, kept: &[(String, Checkpoint)]) -> Vec<Finding> {
+pub fn findings(directory: &Path, kept: &[(String, Checkpoint)]) -> Vec<Finding> {
     verify(directory, signer().verifier(), kept, |_| ()).unwrap().findings
 }
 

@@ -4,6 +4,7 @@
 //! and tiles were both changed, the places that the records give for themselves are all there is to go by.
 
 use super::checkpoint::{Checkpoint, Verifier};
+use super::details::There;
 use super::entries::Entries;
 use super::tree::{self, Hash};
 use super::{Error, key, newest, tiles};
@@ -18,6 +19,8 @@ pub struct Verification {
     pub records: u64,
     /// What the newest checkpoint says, if it holds.
     pub checkpoint: Option<Checkpoint>,
+    /// Records of which what they said of their patient was erased.
+    pub erased: u64,
     /// Everything that is wrong; empty when all is well.
     pub findings: Vec<Finding>,
 }
@@ -37,6 +40,9 @@ pub enum Finding {
     /// A record stands where another one stood.
     #[error("record {0} was moved")]
     Moved(u64),
+    /// What lies beside the log is not what the record commits to, and was not erased.
+    #[error("what record {0} says of its patient was changed, or is gone: see audit/details")]
+    Detail(u64),
     /// The end is gone.
     #[error("records from {have} on are gone: {signed} were signed by {by}")]
     RolledBack {
@@ -109,7 +115,7 @@ pub fn verify(
     if key(directory).ok().as_ref() != Some(verifier) {
         findings.push(Finding::Key);
     }
-    let there = There::read(directory, progress)?;
+    let there = Log::read(directory, progress)?;
     if newest.is_none() {
         // Nothing is signed; what the tiles say is better than nothing.
         named(&known, &there.leaves, &mut findings);
@@ -127,6 +133,8 @@ pub fn verify(
         let by = "a checkpoint that is older than the tiles".to_owned();
         findings.push(Finding::RolledBack { have: signed.min(have), signed: tiles, by });
     }
+    // Behind the last signed record it is nobody's yet.
+    findings.extend(there.wrong.iter().filter(|seq| **seq < signed).map(|n| Finding::Detail(*n)));
     if findings.is_empty() {
         let wrong = tiles_that_are_wrong(directory, &there.leaves, &known).map_err(io)?;
         findings.extend(wrong.map(Finding::Tile));
@@ -142,18 +150,21 @@ pub fn verify(
             true
         }
     });
-    Ok(Verification { records: have, checkpoint: newest, findings })
+    Ok(Verification { records: have, checkpoint: newest, erased: there.erased, findings })
 }
 
 /// The records that are there.
-struct There {
+struct Log {
     leaves: Vec<Hash>,
     /// Records that do not say that they stand where they stand.
     astray: Vec<(u64, Option<u64>)>,
     is_torn: bool,
+    /// Records whose detail is not what they commit to.
+    wrong: Vec<u64>,
+    erased: u64,
 }
 
-impl There {
+impl Log {
     fn read(directory: &Path, progress: impl Fn(u64)) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Place {
@@ -163,16 +174,23 @@ impl There {
         let said = |line: &[u8]| serde_json::from_slice::<Place>(line).ok().map(|place| place.seq);
         let mut entries = Entries::all(directory).map_err(io)?;
         let (mut leaves, mut astray) = (Vec::new(), Vec::new());
+        let (mut wrong, mut erased) = (Vec::new(), 0);
         while let Some(block) = entries.block().map_err(io)? {
-            for (place, seq, hash) in block.map(|place, line, hash| (place, said(line), hash)) {
+            let seen = block.map(|line| {
+                let is_erased = line.detail == There::Erased;
+                (line.seq, said(line.bytes), line.hash(), line.is_wrong(), is_erased)
+            });
+            for (place, seq, hash, is_wrong, is_erased) in seen {
                 leaves.push(hash);
+                wrong.extend(is_wrong.then_some(place));
+                erased += u64::from(is_erased);
                 if seq != Some(place) {
                     astray.push((place, seq));
                 }
             }
             progress(block.bytes() as u64);
         }
-        Ok(There { leaves, astray, is_torn: entries.torn() > 0 })
+        Ok(Log { leaves, astray, is_torn: entries.torn() > 0, wrong, erased })
     }
 
     /// Says what was done to the records since a checkpoint was signed.

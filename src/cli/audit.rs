@@ -1,8 +1,8 @@
 //! `efface audit`: what an auditor asks of the log. It is read, never changed; there is no PHI in it.
 
 use super::inspect::look;
-use super::{Problem, StateArgs};
-use crate::audit::{self, CSV_HEAD, Checkpoint, Filter, Finding, Row, Verifier};
+use super::{Problem, StateArgs, reading};
+use crate::audit::{self, CSV_HEAD, Checkpoint, Filter, Finding, Line, Row, Verifier};
 use crate::disk;
 use crate::spool::Place;
 use clap::{Args, Subcommand, ValueEnum};
@@ -39,7 +39,8 @@ pub enum AuditCommand {
     },
     /// Write records to a file, or to the standard output
     ///
-    /// As JSON Lines every record is there byte for byte; as CSV one row a record, without what was done element by element.
+    /// As JSON Lines each record is there with what lies beside the log of its patient, if that was not erased; as CSV one row a
+    /// record, without what was done element by element. To check signatures take copies of the files in audit/.
     Export {
         #[command(flatten)]
         log: LogArgs,
@@ -117,12 +118,14 @@ pub enum Form {
 pub fn run(command: AuditCommand) -> Result<ExitCode, Problem> {
     match command {
         AuditCommand::Verify { log, checkpoint } => verify(&Opened::new(&log)?, &checkpoint),
-        AuditCommand::Show { log, filter, last } => show(&Opened::new(&log)?, filter.into(), last),
+        AuditCommand::Show { log, filter, last } => {
+            show(&Opened::to_read(&log, "audit show")?, filter.into(), last)
+        }
         AuditCommand::Export { log, filter, format, out } => {
-            export(&Opened::new(&log)?, filter.into(), format, out.as_deref())
+            export(&Opened::to_read(&log, "audit export")?, filter.into(), format, out.as_deref())
         }
         AuditCommand::Receipt { name, log, out } => {
-            receipt(&Opened::new(&log)?, &name, out.as_deref())
+            receipt(&Opened::to_read(&log, "audit receipt")?, &name, out.as_deref())
         }
         AuditCommand::Checkpoint { log, key } => checkpoint(&Opened::new(&log)?, key),
     }
@@ -137,7 +140,14 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    pub(super) fn new(args: &LogArgs) -> Result<Self, Problem> {
+    /// The same, for somebody who is shown what is in it: that stands in the log, too.
+    pub(super) fn to_read(args: &LogArgs, command: &str) -> Result<Self, Problem> {
+        let opened = Opened::new(args)?;
+        reading::note(&args.state.state, command)?;
+        Ok(opened)
+    }
+
+    fn new(args: &LogArgs) -> Result<Self, Problem> {
         let directory = look(&args.state)?.dir(Place::Audit);
         let verifier = verifier(args.log_key.as_deref(), &directory)?;
         Ok(Opened { directory, verifier, is_believed: args.log_key.is_none() })
@@ -195,6 +205,9 @@ fn verify(log: &Opened, files: &[PathBuf]) -> Result<ExitCode, Problem> {
             println!("{origin}: {size} records, all as they were signed");
             println!("root {}", data_encoding::HEXLOWER.encode(&root));
             println!("{} checkpoints that were kept elsewhere fit", kept.len());
+            if found.erased > 0 {
+                println!("{} records: what they said of their patient was erased", found.erased);
+            }
             Ok(ExitCode::SUCCESS)
         }
         _ => {
@@ -210,7 +223,9 @@ fn verify(log: &Opened, files: &[PathBuf]) -> Result<ExitCode, Problem> {
 
 fn show(log: &Opened, mut filter: Filter, last: usize) -> Result<ExitCode, Problem> {
     let (bar, mut rows) = (log.bar(1), VecDeque::new());
-    let parse = |_, line: &[u8]| (line.len() as u64 + 1, serde_json::from_slice::<Row>(line));
+    let parse = |line: &Line<'_>| {
+        (line.bytes.len() as u64 + 1, serde_json::from_slice::<Row>(&line.whole()))
+    };
     audit::walk(&log.directory, &log.verifier, parse, |(bytes, row)| {
         bar.inc(bytes);
         let row = row?;
@@ -245,9 +260,13 @@ fn export(
         out.write_all(CSV_HEAD.as_bytes())?;
     }
     let (bar, mut records) = (log.bar(1), 0_u64);
-    let parse = |_, line: &[u8]| (line.to_vec(), serde_json::from_slice::<Row>(line));
-    let walked = audit::walk(&log.directory, &log.verifier, parse, |(mut line, row)| {
-        bar.inc(line.len() as u64 + 1);
+    let parse = |line: &Line<'_>| {
+        let whole = line.whole();
+        let row = serde_json::from_slice::<Row>(&whole);
+        (line.bytes.len() as u64 + 1, whole.into_owned(), row)
+    };
+    let walked = audit::walk(&log.directory, &log.verifier, parse, |(bytes, mut line, row)| {
+        bar.inc(bytes);
         let row = row?;
         if !filter.wants(&row) {
             return Ok(());

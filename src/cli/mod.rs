@@ -11,6 +11,7 @@ mod keys;
 mod objection;
 mod page;
 mod profile;
+mod reading;
 mod report;
 mod serve;
 mod status;

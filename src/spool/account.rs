@@ -8,7 +8,7 @@
 //! (held for one destination, in quarantine for another) counts once.
 
 use super::{Place, Spool, entry_ids};
-use crate::audit::{self, Row};
+use crate::audit::{self, Line, Row};
 use crate::clock;
 use crate::disk;
 use std::collections::{BTreeMap, HashSet};
@@ -156,8 +156,8 @@ impl Said {
             add(all.entry(batch.to_owned()).or_default());
         };
         // Releases are long, and most of the log.
-        let parse = |_, line: &[u8]| {
-            let row: Row = serde_json::from_slice(line)?;
+        let parse = |line: &Line<'_>| {
+            let row: Row = serde_json::from_slice(line.bytes)?;
             Ok::<_, io::Error>(Some(row).filter(|row| COUNTED.contains(&row.event.as_str())))
         };
         let key = audit::key(log).map_err(io::Error::other)?;

@@ -154,6 +154,11 @@ impl Spool {
         Spool { reserve_bytes, ..self }
     }
 
+    /// The state directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The directory of a place.
     pub fn dir(&self, place: Place) -> PathBuf {
         let directory = PLACES.iter().find(|(p, _)| *p == place).map_or("", |(_, d)| d);

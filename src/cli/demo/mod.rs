@@ -204,7 +204,7 @@ fn shortened(text: &str) -> String {
 
 fn show_log(directory: &Path) -> Result<(), Problem> {
     println!("\nThe log, which holds nothing of the patient:");
-    audit::read(directory, |Record { seq, time, event }| match event {
+    audit::read(directory, |Record { seq, time, event, .. }| match event {
         Event::Released(release) => {
             println!(
                 "{seq:3} {time} released {} instances of {} to {} under profile {}",
@@ -233,6 +233,7 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         | Event::Returned { .. }
         | Event::Objections { .. }
         | Event::Withdrawn { .. }
+        | Event::AuditRead { .. }
         | Event::Erased { .. } => {}
     })?;
     Ok(())

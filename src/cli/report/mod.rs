@@ -11,7 +11,7 @@ use super::Problem;
 use super::audit::{FilterArgs, LogArgs, Opened, create, time};
 use super::page::maker;
 use super::serve;
-use crate::audit::{self, Checkpoint, Row};
+use crate::audit::{self, Checkpoint, Line, Row};
 use clap::{Args, Subcommand};
 use data_encoding::HEXLOWER;
 use std::io::Write;
@@ -67,14 +67,16 @@ pub fn run(command: ReportCommand) -> Result<ExitCode, Problem> {
     match command {
         ReportCommand::Incident { log, filter, engine, out } => {
             let mut incident = incident::Incident::new(filter.into(), engine);
-            let basis = read(&Opened::new(&log)?, |row| incident.take(row))?;
+            let log = Opened::to_read(&log, "report incident")?;
+            let basis = read(&log, |row| incident.take(row))?;
             let said = incident.in_words();
             write(&out, &incident.page(&basis))?;
             println!("{}: {said}", out.display());
         }
         ReportCommand::Month { log, month, out } => {
             let mut figures = month::Figures::of(month);
-            let basis = read(&Opened::new(&log)?, |row| figures.take(&row))?;
+            let log = Opened::to_read(&log, "report month")?;
+            let basis = read(&log, |row| figures.take(&row))?;
             write(&out, &figures.page(&basis))?;
             println!("{}: {}", out.display(), figures.in_words());
         }
@@ -135,7 +137,9 @@ impl Basis {
 /// Goes through the whole log.
 fn read(log: &Opened, mut take: impl FnMut(Row)) -> Result<Basis, Problem> {
     let bar = log.bar(1);
-    let parse = |_, line: &[u8]| (line.len() as u64 + 1, serde_json::from_slice::<Row>(line));
+    let parse = |line: &Line<'_>| {
+        (line.bytes.len() as u64 + 1, serde_json::from_slice::<Row>(&line.whole()))
+    };
     let walked = audit::walk(&log.directory, &log.verifier, parse, |(bytes, row)| {
         bar.inc(bytes);
         take(row?);

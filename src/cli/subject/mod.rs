@@ -6,9 +6,9 @@
 
 mod page;
 
-use super::Problem;
 use super::audit::{create, verifier};
 use super::objection::{NO_NUMBER, PatientArgs, Site, SiteArgs, with};
+use super::{Problem, reading};
 use crate::audit::{self, Checkpoint, Verifier};
 use crate::crosswalk::Secrets;
 use crate::key::Purpose;
@@ -101,6 +101,7 @@ pub fn run(args: &SubjectArgs) -> Result<ExitCode, Problem> {
     let site = args.site.open()?;
     let number = args.patient.number()?;
     let mut search = Search::new(&site, &number, args.patient.issuer())?;
+    reading::note(site.spool.root(), "subject-report")?;
     let directory = site.spool.dir(Place::Audit);
     let verifier = verifier(args.log_key.as_deref(), &directory)?;
     let findings = search.log(&directory, &verifier)?;
@@ -144,7 +145,7 @@ impl<'a> Search<'a> {
 
     fn log(&mut self, directory: &std::path::Path, by: &Verifier) -> Result<Findings, Problem> {
         let mut findings = Findings::default();
-        let parse = |_, line: &[u8]| serde_json::from_slice::<Line>(line);
+        let parse = |line: &audit::Line<'_>| serde_json::from_slice::<Line>(&line.whole());
         let walked = audit::walk(directory, by, parse, |line| {
             let line = line?;
             if findings.from.is_empty() {
