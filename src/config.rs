@@ -18,11 +18,12 @@
 //! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
 
 use crate::commitment::Listener;
+use crate::crosswalk::Retention;
 use crate::id::AeTitle;
 use crate::isolation::{Attendant, Attendants, Strictness, User};
 use crate::net::access::{Caller, Network};
 use crate::pipeline::FACE_LIMIT;
-use crate::profile::{Profile, SHIPPED, language};
+use crate::profile::{Profile, Pseudonymity, SHIPPED, language};
 use crate::residency::{Country, EEA, Entry, Residency, Scheme, SitePolicy, WARN_DAYS};
 use crate::standard::{Annex, sop_classes};
 use crate::yaml::{Mistakes, Notes, suggestion};
@@ -81,6 +82,8 @@ pub struct DestinationSettings {
     pub associations: usize,
     /// Whether it may be sent to.
     pub residency: Residency,
+    /// How long it is known what the project's pseudonyms stand for.
+    pub crosswalk: Retention,
 }
 
 /// A profile as a person wrote it.
@@ -188,6 +191,8 @@ struct RawDestination {
     profile: Spanned<String>,
     associations: Option<Spanned<usize>>,
     register: Option<Spanned<Entry>>,
+    crosswalk_days: Option<Spanned<u64>>,
+    expire_pseudonyms: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize)]
@@ -517,10 +522,33 @@ impl Settling<'_> {
             address,
             project,
             generation: raw.generation.clone(),
+            crosswalk: self.retention(raw, &profile),
             profile,
             written,
             associations,
         })
+    }
+
+    fn retention(&mut self, raw: &RawDestination, profile: &Profile) -> Retention {
+        let standard = Retention::default();
+        let most = Retention::DAYS_MAX;
+        let days = match &raw.crosswalk_days {
+            Some(days) if (1..=most).contains(&days.value) => days.value,
+            Some(days) => {
+                let what = format!("days, from 1 to {most} (thirty years)");
+                self.notes.at(days, what);
+                standard.days
+            }
+            None => standard.days,
+        };
+        if let Some(said) = raw.expire_pseudonyms.as_ref().filter(|said| said.value)
+            && profile.pseudonymity() == Pseudonymity::Keyed
+        {
+            let what = "the pseudonyms of this profile are made of the key and cannot expire: pseudonyms: random in the profile makes them of secrets that can";
+            self.notes.at(said, what);
+        }
+        let pseudonyms = value(&raw.expire_pseudonyms, standard.pseudonyms);
+        Retention { days, pseudonyms }
     }
 
     fn name(&mut self, text: &Spanned<String>) -> Option<String> {

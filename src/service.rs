@@ -162,7 +162,7 @@ impl Gateway {
         // Before anybody puts more there.
         let left_in_work = disk::list(&spool.dir(Place::Work))?;
         let crosswalk = settings.state.join("crosswalk");
-        let (mut routes, mut standings) = (Vec::new(), Vec::new());
+        let (mut routes, mut standings, mut crosswalks) = (Vec::new(), Vec::new(), Vec::new());
         for destination in settings.destinations {
             Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
@@ -174,6 +174,7 @@ impl Gateway {
                 written,
                 associations,
                 residency,
+                crosswalk: keep,
                 ..
             } = destination;
             let held = root.held_to(generation.as_deref(), &name)?;
@@ -189,6 +190,7 @@ impl Gateway {
             standings.push((name.clone(), standing.clone()));
             let route = Arc::new(Route::new(&name, &project, profile, &held, &crosswalk));
             route.crosswalk.iter().try_for_each(Crosswalk::lay_out)?;
+            crosswalks.push((Arc::clone(&route), keep));
             routes.push(Arc::clone(&route));
             let forwarder = Forwarder {
                 spool: Arc::clone(&spool),
@@ -241,6 +243,7 @@ impl Gateway {
             standings,
             again,
             retention,
+            crosswalks,
         };
         threads.spawn("retain", move |stop| janitor.run(stop));
 

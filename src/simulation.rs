@@ -202,6 +202,7 @@ impl Process {
             standings: Vec::new(),
             again: close.clone(),
             retention: RETENTION,
+            crosswalks: Vec::new(),
         };
         let gatherer =
             Gatherer::open(Arc::clone(&spool), handles(root), Arc::clone(&meter), Duration::ZERO);

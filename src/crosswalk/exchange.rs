@@ -70,8 +70,13 @@ pub struct Import {
     pub studies: u64,
     /// Studies that were left out: their patients were erased.
     pub erased: u64,
+    /// Patients of whom it has studies.
+    pub patients: u64,
 }
 
+const NO_HEAD: &str = "not the first line of an export of a crosswalk";
+/// Bytes of the longest first line that is read.
+const HEAD_MAX: u64 = 1 << 16;
 /// Bytes of the longest line that is read: about a million instances.
 const LINE_MAX: u64 = 1 << 28;
 
@@ -105,7 +110,7 @@ pub fn export(crosswalk: &Crosswalk, out: &mut impl Write) -> Result<u64, Error>
 
 impl Import {
     /// Takes an export in: all of it, or nothing. What the crosswalk knows otherwise is refused; patients whose
-    /// pseudonyms are in `erased` are left out.
+    /// pseudonyms are in `erased` are left out. `tell` is asked before anything is written.
     ///
     /// # Errors
     /// [`BadImport`].
@@ -113,7 +118,9 @@ impl Import {
         crosswalk: &Crosswalk,
         file: &mut (impl Read + Seek),
         erased: &BTreeSet<String>,
+        tell: impl FnOnce(Import) -> io::Result<()>,
     ) -> Result<Self, BadImport> {
+        let mut import = Import::default();
         let mut patients: HashMap<String, [u8; 32]> = HashMap::new();
         let mut studies = BTreeSet::new();
         each(crosswalk, file, |rows, _, secret| {
@@ -124,15 +131,19 @@ impl Import {
             if !is_one || !is_new {
                 return Err(Error::Contradiction);
             }
+            match erased.contains(&rows.patient) {
+                true => import.erased += 1,
+                false => import.studies += 1,
+            }
             crosswalk.agrees(rows, secret)
         })?;
-        let mut import = Import::default();
+        let brought = patients.keys().filter(|pseudonym| !erased.contains(*pseudonym));
+        import.patients = brought.count() as u64;
+        tell(import)?;
         each(crosswalk, file, |rows, day, secret| {
             if erased.contains(&rows.patient) {
-                import.erased += 1;
                 return Ok(());
             }
-            import.studies += 1;
             if let Some(secret) = secret {
                 crosswalk.put_secret(&rows, secret)?;
             }
@@ -140,6 +151,17 @@ impl Import {
         })?;
         Ok(import)
     }
+}
+
+/// The project that an export says it is of.
+///
+/// # Errors
+/// [`BadImport`].
+pub fn project_of(file: &mut impl Read) -> Result<String, BadImport> {
+    let mut line = Vec::new();
+    BufReader::new(file.take(HEAD_MAX)).read_until(b'\n', &mut line)?;
+    let head = serde_json::from_slice::<Head>(&line);
+    head.map(|head| head.project).map_err(|_| BadImport::Line { line: 1, why: NO_HEAD })
 }
 
 impl Crosswalk {
@@ -185,7 +207,7 @@ fn each(
     let wrong = |line, why| Err(BadImport::Line { line, why });
     let Some(head) = lines.next()?.and_then(|line| serde_json::from_slice::<Head>(&line).ok())
     else {
-        return wrong(1, "not the first line of an export of a crosswalk");
+        return wrong(1, NO_HEAD);
     };
     if head.efface_crosswalk != 1 {
         return wrong(1, "this version reads efface_crosswalk 1");

@@ -9,6 +9,27 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::io;
 
+/// How long what a project's pseudonyms stand for is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Days after a study was released last.
+    pub days: u64,
+    /// Whether random pseudonyms go with the last rows of their patient.
+    pub pseudonyms: bool,
+}
+
+/// A year: results come within minutes, questions about them within months.
+impl Default for Retention {
+    fn default() -> Self {
+        Retention { days: 365, pseudonyms: false }
+    }
+}
+
+impl Retention {
+    /// Thirty years, for which the law of most countries keeps images (in Germany § 85 StrlSchG).
+    pub const DAYS_MAX: u64 = 10_958;
+}
+
 /// What a crosswalk has.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Census {
@@ -50,20 +71,19 @@ impl Crosswalk {
         })
     }
 
-    /// Removes the rows of studies that were released last so many days ago or earlier, and the data keys of patients of
-    /// whom none is left; with `pseudonyms` their secrets, too. `tell` is asked before anything is removed.
+    /// Removes the rows of studies whose time is over, and the data keys of patients of whom none is left. `tell` is asked
+    /// before anything is removed.
     ///
     /// # Errors
     /// [`Error`], or what `tell` says: what was not removed is the next time.
     pub fn expire(
         &self,
         today: Day,
-        days: u64,
-        pseudonyms: bool,
+        keep: Retention,
         tell: impl FnOnce(Expired) -> io::Result<()>,
     ) -> Result<Expired, Error> {
         let _alone = self.close()?;
-        let is_over = |entry: &Entry| entry.day.after(days) <= today;
+        let is_over = |entry: &Entry| entry.day.after(keep.days) <= today;
         let (over, rest): (Vec<Entry>, Vec<Entry>) = self.entries()?.into_iter().partition(is_over);
         let known: BTreeSet<&String> = rest.iter().flat_map(|entry| &entry.patients).collect();
         let tags = self.patient_tags()?.into_iter().filter(|tag| !known.contains(tag));
@@ -73,7 +93,7 @@ impl Crosswalk {
             return Ok(counts);
         }
         tell(counts).map_err(|error| self.io(error))?;
-        let secrets = if pseudonyms { self.patients_of(&gone)? } else { Vec::new() };
+        let secrets = if keep.pseudonyms { self.patients_of(&gone)? } else { Vec::new() };
         self.remove(&gone, &secrets, &over)?;
         Ok(counts)
     }
@@ -91,6 +111,24 @@ impl Crosswalk {
         let secrets: Vec<String> = patients.iter().map(|patient| patient.handle.clone()).collect();
         self.remove(&gone, &secrets, &entries)?;
         Ok(counts)
+    }
+
+    /// Erases the secrets of somebody's pseudonyms, of whom there may be no rows any more.
+    ///
+    /// # Errors
+    /// [`Error`]: it must be done again.
+    pub fn forget(&self, issuer: &str, id: &str) -> Result<(), Error> {
+        let handles = self.keys.iter().map(|keys| keys.handle(issuer, id, true));
+        let handles: Vec<String> = handles.map(|handle| HEXLOWER.encode(&handle)).collect();
+        self.remove(&BTreeSet::new(), &handles, &[])
+    }
+
+    /// Waits until what is being written is there: whoever begins later has heard what was said before.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn settle(&self) -> Result<(), Error> {
+        self.close().map(drop)
     }
 
     /// The studies of a patient: their Study Instance UIDs as they left, and to whom.

@@ -32,8 +32,8 @@ mod rows;
 mod secrets;
 mod store;
 
-pub use exchange::{BadImport, Import, export};
-pub use expiry::{Census, Expired};
+pub use exchange::{BadImport, Import, export, project_of};
+pub use expiry::{Census, Expired, Retention};
 pub use patients::Patient;
 pub use rows::{Instance, Original, Rows};
 pub use secrets::Secrets;

@@ -11,6 +11,8 @@ use std::io::Cursor;
 /// Stands in everything that identifies.
 const CANARY: &str = "ZYX";
 
+const MONTH: Retention = Retention { days: 30, pseudonyms: false };
+
 struct Site {
     folder: tempfile::TempDir,
     root: RootKey,
@@ -97,7 +99,7 @@ impl Site {
     }
 
     fn import(&self, bytes: &[u8]) -> Result<Import, BadImport> {
-        Import::of(&self.crosswalk(), &mut Cursor::new(bytes), &BTreeSet::new())
+        Import::of(&self.crosswalk(), &mut Cursor::new(bytes), &BTreeSet::new(), |_| Ok(()))
     }
 }
 
@@ -246,10 +248,10 @@ fn rows_have_their_time_and_the_last_takes_the_key_along() {
     walk.keep_of(&site.rows("ZYX-1", 2, 1), day("2026-02-01")).unwrap();
     walk.keep_of(&site.rows("ZYX-2", 3, 1), day("2026-01-15")).unwrap();
     assert_eq!(walk.census().unwrap().oldest, Some(day("2026-01-15")));
-    let expire = |today: &str| walk.expire(day(today), 30, false, |_| Ok(())).unwrap();
+    let expire = |today: &str| walk.expire(day(today), MONTH, |_| Ok(())).unwrap();
     assert_eq!(expire("2026-02-13"), Expired::default());
     // Nothing goes that was not told before.
-    let untold = walk.expire(day("2026-02-14"), 30, false, |_| Err(io::ErrorKind::Other.into()));
+    let untold = walk.expire(day("2026-02-14"), MONTH, |_| Err(io::ErrorKind::Other.into()));
     assert!(untold.is_err() && walk.study(&site.left(3)).unwrap().is_some());
     assert_eq!(expire("2026-02-14"), Expired { studies: 1, patients: 1 });
     assert_eq!(expire("2026-03-03"), Expired { studies: 1, patients: 0 });
@@ -267,7 +269,7 @@ fn an_export_is_all_and_comes_back_elsewhere() {
     here.crosswalk().keep(&here.rows("ZYX-1", 1, 3)).unwrap();
     here.crosswalk().keep_of(&here.rows("ZYX-2", 2, 1), old).unwrap();
     let bytes = here.export();
-    assert_eq!(there.import(&bytes).unwrap(), Import { studies: 2, erased: 0 });
+    assert_eq!(there.import(&bytes).unwrap(), Import { studies: 2, erased: 0, patients: 2 });
     assert_eq!(there.import(&bytes).unwrap().studies, 2, "the same again contradicts nothing");
     let rows = there.crosswalk().study(&there.left(1)).unwrap().unwrap();
     assert_eq!((number_of(&rows), rows.instances.len()), ("ZYX-1", 3));
@@ -283,8 +285,9 @@ fn an_export_is_all_and_comes_back_elsewhere() {
     // Who was erased does not come back.
     let third = Site::new();
     let erased = BTreeSet::from([here.pseudonyms().patient("", "ZYX-1")]);
-    let import = Import::of(&third.crosswalk(), &mut Cursor::new(&bytes), &erased).unwrap();
-    assert_eq!(import, Import { studies: 1, erased: 1 });
+    let import =
+        Import::of(&third.crosswalk(), &mut Cursor::new(&bytes), &erased, |_| Ok(())).unwrap();
+    assert_eq!(import, Import { studies: 1, erased: 1, patients: 1 });
     assert!(third.crosswalk().study(&third.left(1)).unwrap().is_none());
 }
 
@@ -312,7 +315,7 @@ fn an_import_that_was_changed_or_contradicts_brings_nothing() {
     assert!(!refused.to_string().contains(CANARY));
     assert_eq!(there.crosswalk().census().unwrap().studies, 1, "not even the first one");
     let another = Crosswalk::new(there.folder.path(), "clinic", &there.root);
-    let import = Import::of(&another, &mut Cursor::new(&bytes), &BTreeSet::new());
+    let import = Import::of(&another, &mut Cursor::new(&bytes), &BTreeSet::new(), |_| Ok(()));
     assert!(matches!(import, Err(BadImport::Project { .. })));
 }
 
@@ -331,9 +334,9 @@ fn secrets_of_random_pseudonyms_go_along_and_go_when_they_should() {
     there.import(&here.export()).unwrap();
     assert_eq!(pseudonym(&there).as_deref(), Some(own.as_str()));
     let later = day("2026-12-31");
-    here.crosswalk().expire(later, 30, false, |_| Ok(())).unwrap();
+    here.crosswalk().expire(later, MONTH, |_| Ok(())).unwrap();
     assert!(pseudonym(&here).is_some(), "the next study is of the same patient");
-    there.crosswalk().expire(later, 30, true, |_| Ok(())).unwrap();
+    there.crosswalk().expire(later, Retention { pseudonyms: true, ..MONTH }, |_| Ok(())).unwrap();
     assert!(pseudonym(&there).is_none());
     here.crosswalk().keep(&rows(&here)).unwrap();
     let walk = here.crosswalk();

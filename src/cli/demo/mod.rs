@@ -234,6 +234,8 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         | Event::Objections { .. }
         | Event::Withdrawn { .. }
         | Event::AuditRead { .. }
+        | Event::Crosswalk { .. }
+        | Event::Erasure { .. }
         | Event::Erased { .. } => {}
     })?;
     Ok(())
