@@ -343,3 +343,23 @@ fn secrets_of_random_pseudonyms_go_along_and_go_when_they_should() {
     walk.erase(&walk.patients_called(&Called::said("", "ZYX-1")).unwrap()).unwrap();
     assert!(pseudonym(&here).is_none());
 }
+
+/// What a release of 1,000 instances costs: `cargo test --release --lib crosswalk::tests::speed -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    let site = Site::new();
+    let walk = site.crosswalk();
+    let rows = site.rows("ZYX-1", 1, 1000);
+    let begun = std::time::Instant::now();
+    walk.keep(&rows).unwrap();
+    println!("first study of a patient, 1,000 instances: {:?}", begun.elapsed());
+    let begun = std::time::Instant::now();
+    (2..12).for_each(|study| walk.keep(&site.rows("ZYX-1", study, 1000)).unwrap());
+    println!("ten more, each: {:?}", begun.elapsed() / 10);
+    let begun = std::time::Instant::now();
+    assert_eq!(walk.study(&site.left(1)).unwrap().unwrap().instances.len(), 1000);
+    println!("found again: {:?}", begun.elapsed());
+    let bytes: u64 = site.files().iter().map(|file| file.metadata().unwrap().len()).sum();
+    println!("{} bytes an instance", bytes / 11_000);
+}
