@@ -688,6 +688,23 @@ destinations:
     }
 
     #[test]
+    fn what_pseudonyms_stand_for_has_its_time() {
+        let with = |what: &str| GOOD.replace("profile: basic", &format!("profile: basic, {what}"));
+        let kept = |text: &str| {
+            let settings = parse(Path::new("efface.yaml"), text).unwrap();
+            settings.destinations[0].crosswalk
+        };
+        assert_eq!(kept(GOOD), Retention { days: 365, pseudonyms: false });
+        assert_eq!(kept(&with("crosswalk_days: 10958")).days, 10_958);
+        for days in ["0", "10959"] {
+            let said = mistakes(&with(&format!("crosswalk_days: {days}")));
+            assert!(said.contains(":9:") && said.contains("from 1 to 10958"), "{said}");
+        }
+        let said = mistakes(&with("expire_pseudonyms: true"));
+        assert!(said.contains("pseudonyms: random in the profile"), "{said}");
+    }
+
+    #[test]
     fn nobody_is_allowed_by_default() {
         assert!(
             mistakes(

@@ -462,7 +462,9 @@ mod tests {
         let tag = |root: &RootKey, purpose| root.derive("lab", purpose).tag(&[b"4711"]);
         assert_ne!(tag(&old, Purpose::PatientId), tag(&new, Purpose::PatientId));
         let house = [Purpose::Handle, Purpose::Seal, Purpose::Log];
-        for house in house.into_iter().chain([Purpose::Objection, Purpose::Subject]) {
+        for house in
+            house.into_iter().chain([Purpose::Objection, Purpose::Subject, Purpose::Erasure])
+        {
             assert_eq!(tag(&old, house), tag(&new, house));
         }
         assert_eq!(old.fingerprint(), new.fingerprint());

@@ -49,8 +49,12 @@ fn refused(site: &Site, arguments: &[&str], words: &str) {
 }
 
 fn rows(site: &Site, project: &str, study: &str) -> Option<Rows> {
+    rows_in(&site.state().join("crosswalk"), project, study)
+}
+
+fn rows_in(directory: &Path, project: &str, study: &str) -> Option<Rows> {
     let root = RootKey::from_text(&key_of_nobody()).unwrap();
-    Crosswalk::new(&site.state().join("crosswalk"), project, &root).study(study).unwrap()
+    Crosswalk::new(directory, project, &root).study(study).unwrap()
 }
 
 /// The value that a Patient or Study attribute had.
@@ -193,6 +197,30 @@ fn an_export_is_taken_out_of_a_running_gateway_and_comes_back_on_another_machine
     std::fs::write(&cut, resummed(&forged)).unwrap();
     refused(&there, &["crosswalk", "import", &cut], "stands for something else already");
     assert!(!ask(&there, &["crosswalk", "import", &cut]).1.contains("MRN"));
+}
+
+#[test]
+fn files_that_are_de_identified_by_hand_have_rows_if_somebody_says_where() {
+    let site = Site::leaving_faces();
+    write_body_ct(&site.path("in"), &patient(2), 1, 2);
+    let deid = |out: &str, more: &[&str]| {
+        let (input, out, key) = (site.at("in"), site.at(out), site.at("root.key"));
+        let arguments =
+            ["deid", &input, "-o", &out, "--profile", &site.profile, "--key-file", &key];
+        let output = efface(&[&arguments, more].concat());
+        assert!(output.status.success(), "{}", printed(&output));
+    };
+    let folder = site.path("crosswalk");
+    deid("without", &[]);
+    assert!(!folder.exists());
+    deid("with", &["--crosswalk", &site.at("crosswalk")]);
+    for one in dcmtk::arrived(&site.path("with")) {
+        let known = rows_in(&folder, "files", &one.text("StudyInstanceUID")).unwrap();
+        assert!(known.instances.contains_key(&one.text("SOPInstanceUID")));
+        assert_eq!(original(&known, 0x0010, 0x0020), patient(2).id());
+        assert!(known.callers.is_empty());
+    }
+    assert_clean_files(&folder);
 }
 
 /// The same lines with a last line that fits them: the format is open, and no secret is in it.
@@ -359,6 +387,8 @@ fn what_cannot_be_remembered_does_not_leave_and_two_who_may_be_meant_are_not_era
     );
     assert!(done(&site, &["crosswalk", "ls"]).contains("3 studies of 2 patients"));
     let named = ["erasure", "request", "--id", &id, "--issuer", "Elsewhere"];
-    assert!(done(&site, &named).contains("ask outside to erase 1 studies"));
+    let said = done(&site, &named);
+    assert!(said.contains("ask outside to erase 1 studies"), "{said}");
+    assert!(said.contains("1 other patients have the number in their studies"), "{said}");
     assert!(done(&site, &["crosswalk", "ls"]).contains("2 studies of 1 patients"));
 }

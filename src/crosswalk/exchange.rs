@@ -85,6 +85,7 @@ const LINE_MAX: u64 = 1 << 28;
 /// # Errors
 /// [`Error`]: the file is not whole, and has no last line.
 pub fn export(crosswalk: &Crosswalk, out: &mut impl Write) -> Result<u64, Error> {
+    let _nobody_erases = crosswalk.hold()?;
     let mut out = Summed { out, digest: Sha256::new() };
     let io = |error: io::Error| crosswalk.io(error);
     let head = Head {
@@ -120,6 +121,7 @@ impl Import {
         erased: &BTreeSet<String>,
         tell: impl FnOnce(Import) -> io::Result<()>,
     ) -> Result<Self, BadImport> {
+        let _nobody_erases = crosswalk.hold()?;
         let mut import = Import::default();
         let mut patients: HashMap<String, [u8; 32]> = HashMap::new();
         let mut studies = BTreeSet::new();

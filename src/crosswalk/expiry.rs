@@ -26,7 +26,7 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Thirty years, for which the law of most countries keeps images (in Germany § 85 StrlSchG).
+    /// Thirty years: records of treatments with radiation are kept no longer by law (in Germany § 85 StrlSchG).
     pub const DAYS_MAX: u64 = 10_958;
 }
 

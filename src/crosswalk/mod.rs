@@ -12,7 +12,8 @@
 //! **Names tell nothing.** Every name is a keyed tag: STUDY of the Study Instance UID as it left, WHOM of the study and the
 //! patient as they are, ROWS of the contents. The same rows have the same name, so that what is done again after a crash
 //! changes nothing. The same STUDY with another WHOM is a pseudonym that stands for two: [`Error::Contradiction`], and
-//! the study goes to quarantine. Nobody who writes has to read: a worker has no right to (`isolation/worker.rs`).
+//! the study goes to quarantine. Nobody who writes has to read: a worker has no right to (`isolation/worker.rs`). What two
+//! batches say differently of one UID is noticed by whoever reads them, and refused.
 //!
 //! **Whoever deletes the file in `patients/` has erased all rows of the patient**, also in every backup of them. A backup
 //! that holds both, rows and patients, can still be read with the root key: keep the two apart, or let such backups
@@ -44,6 +45,7 @@ use crate::disk;
 use crate::key::{Cipher, Key, Purpose, RootKey};
 use crate::objection::{self, Called};
 use data_encoding::HEXLOWER;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -136,30 +138,36 @@ impl Crosswalk {
         synced.map_err(|error| self.io(error))
     }
 
-    /// The patients who may be meant by whoever is called so.
+    /// The patients who may be meant by whoever is called so, by any number that stands in their studies.
     ///
     /// # Errors
     /// [`Error`].
     pub fn patients_called(&self, called: &Called) -> Result<Vec<Patient>, Error> {
         let meant = called.hashed(&self.subjects);
         let mut patients = self.all_patients()?;
-        patients.retain(|patient| {
-            let names: Vec<String> = patient.names.iter().cloned().collect();
-            objection::Patient::from_texts(&names).may_be(&meant)
-        });
+        patients.retain(|patient| may_be(&patient.names, &meant));
         Ok(patients)
+    }
+
+    /// Whether a patient is called so by Patient ID and issuer, not only by another number.
+    pub fn is_called(&self, patient: &Patient, called: &Called) -> bool {
+        may_be(&patient.own, &called.hashed(&self.subjects))
     }
 
     /// Rows that came without hashes of the patient's numbers, with them.
     fn named(&self, mut rows: Rows) -> Rows {
+        rows.names.extend(self.own_names(&rows));
+        rows
+    }
+
+    fn own_names(&self, rows: &Rows) -> BTreeSet<String> {
         let called =
             rows.with_patient(
                 |issuer, id, is_number| {
                     if is_number { Called::said(issuer, id) } else { Called::default() }
                 },
             );
-        rows.names.extend(called.hashed(&self.subjects).to_texts());
-        rows
+        called.hashed(&self.subjects).to_texts().into_iter().collect()
     }
 
     fn keys_of(&self, generation: &str) -> Result<&Keys, Error> {
@@ -186,6 +194,11 @@ pub fn places(directory: &Path, project: &str) -> [PathBuf; 3] {
 /// What the system says.
 pub fn projects(directory: &Path) -> io::Result<Vec<String>> {
     disk::list(directory)
+}
+
+fn may_be(names: &BTreeSet<String>, meant: &objection::Patient) -> bool {
+    let names: Vec<String> = names.iter().cloned().collect();
+    objection::Patient::from_texts(&names).may_be(meant)
 }
 
 impl Keys {

@@ -21,8 +21,10 @@ pub struct Patient {
     pub(super) tag: String,
     /// Pseudonym.
     pub pseudonym: String,
-    /// Keyed hashes of the patient's numbers.
+    /// Keyed hashes of all numbers by which studies call the patient.
     pub names: BTreeSet<String>,
+    /// The same of Patient ID and issuer alone.
+    pub(super) own: BTreeSet<String>,
     /// Whom it is about; also the name of the secret, if the pseudonyms are random.
     pub(super) handle: String,
     key: Zeroizing<String>,
@@ -34,6 +36,7 @@ struct Told {
     pseudonym: String,
     handle: String,
     names: BTreeSet<String>,
+    own: BTreeSet<String>,
     key: Zeroizing<String>,
 }
 
@@ -67,8 +70,14 @@ impl Crosswalk {
             let mut key = Zeroizing::new([0; 32]);
             getrandom::fill(key.as_mut_slice()).map_err(|e| self.io(io::Error::from(e)))?;
             let key = Zeroizing::new(HEXLOWER.encode(key.as_slice()));
-            let (pseudonym, handle) = (rows.patient.clone(), handle.clone());
-            let new = Patient { tag: tag.clone(), pseudonym, names: names.clone(), handle, key };
+            let new = Patient {
+                tag: tag.clone(),
+                pseudonym: rows.patient.clone(),
+                names: names.clone(),
+                own: self.own_names(rows),
+                handle: handle.clone(),
+                key,
+            };
             let write = self.write(keys, &new, false);
             write.map_err(|error| self.io(error))?;
         }
@@ -98,8 +107,8 @@ impl Crosswalk {
         let about = self.about_patient(keys, tag);
         let told = keys.wrap.open(&sealed, &about.each_ref().map(|part| part.as_bytes()));
         let told = told.and_then(|text| serde_json::from_slice::<Told>(&text).ok());
-        let Told { pseudonym, handle, names, key } = told.ok_or_else(|| self.damaged())?;
-        Ok(Some(Patient { tag: tag.to_owned(), pseudonym, names, handle, key }))
+        let Told { pseudonym, handle, names, own, key } = told.ok_or_else(|| self.damaged())?;
+        Ok(Some(Patient { tag: tag.to_owned(), pseudonym, names, own, handle, key }))
     }
 
     /// Every patient of whom there are rows, of every generation.
@@ -140,6 +149,7 @@ impl Crosswalk {
             pseudonym: patient.pseudonym.clone(),
             handle: patient.handle.clone(),
             names: patient.names.clone(),
+            own: patient.own.clone(),
             key: patient.key.clone(),
         };
         let text = Zeroizing::new(serde_json::to_vec(&told)?);

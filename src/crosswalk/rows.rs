@@ -1,4 +1,5 @@
 //! What is remembered of a study that left: whom and what its pseudonyms stand for.
+#![allow(clippy::disallowed_methods)] // here identifying values are compared, and handed to whoever tags them
 
 use super::Error;
 use crate::deid::Uids;
@@ -48,7 +49,7 @@ pub struct Instance {
 #[derive(Default)]
 pub struct Original(BTreeMap<Tag, Phi<String>>);
 
-/// Which (PS3.3 C.7.1.1, C.7.2.1), by their keywords.
+/// Which (PS3.3 C.7.1.1, C.7.2.1), by their keywords. Each has one value.
 pub(super) const ORIGINALS: [(&str, Tag); 13] = [
     ("PatientName", tags::PATIENT_NAME),
     ("PatientID", tags::PATIENT_ID),
@@ -68,14 +69,11 @@ pub(super) const ORIGINALS: [(&str, Tag); 13] = [
 impl Original {
     /// Reads a source.
     pub fn of(source: &Dataset) -> Self {
-        let value = |(_, tag): (&str, Tag)| {
-            let value = source.texts(tag).join("\\");
-            (!value.is_empty()).then(|| (tag, Phi::new(value)))
-        };
+        let value = |(_, tag): (&str, Tag)| Some((tag, Phi::new(source.text(tag)?)));
         Original(ORIGINALS.into_iter().filter_map(value).collect())
     }
 
-    /// The value of an attribute; several stand with a backslash between them.
+    /// The value of an attribute.
     pub fn get(&self, tag: Tag) -> Option<&Phi<String>> {
         self.0.get(&tag)
     }

@@ -5,7 +5,6 @@ use crate::clock::Day;
 use crate::deid::pseudonym::Pseudonyms;
 use crate::phi::Phi;
 use dicom_dictionary_std::tags;
-use std::collections::BTreeSet;
 use std::io::Cursor;
 
 /// Stands in everything that identifies.
@@ -342,6 +341,20 @@ fn secrets_of_random_pseudonyms_go_along_and_go_when_they_should() {
     let walk = here.crosswalk();
     walk.erase(&walk.patients_called(&Called::said("", "ZYX-1")).unwrap()).unwrap();
     assert!(pseudonym(&here).is_none());
+}
+
+#[test]
+fn whoever_erases_waits_for_those_who_write() {
+    let site = Site::new();
+    let walk = site.crosswalk();
+    let (first, second) = (walk.hold().unwrap(), walk.hold().unwrap());
+    std::thread::scope(|scope| {
+        let eraser = scope.spawn(|| site.crosswalk().settle());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(!eraser.is_finished());
+        drop((first, second));
+        eraser.join().unwrap().unwrap();
+    });
 }
 
 /// What a release of 1,000 instances costs: `cargo test --release --lib crosswalk::tests::speed -- --ignored --nocapture`.

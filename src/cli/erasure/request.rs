@@ -7,7 +7,8 @@ use crate::cli::crosswalk::note as note_crosswalk;
 use crate::cli::objection::{NO_NUMBER, PatientArgs, Site, SiteArgs, with};
 use crate::cli::subject::disclosures;
 use crate::clock::Day;
-use crate::crosswalk::{Crosswalk, Patient};
+use crate::crosswalk::{Crosswalk, Patient, Secrets};
+use crate::deid::pseudonym::Pseudonyms;
 use crate::disk;
 use crate::erasure::{Book, Request, Wanted};
 use crate::objection::{Called, Scope, Wish};
@@ -41,6 +42,40 @@ struct Known {
     patients: Vec<Patient>,
     /// Studies as they left, by destination and pseudonym.
     released: BTreeMap<(String, String), BTreeSet<String>>,
+    /// Pseudonyms of whoever has this number from this issuer; those of others may be meant by another number.
+    own: BTreeSet<String>,
+}
+
+impl Known {
+    /// Leaves those who are meant: whoever has the number, and others only if somebody says so. What is erased cannot be
+    /// brought back.
+    ///
+    /// # Errors
+    /// Several may be meant.
+    fn choose(&mut self, project: &str, all: bool) -> Result<(), Problem> {
+        let of_rows = self.patients.iter().map(|patient| patient.pseudonym.clone());
+        let of_log = self.released.keys().map(|(_, patient)| patient.clone());
+        let any: BTreeSet<String> = of_rows.chain(of_log).collect();
+        let own: BTreeSet<String> = any.intersection(&self.own).cloned().collect();
+        let is_clear = any.is_empty() || !own.is_empty() && !is_ambiguous(&own);
+        if !all && !is_clear {
+            return Err(format!(
+                "{} patients of project {project} may be meant: none was erased. Say which by --issuer, or erase all of them: --all",
+                any.len()
+            )
+            .into());
+        }
+        let meant = if all { any.clone() } else { own };
+        self.patients.retain(|patient| meant.contains(&patient.pseudonym));
+        self.released.retain(|(_, patient), _| meant.contains(patient));
+        match any.len() - meant.len() {
+            0 => {}
+            n => println!(
+                "project {project}: {n} other patients have the number in their studies, and were not erased; with --all they are"
+            ),
+        }
+        Ok(())
+    }
 }
 
 /// Erases whom the arguments mean.
@@ -64,16 +99,9 @@ pub(super) fn run(args: &RequestArgs) -> Result<ExitCode, Problem> {
             added.reference
         );
     }
-    let known = known(site, &projects, &number, args.patient.issuer())?;
-    for (project, Known { patients, released, .. }) in &known {
-        let meant = pseudonyms(patients, released);
-        if is_ambiguous(&meant) && !args.all {
-            return Err(format!(
-                "{} patients of project {project} may be meant: none was erased. Say which by --issuer, or erase all of them: --all",
-                meant.len()
-            )
-            .into());
-        }
+    let mut known = known(site, &projects, &number, args.patient.issuer())?;
+    for (project, known) in &mut known {
+        known.choose(project, args.all)?;
     }
     let wanted = known.iter().flat_map(|(project, known)| wanted(project, known));
     let (register, opened) = book.open(&wanted.collect::<Vec<_>>(), received)?;
@@ -136,7 +164,10 @@ fn known(
                 }
             }
         }
-        all.insert(project.clone(), Known { crosswalk, patients, released });
+        let mut own = own_pseudonyms(site, project, number, issuer)?;
+        let is_own = |patient: &&Patient| crosswalk.is_called(patient, &called);
+        own.extend(patients.iter().filter(is_own).map(|patient| patient.pseudonym.clone()));
+        all.insert(project.clone(), Known { crosswalk, patients, released, own });
     }
     // Rows have their time; what left before is still there.
     for told in disclosures(site, number, issuer)? {
@@ -148,12 +179,22 @@ fn known(
     Ok(all)
 }
 
-fn pseudonyms(
-    patients: &[Patient],
-    released: &BTreeMap<(String, String), BTreeSet<String>>,
-) -> BTreeSet<String> {
-    let of_rows = patients.iter().map(|patient| patient.pseudonym.clone());
-    of_rows.chain(released.keys().map(|(_, patient)| patient.clone())).collect()
+/// What somebody with this number from this issuer is called outside, in every generation.
+fn own_pseudonyms(
+    site: &Site,
+    project: &str,
+    number: &Phi<String>,
+    issuer: &str,
+) -> Result<BTreeSet<String>, Problem> {
+    let mut own = BTreeSet::new();
+    let roots = site.root.generations().filter_map(|name| site.root.of_generation(name));
+    for root in roots {
+        let keyed = Pseudonyms::new(&root, project);
+        own.insert(with(number, |number| keyed.patient(issuer, number)));
+        let secrets = Secrets::new(&site.crosswalk(), project, &root);
+        own.extend(with(number, |number| secrets.pseudonym_of(issuer, number))?);
+    }
+    Ok(own)
 }
 
 /// Whether several patients are meant: one has one pseudonym in each generation, whose name leads it.
