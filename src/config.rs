@@ -20,12 +20,13 @@
 
 use crate::approval::{self, Approvers, Policy};
 use crate::commitment::Listener;
+use crate::crosswalk::Retention;
 use crate::id::AeTitle;
 use crate::isolation::{Attendant, Attendants, Strictness, User};
 use crate::key::RootKey;
 use crate::net::access::{Caller, Network};
 use crate::pipeline::FACE_LIMIT;
-use crate::profile::{Profile, SHIPPED, language};
+use crate::profile::{Profile, Pseudonymity, SHIPPED, language};
 use crate::residency::{Country, EEA, Entry, Residency, Scheme, SitePolicy, WARN_DAYS};
 use crate::standard::{Annex, sop_classes};
 use crate::yaml::{Mistakes, Notes, suggestion};
@@ -89,6 +90,8 @@ pub struct DestinationSettings {
     pub associations: usize,
     /// Whether it may be sent to.
     pub residency: Residency,
+    /// How long it is known what the project's pseudonyms stand for.
+    pub crosswalk: Retention,
 }
 
 impl Settings {
@@ -221,6 +224,8 @@ struct RawDestination {
     profile: Spanned<String>,
     associations: Option<Spanned<usize>>,
     register: Option<Spanned<Entry>>,
+    crosswalk_days: Option<Spanned<u64>>,
+    expire_pseudonyms: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize)]
@@ -572,10 +577,33 @@ impl Settling<'_> {
             address,
             project,
             generation: raw.generation.clone(),
+            crosswalk: self.retention(raw, &profile),
             profile,
             written,
             associations,
         })
+    }
+
+    fn retention(&mut self, raw: &RawDestination, profile: &Profile) -> Retention {
+        let standard = Retention::default();
+        let most = Retention::DAYS_MAX;
+        let days = match &raw.crosswalk_days {
+            Some(days) if (1..=most).contains(&days.value) => days.value,
+            Some(days) => {
+                let what = format!("days, from 1 to {most} (thirty years)");
+                self.notes.at(days, what);
+                standard.days
+            }
+            None => standard.days,
+        };
+        if let Some(said) = raw.expire_pseudonyms.as_ref().filter(|said| said.value)
+            && profile.pseudonymity() == Pseudonymity::Keyed
+        {
+            let what = "the pseudonyms of this profile are made of the key and cannot expire: pseudonyms: random in the profile makes them of secrets that can";
+            self.notes.at(said, what);
+        }
+        let pseudonyms = value(&raw.expire_pseudonyms, standard.pseudonyms);
+        Retention { days, pseudonyms }
     }
 
     fn name(&mut self, text: &Spanned<String>) -> Option<String> {
@@ -712,6 +740,23 @@ destinations:
             assert!(said.contains(place), "{place} in {said}");
         }
         assert_eq!(said.lines().filter(|line| line.contains("efface.yaml:")).count(), 5);
+    }
+
+    #[test]
+    fn what_pseudonyms_stand_for_has_its_time() {
+        let with = |what: &str| GOOD.replace("profile: basic", &format!("profile: basic, {what}"));
+        let kept = |text: &str| {
+            let settings = parse(Path::new("efface.yaml"), text).unwrap();
+            settings.destinations[0].crosswalk
+        };
+        assert_eq!(kept(GOOD), Retention { days: 365, pseudonyms: false });
+        assert_eq!(kept(&with("crosswalk_days: 10958")).days, 10_958);
+        for days in ["0", "10959"] {
+            let said = mistakes(&with(&format!("crosswalk_days: {days}")));
+            assert!(said.contains(":9:") && said.contains("from 1 to 10958"), "{said}");
+        }
+        let said = mistakes(&with("expire_pseudonyms: true"));
+        assert!(said.contains("pseudonyms: random in the profile"), "{said}");
     }
 
     #[test]

@@ -8,8 +8,10 @@
 //! two characters that lead every pseudonym say which. What the house has for itself (names in the spool, seals, the log) is
 //! derived from the first, for as long as the installation lives.
 
+mod cipher;
 mod shares;
 
+pub use cipher::Cipher;
 pub use shares::{BadShares, Share, join, split};
 
 use data_encoding::HEXLOWER;
@@ -81,8 +83,12 @@ pub enum Purpose {
     Date,
     /// Hashes that rules put in place of values.
     Token,
-    /// Handles of patients in the crosswalk.
+    /// Handles of patients with random pseudonyms in the crosswalk.
     Crosswalk,
+    /// Names of the crosswalk's rows, and seals of what is said of them in the clear.
+    RowName,
+    /// Encrypts the data keys of patients in the crosswalk.
+    RowKey,
     /// Handles of studies and instances in spool, ledger and log.
     Handle,
     /// The seal on a parcel that waits to be sent.
@@ -95,6 +101,8 @@ pub enum Purpose {
     Subject,
     /// The seal on the record of what is in force.
     Policy,
+    /// The seal of the register of requests for erasure.
+    Erasure,
 }
 
 impl Purpose {
@@ -106,13 +114,16 @@ impl Purpose {
             | Purpose::Uid
             | Purpose::Date
             | Purpose::Token
-            | Purpose::Crosswalk => true,
+            | Purpose::Crosswalk
+            | Purpose::RowName
+            | Purpose::RowKey => true,
             Purpose::Handle
             | Purpose::Seal
             | Purpose::Log
             | Purpose::Objection
             | Purpose::Subject
-            | Purpose::Policy => false,
+            | Purpose::Policy
+            | Purpose::Erasure => false,
         }
     }
 
@@ -124,12 +135,15 @@ impl Purpose {
             Purpose::Date => "date",
             Purpose::Token => "token",
             Purpose::Crosswalk => "xwalk",
+            Purpose::RowName => "row-name",
+            Purpose::RowKey => "row-key",
             Purpose::Handle => "handle",
             Purpose::Seal => "seal",
             Purpose::Log => "log",
             Purpose::Objection => "objection",
             Purpose::Subject => "subject",
             Purpose::Policy => "policy",
+            Purpose::Erasure => "erasure",
         }
     }
 }
@@ -323,6 +337,11 @@ impl RootKey {
         ed25519_dalek::SigningKey::from_bytes(&self.derive("", Purpose::Log).0)
     }
 
+    /// The key that encrypts for one project and purpose.
+    pub fn cipher(&self, project: &str, purpose: Purpose) -> Cipher {
+        Cipher::of(&self.derive(project, purpose).0)
+    }
+
     /// The key of one project for one purpose.
     pub fn derive(&self, project: &str, purpose: Purpose) -> Key {
         let info = format!("efface/1|{project}|{}", purpose.info());
@@ -447,7 +466,9 @@ mod tests {
         let tag = |root: &RootKey, purpose| root.derive("lab", purpose).tag(&[b"4711"]);
         assert_ne!(tag(&old, Purpose::PatientId), tag(&new, Purpose::PatientId));
         let house = [Purpose::Handle, Purpose::Seal, Purpose::Log];
-        for house in house.into_iter().chain([Purpose::Objection, Purpose::Subject]) {
+        for house in
+            house.into_iter().chain([Purpose::Objection, Purpose::Subject, Purpose::Erasure])
+        {
             assert_eq!(tag(&old, house), tag(&new, house));
         }
         assert_eq!(old.fingerprint(), new.fingerprint());

@@ -9,6 +9,7 @@ use crate::audit::{self, Event, Log, Signer, Witness};
 use crate::commitment::Commitments;
 use crate::config::{DestinationSettings, Settings};
 use crate::console::{self, Console};
+use crate::crosswalk::{self, Crosswalk};
 use crate::custody::outbox::Outbox;
 use crate::desk::Desk;
 use crate::disk;
@@ -73,6 +74,9 @@ pub enum Error {
     /// Workers that cannot be confined.
     #[error(transparent)]
     Isolation(#[from] isolation::Error),
+    /// No crosswalk.
+    #[error(transparent)]
+    Crosswalk(#[from] crosswalk::Error),
     /// No way to users of their own.
     #[error("attendants: {0}")]
     Attendants(io::Error),
@@ -165,7 +169,7 @@ impl Gateway {
         // Before anybody puts more there.
         let left_in_work = disk::list(&spool.dir(Place::Work))?;
         let crosswalk = settings.state.join("crosswalk");
-        let (mut routes, mut standings) = (Vec::new(), Vec::new());
+        let (mut routes, mut standings, mut crosswalks) = (Vec::new(), Vec::new(), Vec::new());
         for destination in settings.destinations {
             Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
@@ -177,6 +181,7 @@ impl Gateway {
                 written,
                 associations,
                 residency,
+                crosswalk: keep,
                 ..
             } = destination;
             let held = root.held_to(generation.as_deref(), &name)?;
@@ -191,6 +196,8 @@ impl Gateway {
             let standing = Standing { residency, options: profile.options() };
             standings.push((name.clone(), standing.clone()));
             let route = Arc::new(Route::new(&name, &project, profile, &held, &crosswalk));
+            route.crosswalk.iter().try_for_each(Crosswalk::lay_out)?;
+            crosswalks.push((Arc::clone(&route), keep));
             routes.push(Arc::clone(&route));
             let forwarder = Forwarder {
                 spool: Arc::clone(&spool),
@@ -243,6 +250,7 @@ impl Gateway {
             standings,
             again,
             retention,
+            crosswalks,
         };
         threads.spawn("retain", move |stop| janitor.run(stop));
 

@@ -117,6 +117,34 @@ pub enum Event {
         /// The user of this machine who called it.
         by: String,
     },
+    /// What pseudonyms stand for was taken out or brought in, or went, or is about to.
+    Crosswalk {
+        /// `exported`, `imported`, `expired` or `erased`.
+        change: String,
+        /// The project.
+        project: String,
+        /// Of how many studies.
+        studies: u64,
+        /// Of how many patients; of those that expire or are erased nothing is left.
+        patients: u64,
+        /// The user of this machine who did it; empty: their time was over.
+        by: String,
+    },
+    /// Something became of a request to a destination to erase what it has of a patient.
+    Erasure {
+        /// `requested`, `sent` or `acknowledged`.
+        change: String,
+        /// By what the request is spoken of; random.
+        reference: String,
+        /// Destination by its name in the configuration.
+        destination: String,
+        /// How many studies it is about.
+        studies: u64,
+        /// The version of the register of requests that has it so.
+        register: u64,
+        /// The user of this machine who did it.
+        by: String,
+    },
     /// Identified originals were deleted after the retention time, or are about to be.
     Erased {
         /// The batch.
@@ -126,10 +154,17 @@ pub enum Event {
     },
 }
 
+/// What becomes of rows by themselves.
+pub const EXPIRED: &str = "expired";
+
 impl Event {
     /// Whether people do it by commands, which hand it in (`desk.rs`). All else only the gateway and its workers know.
     pub fn is_by_command(&self) -> bool {
-        matches!(self, Event::AuditRead { .. })
+        match self {
+            Event::AuditRead { .. } | Event::Erasure { .. } => true,
+            Event::Crosswalk { change, .. } => change != EXPIRED,
+            _ => false,
+        }
     }
 }
 

@@ -3,9 +3,11 @@
 
 mod approval;
 mod audit;
+mod crosswalk;
 mod deface;
 mod deid;
 mod demo;
+mod erasure;
 mod inputs;
 mod inspect;
 mod keys;
@@ -81,6 +83,12 @@ enum Command {
     /// hashes are kept. An objection is in force at once for every decision; what waits is withdrawn within a second.
     #[command(subcommand)]
     Objection(objection::ObjectionCommand),
+    /// What pseudonyms stand for: count it, take it out in an open format, bring it back
+    #[command(subcommand)]
+    Crosswalk(crosswalk::CrosswalkCommand),
+    /// Erase a patient here, and have destinations erase what they have (GDPR Art. 17)
+    #[command(subcommand)]
+    Erasure(erasure::ErasureCommand),
     /// Answer a patient: was anything sent, when, where, on what basis; from the verified log, as a page to hand over
     SubjectReport(subject::SubjectArgs),
     /// The worker of one study: for the gateway alone
@@ -130,6 +138,8 @@ pub fn run() -> ExitCode {
         Command::Witness(command) => witness::run(command),
         Command::Approval(command) => approval::run(command),
         Command::Objection(command) => objection::run(command),
+        Command::Crosswalk(command) => crosswalk::run(command),
+        Command::Erasure(command) => erasure::run(command),
         Command::SubjectReport(args) => subject::run(&args),
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),

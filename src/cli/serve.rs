@@ -4,6 +4,7 @@ use super::Problem;
 use crate::approval::Approvers;
 use crate::commitment::Listener;
 use crate::config::{self, DestinationSettings, Limits, Settings, WrittenProfile};
+use crate::crosswalk::Retention;
 use crate::id::AeTitle;
 use crate::isolation::{Attendants, Strictness};
 use crate::net::access::Caller;
@@ -185,6 +186,7 @@ impl Flags {
             associations: self.associations.clamp(1, 64),
             // A site that has a policy has a configuration.
             residency: Residency::default(),
+            crosswalk: Retention::default(),
         };
         if !(0.0..=86_400.0).contains(&self.quiet_period) {
             return Err("--quiet-period takes 0 to 86400 seconds".into());

@@ -6,6 +6,7 @@ use super::{Problem, StateArgs};
 use crate::clock::Day;
 use crate::custody::outbox::Outbox;
 use crate::disk;
+use crate::erasure;
 use crate::objection;
 use crate::profile::Profile;
 use crate::residency::Residency;
@@ -47,6 +48,7 @@ struct Status {
     quarantine: BTreeMap<&'static str, u64>,
     free_bytes: u64,
     objections: Objections,
+    erasures: Erasures,
     /// By name: whether a destination may be sent to, in words.
     destinations: BTreeMap<String, String>,
 }
@@ -56,6 +58,15 @@ struct Status {
 struct Objections {
     version: u64,
     in_force: usize,
+    readable: bool,
+}
+
+/// Requests to destinations to erase what they have.
+#[derive(Serialize)]
+struct Erasures {
+    /// Not acknowledged yet.
+    open: usize,
+    overdue: usize,
     readable: bool,
 }
 
@@ -103,6 +114,7 @@ impl Status {
             quarantine: by_code(spool)?,
             free_bytes: disk::free_bytes(&spool.dir(Place::Inbox))?,
             objections: Objections::of(spool),
+            erasures: Erasures::of(spool),
             destinations: BTreeMap::new(),
         })
     }
@@ -134,6 +146,20 @@ impl Status {
             }
             Objections { in_force, .. } => println!("{in_force} objections are in force"),
         }
+        match &self.erasures {
+            Erasures { readable: false, .. } => {
+                println!(
+                    "THE REGISTER OF REQUESTS FOR ERASURE CANNOT BE READ: put it back from a backup"
+                );
+            }
+            Erasures { open: 0, .. } => {}
+            Erasures { open, overdue: 0, .. } => {
+                println!("{open} requests for erasure are not acknowledged: efface erasure ls");
+            }
+            Erasures { open, overdue, .. } => println!(
+                "{open} requests for erasure are not acknowledged, {overdue} OF THEM OVERDUE: efface erasure ls"
+            ),
+        }
     }
 }
 
@@ -156,6 +182,18 @@ impl Objections {
         let looked = objection::look(&spool.dir(Place::Objections));
         let (version, in_force) = looked.as_ref().map_or((0, 0), |counts| *counts);
         Objections { version, in_force, readable: looked.is_ok() }
+    }
+}
+
+impl Erasures {
+    fn of(spool: &Spool) -> Self {
+        let (looked, today) = (erasure::look(spool), Day::today());
+        let requests = looked.as_deref().unwrap_or_default();
+        Erasures {
+            open: requests.iter().filter(|request| request.is_open()).count(),
+            overdue: requests.iter().filter(|request| request.is_overdue(today)).count(),
+            readable: looked.is_ok(),
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! No label is derived from a patient; there is nothing to log in to and nothing to change.
 
+use crate::clock::Day;
 use crate::custody::outbox::Outbox;
 use crate::disk;
+use crate::erasure;
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::objection::Watch;
@@ -185,6 +187,13 @@ fn registry(console: &Console) -> io::Result<Registry> {
     gauge(&mut registry, "objections", "Objections in force", in_force as u64);
     let help = "1: the register of objections can be read; 0: nothing leaves";
     gauge(&mut registry, "objections_readable", help, register.is_ok().into());
+    let requests = erasure::look(spool).unwrap_or_default();
+    let (open, today) = (requests.iter().filter(|request| request.is_open()), Day::today());
+    let overdue = requests.iter().filter(|request| request.is_overdue(today));
+    let help = "Requests for erasure that no destination has acknowledged";
+    gauge(&mut registry, "erasures_open", help, open.count() as u64);
+    let help = "Of them those whose day is over";
+    gauge(&mut registry, "erasures_overdue", help, overdue.count() as u64);
     let waiting = Family::<Label, Gauge>::default();
     let blocked = Family::<Label, Gauge>::default();
     let days_left = Family::<Label, Gauge>::default();

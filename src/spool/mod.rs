@@ -19,6 +19,8 @@
 //!   ledger/HANDLE           which instances of a study were released, as keyed tags
 //!   audit/                  the log (see audit/mod.rs)
 //!   objections/             who objects, as keyed hashes (see objection/mod.rs)
+//!   crosswalk/PROJECT/      what pseudonyms stand for, encrypted (see crosswalk/mod.rs)
+//!   erasures/               what destinations were asked to erase, as pseudonyms (see erasure/mod.rs)
 //! ```
 //!
 //! Every name is random or a keyed tag: nothing of a data set is in a path. A step from one
@@ -179,7 +181,12 @@ impl Spool {
         disk::let_pass(&self.root)
     }
 
-    /// The directory of random pseudonyms.
+    /// The directory of requests for erasure (see erasure/mod.rs).
+    pub fn erasures(&self) -> PathBuf {
+        self.root.join("erasures")
+    }
+
+    /// The directory of what pseudonyms stand for.
     pub fn crosswalk(&self) -> PathBuf {
         self.root.join("crosswalk")
     }

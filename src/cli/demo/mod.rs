@@ -236,6 +236,8 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         | Event::AuditRead { .. }
         | Event::Policy { .. }
         | Event::Approved { .. }
+        | Event::Crosswalk { .. }
+        | Event::Erasure { .. }
         | Event::Erased { .. } => {}
     })?;
     Ok(())
