@@ -15,6 +15,7 @@ mod objection;
 mod page;
 mod profile;
 mod reading;
+mod reidentify;
 mod report;
 mod serve;
 mod status;
@@ -68,6 +69,8 @@ enum Command {
     /// Verify, show and export the log of every decision; prove what it says of a study
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Tell who the patient of a pseudonymous study is: two people must agree that somebody has to know
+    Reidentify(reidentify::ReidentifyArgs),
     /// Have a second machine sign the log's checkpoints, so that a rollback shows; be that machine
     #[command(subcommand)]
     Witness(witness::WitnessCommand),
@@ -135,6 +138,7 @@ pub fn run() -> ExitCode {
         Command::Spool(command) => inspect::spool(command),
         Command::Audit(command) => audit::run(command),
         Command::Report(command) => report::run(command),
+        Command::Reidentify(args) => reidentify::run(&args),
         Command::Witness(command) => witness::run(command),
         Command::Approval(command) => approval::run(command),
         Command::Objection(command) => objection::run(command),
