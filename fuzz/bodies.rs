@@ -364,6 +364,7 @@ pub fn left(data: &[u8]) -> Option<usize> {
         source: Source::new(&path, 0, bytes.len() as u64, syntax),
         digest: None,
         said_class: None,
+        caller: None,
     };
     let route = &ROUTES[usize::from(*first) % ROUTES.len()];
     let handles = RootKey::of_patient(&[7; 32], "A1").derive("", Purpose::Handle);

@@ -12,6 +12,7 @@
 //! destinations:
 //!   - { name: lab, to: LAB@192.0.2.7:104, project: lab, profile: basic }    # register: what is known of it (residency.rs)
 //! audit_repository: { to: arr.example:6514, ca: arr-ca.pem, certificate: efface.pem, key_file: efface.key }    # DICOM PS3.15 A.5
+//! approvers: [anna+1f2e3d4c+AZ...]      # two of them must agree to what one alone may not do (approval/)
 //! site_policy: { countries: [EEA] }     # where data may go; with it every destination needs register:
 //! quiet_period_s: 60                    # a study is closed when nothing has come for so long
 //! ```
@@ -22,15 +23,19 @@ mod repository;
 
 pub use repository::Repository;
 
+use crate::approval::{self, Approvers, Policy};
 use crate::commitment::Listener;
+use crate::crosswalk::Retention;
 use crate::id::AeTitle;
 use crate::isolation::{Attendant, Attendants, Strictness, User};
+use crate::key::RootKey;
 use crate::net::access::{Caller, Network};
 use crate::pipeline::FACE_LIMIT;
-use crate::profile::{Profile, SHIPPED, language};
+use crate::profile::{Profile, Pseudonymity, SHIPPED, language};
 use crate::residency::{Country, EEA, Entry, Residency, Scheme, SitePolicy, WARN_DAYS};
 use crate::standard::{Annex, sop_classes};
 use crate::yaml::{Mistakes, Notes, suggestion};
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Spanned;
 use std::net::{IpAddr, SocketAddr};
@@ -64,6 +69,10 @@ pub struct Settings {
     pub sandbox: Strictness,
     /// Who receives and who sends; `None`: the user of the gateway does.
     pub attendants: Option<Attendants>,
+    /// Who must agree, two of them, to what one person alone may not do; nobody, where nobody is named.
+    pub approvers: Approvers,
+    /// What the site allows of destinations.
+    pub site: Option<SitePolicy>,
     /// Log lines as JSON, also at a terminal.
     pub log_json: bool,
 }
@@ -88,6 +97,32 @@ pub struct DestinationSettings {
     pub associations: usize,
     /// Whether it may be sent to.
     pub residency: Residency,
+    /// How long it is known what the project's pseudonyms stand for.
+    pub crosswalk: Retention,
+}
+
+impl Settings {
+    /// What of it decides about people's data.
+    pub fn policy(&self, root: &RootKey) -> Policy {
+        let generation = root.generations().next().unwrap_or_default();
+        let destination = |to: &DestinationSettings| {
+            let destination = approval::Destination {
+                address: format!("{}@{}", to.ae_title, to.address),
+                project: to.project.clone(),
+                generation: to.generation.clone(),
+                profile: to.written.text.clone(),
+                plan: HEXLOWER.encode(&to.profile.digest()),
+                entry: to.residency.entry.clone(),
+            };
+            (to.name.clone(), destination)
+        };
+        Policy {
+            key: format!("{} {generation}", root.fingerprint()),
+            approvers: self.approvers.to_texts(),
+            site: self.site.clone(),
+            destinations: self.destinations.iter().map(destination).collect(),
+        }
+    }
 }
 
 /// A profile as a person wrote it.
@@ -174,6 +209,7 @@ struct RawConfig {
     worker_memory_bytes: Option<Spanned<u64>>,
     sandbox: Option<Strictness>,
     attendants: Option<RawAttendants>,
+    approvers: Option<Spanned<Vec<Spanned<String>>>>,
     drain_s: Option<Spanned<u64>>,
 }
 
@@ -196,6 +232,8 @@ struct RawDestination {
     profile: Spanned<String>,
     associations: Option<Spanned<usize>>,
     register: Option<Spanned<Entry>>,
+    crosswalk_days: Option<Spanned<u64>>,
+    expire_pseudonyms: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize)]
@@ -255,6 +293,7 @@ impl Settling<'_> {
         let commitments = self.commitments(&raw.allow, &allow, &destinations);
         let repository = raw.audit_repository.as_ref();
         let audit_repository = repository.and_then(|raw| self.audit_repository(raw));
+        let approvers = raw.approvers.as_ref().map(|raw| self.approvers(raw)).unwrap_or_default();
         let attendants = raw.attendants.as_ref().and_then(|raw| self.attendants(raw));
         let key_file = raw.key_file.or_else(credential);
         if key_file.is_none() {
@@ -274,7 +313,28 @@ impl Settling<'_> {
             limits,
             sandbox: raw.sandbox.unwrap_or_default(),
             attendants,
+            approvers,
+            site: policy,
             log_json: false,
+        })
+    }
+
+    /// Two of them, or nobody.
+    fn approvers(&mut self, raw: &Spanned<Vec<Spanned<String>>>) -> Approvers {
+        let mut keys = Vec::new();
+        for text in &raw.value {
+            match text.value.parse() {
+                Ok(key) => keys.push(key),
+                Err(_) => {
+                    let what =
+                        "the line that was printed by: efface approval key --name NAME --out FILE";
+                    self.notes.at(text, what);
+                }
+            }
+        }
+        Approvers::new(keys).unwrap_or_else(|what| {
+            self.notes.at(raw, what);
+            Approvers::default()
         })
     }
 
@@ -528,10 +588,33 @@ impl Settling<'_> {
             address,
             project,
             generation: raw.generation.clone(),
+            crosswalk: self.retention(raw, &profile),
             profile,
             written,
             associations,
         })
+    }
+
+    fn retention(&mut self, raw: &RawDestination, profile: &Profile) -> Retention {
+        let standard = Retention::default();
+        let most = Retention::DAYS_MAX;
+        let days = match &raw.crosswalk_days {
+            Some(days) if (1..=most).contains(&days.value) => days.value,
+            Some(days) => {
+                let what = format!("days, from 1 to {most} (thirty years)");
+                self.notes.at(days, what);
+                standard.days
+            }
+            None => standard.days,
+        };
+        if let Some(said) = raw.expire_pseudonyms.as_ref().filter(|said| said.value)
+            && profile.pseudonymity() == Pseudonymity::Keyed
+        {
+            let what = "the pseudonyms of this profile are made of the key and cannot expire: pseudonyms: random in the profile makes them of secrets that can";
+            self.notes.at(said, what);
+        }
+        let pseudonyms = value(&raw.expire_pseudonyms, standard.pseudonyms);
+        Retention { days, pseudonyms }
     }
 
     fn name(&mut self, text: &Spanned<String>) -> Option<String> {
@@ -668,6 +751,23 @@ destinations:
             assert!(said.contains(place), "{place} in {said}");
         }
         assert_eq!(said.lines().filter(|line| line.contains("efface.yaml:")).count(), 5);
+    }
+
+    #[test]
+    fn what_pseudonyms_stand_for_has_its_time() {
+        let with = |what: &str| GOOD.replace("profile: basic", &format!("profile: basic, {what}"));
+        let kept = |text: &str| {
+            let settings = parse(Path::new("efface.yaml"), text).unwrap();
+            settings.destinations[0].crosswalk
+        };
+        assert_eq!(kept(GOOD), Retention { days: 365, pseudonyms: false });
+        assert_eq!(kept(&with("crosswalk_days: 10958")).days, 10_958);
+        for days in ["0", "10959"] {
+            let said = mistakes(&with(&format!("crosswalk_days: {days}")));
+            assert!(said.contains(":9:") && said.contains("from 1 to 10958"), "{said}");
+        }
+        let said = mistakes(&with("expire_pseudonyms: true"));
+        assert!(said.contains("pseudonyms: random in the profile"), "{said}");
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! command:  {"note": EVENT}                        gateway: {"kept": {"seq": 7, "hash": "..."}}
-//!                                                        or {"refused": "why"}
+//! command:  {"approve": [NOTE, OPERATION]}               or {"refused": "why"}
 //! ```
 //! A socket in the state directory, for the user of the gateway and root. Where no gateway runs, the command takes the
 //! lock of the state directory and writes the record itself. Only what people do by commands is taken: nobody can hand in
 //! that something was released.
 
+use crate::approval::{Known, NotTaken, Office, Operation};
 use crate::audit::relay::Answer;
 use crate::audit::{self, Event, Log, Receipt, Signer};
 use crate::disk;
@@ -38,6 +39,9 @@ pub enum Error {
     /// The log of a state directory without a gateway cannot be written.
     #[error(transparent)]
     Log(#[from] audit::Error),
+    /// An approval is not taken.
+    #[error(transparent)]
+    Approval(#[from] NotTaken),
     /// Nor its lock be had.
     #[error(transparent)]
     Spool(#[from] spool::Error),
@@ -59,12 +63,15 @@ pub enum Error {
 enum Asked {
     /// Write this to the log.
     Note(Box<Event>),
+    /// Take this approval of that.
+    Approve(String, Box<Operation>),
 }
 
 /// The gateway's side.
 pub struct Desk {
     listener: UnixListener,
     log: Arc<Log>,
+    office: Office,
 }
 
 impl Desk {
@@ -72,14 +79,14 @@ impl Desk {
     ///
     /// # Errors
     /// What the system says.
-    pub fn open(state: &Path, log: Arc<Log>) -> io::Result<Self> {
+    pub fn open(state: &Path, log: Arc<Log>, office: Office) -> io::Result<Self> {
         let place = Socket::of(state)?;
         // What an earlier gateway has left there.
         disk::remove(&state.join(NAME))?;
         let listener = UnixListener::bind(&place.path)?;
         disk::keep_private(&state.join(NAME))?;
         listener.set_nonblocking(true)?;
-        Ok(Desk { listener, log })
+        Ok(Desk { listener, log, office })
     }
 
     /// Serves one command after the other, until told to stop.
@@ -110,13 +117,19 @@ impl Desk {
         if !caller.is_root() && caller != rustix::process::geteuid() {
             return say(&mut &*stream, &Answer::Refused("it is another user's".to_owned()));
         }
-        let Some(Asked::Note(event)) = hear(&mut BufReader::new(stream))? else { return Ok(()) };
-        let answer = if event.is_by_command() {
-            Answer::from(self.log.append(*event))
-        } else {
-            Answer::Refused("no command writes such a record".to_owned())
-        };
-        say(&mut &*stream, &answer)
+        let Some(asked) = hear(&mut BufReader::new(stream))? else { return Ok(()) };
+        say(&mut &*stream, &self.answer(asked))
+    }
+
+    fn answer(&self, asked: Asked) -> Answer {
+        match asked {
+            Asked::Note(event) if event.is_by_command() => self.log.append(*event).into(),
+            Asked::Note(_) => Answer::Refused("no command writes such a record".to_owned()),
+            Asked::Approve(note, operation) => match self.office.take(&note, &operation) {
+                Ok(receipt) => Ok(receipt).into(),
+                Err(error) => Answer::Refused(error.to_string()),
+            },
+        }
     }
 }
 
@@ -125,15 +138,43 @@ impl Desk {
 /// # Errors
 /// [`Error`]: it is not known to be on disk, and what depends on it must not happen.
 pub fn note(state: &Path, root: &RootKey, event: Event) -> Result<Receipt, Error> {
+    let asked = Asked::Note(Box::new(event.clone()));
+    hand_in(state, root, &asked, |log| Ok(log.append(event.clone())?))
+}
+
+/// Has an approval of something taken at a state directory: it stands in the log, and what it is of may be done.
+///
+/// # Errors
+/// [`Error`]: it may not.
+pub fn approve(
+    state: &Path,
+    root: &RootKey,
+    note: &str,
+    operation: &Operation,
+) -> Result<Receipt, Error> {
+    let asked = Asked::Approve(note.to_owned(), Box::new(operation.clone()));
+    hand_in(state, root, &asked, |log| {
+        let known = Known::of(&state.join("audit"))?;
+        let office = Office::open(state, root, Arc::clone(log), known)?;
+        Ok(office.take(note, operation)?)
+    })
+}
+
+fn hand_in(
+    state: &Path,
+    root: &RootKey,
+    asked: &Asked,
+    myself: impl Fn(&Arc<Log>) -> Result<Receipt, Error>,
+) -> Result<Receipt, Error> {
     let until = Instant::now() + PATIENCE;
     loop {
-        if let Some(receipt) = ask(state, &event)? {
+        if let Some(receipt) = say_it(state, asked)? {
             return Ok(receipt);
         }
         match Spool::open(state, 0) {
             Ok(spool) => {
                 let log = Log::open(&spool.dir(Place::Audit), Signer::of(root))?;
-                return Ok(log.append(event)?);
+                return myself(&Arc::new(log));
             }
             // A gateway that starts, or ends: its desk is open soon, or its lock free.
             Err(spool::Error::Locked(_)) if Instant::now() < until => {
@@ -149,6 +190,10 @@ pub fn note(state: &Path, root: &RootKey, event: Event) -> Result<Receipt, Error
 /// # Errors
 /// [`Error`].
 pub fn ask(state: &Path, event: &Event) -> Result<Option<Receipt>, Error> {
+    say_it(state, &Asked::Note(Box::new(event.clone())))
+}
+
+fn say_it(state: &Path, asked: &Asked) -> Result<Option<Receipt>, Error> {
     let failed = |error| Error::Io { path: state.join(NAME), error };
     let stream = match Socket::of(state).and_then(|socket| UnixStream::connect(&socket.path)) {
         Ok(stream) => stream,
@@ -157,12 +202,12 @@ pub fn ask(state: &Path, event: &Event) -> Result<Option<Receipt>, Error> {
             _ => return Err(failed(error)),
         },
     };
-    let asked = || {
+    let answer = || {
         stream.set_read_timeout(Some(PATIENCE))?;
-        say(&mut &stream, &Asked::Note(Box::new(event.clone())))?;
+        say(&mut &stream, asked)?;
         hear::<Answer>(&mut BufReader::new(&stream))
     };
-    let answer = asked().map_err(failed)?;
+    let answer = answer().map_err(failed)?;
     let answer = answer.unwrap_or_else(|| Answer::Refused("it ended".to_owned()));
     answer.into_receipt().map(Some).map_err(Error::Refused)
 }
@@ -201,7 +246,9 @@ mod tests {
         assert_eq!(note(&state, &root(), read()).unwrap().seq(), 0);
         let spool = Spool::open(&state, 0).unwrap();
         let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(&root())).unwrap());
-        let desk = Desk::open(&state, log).unwrap();
+        let known = Known::of(&state.join("audit")).unwrap();
+        let office = Office::open(&state, &root(), Arc::clone(&log), known).unwrap();
+        let desk = Desk::open(&state, log, office).unwrap();
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| desk.run(&stop));

@@ -1,13 +1,17 @@
 //! Follows what is left behind: settles what is delivered, takes back what was stranded, erases originals that were kept
-//! long enough, draws up the account, and keeps the log true to the register of objections.
+//! long enough and rows of the crosswalk whose time is over, draws up the account, and keeps the log true to the register of
+//! objections.
 
-use crate::audit::{Event, Log};
+use crate::audit::{EXPIRED, Event, Log};
+use crate::clock::Day;
+use crate::crosswalk::{Expired, Retention};
 use crate::disk;
 use crate::meter::Meter;
 use crate::objection::Watch;
+use crate::pipeline::Route;
 use crate::residency::Standing;
 use crate::spool::account::Account;
-use crate::spool::{Place, Spool, entry_ids, heads, quarantine};
+use crate::spool::{Place, Spool, entry_ids, heads, quarantine, reviews};
 use crate::study::handle_of;
 use std::io;
 use std::sync::Arc;
@@ -31,25 +35,31 @@ pub struct Janitor {
     pub again: mpsc::Sender<String>,
     /// How long originals are kept after they were delivered, by the time of day.
     pub retention: Duration,
+    /// What the projects' pseudonyms stand for, and how long that is known.
+    pub crosswalks: Vec<(Arc<Route>, Retention)>,
 }
 
 /// How often the janitor looks for what is over its time, draws up the account, and tells it.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const ACCOUNT_EVERY: Duration = Duration::from_secs(300);
 const TELL_EVERY: Duration = Duration::from_secs(3600);
-/// How often it says which destinations are blocked, or will be.
+/// How often it says which destinations are blocked, or will be, and looks for rows of the crosswalk whose time is over.
 const CHECK_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 impl Janitor {
     /// Works until told to stop.
     pub fn run(&self, stop: &AtomicBool) {
-        let [mut looked, mut counted, mut told, mut checked] = [const { Every(None) }; 4];
+        let [mut looked, mut counted, mut told, mut checked, mut expired] =
+            [const { Every(None) }; 5];
         while !stop.load(Ordering::SeqCst) {
             if let Err(error) = self.objections.tell() {
                 tracing::debug!(%error, "a change of the register of objections is not in the log yet");
             }
             if checked.is_due(CHECK_EVERY) {
                 self.standings.iter().for_each(|(name, standing)| standing.tell(name));
+            }
+            if expired.is_due(CHECK_EVERY) {
+                self.expire();
             }
             if looked.is_due(LOOK_EVERY)
                 && let Err(error) = self.look()
@@ -60,6 +70,29 @@ impl Janitor {
                 self.count(told.is_due(TELL_EVERY));
             }
             std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// What pseudonyms stand for has its time; what fails is tried again the next day.
+    fn expire(&self) {
+        for (route, keep) in &self.crosswalks {
+            let Some(crosswalk) = &route.crosswalk else { continue };
+            let project = crosswalk.project();
+            let tell = |Expired { studies, patients }: Expired| {
+                tracing::info!(
+                    project,
+                    studies,
+                    patients,
+                    "rows of the crosswalk are over their time"
+                );
+                let (change, project) = (EXPIRED.to_owned(), project.to_owned());
+                let by = String::new();
+                let event = Event::Crosswalk { change, project, studies, patients, by };
+                self.log.append(event).map(drop).map_err(io::Error::other)
+            };
+            if let Err(error) = crosswalk.expire(Day::today(), *keep, tell) {
+                tracing::error!(project, %error, "the crosswalk could not be looked through");
+            }
         }
     }
 
@@ -133,6 +166,7 @@ impl Janitor {
         self.log.append(event).map_err(io::Error::other)?;
         disk::remove(&directory)?;
         disk::sync_dir(&self.spool.dir(Place::Delivered))?;
+        reviews::forget(&self.spool, &ids)?;
         heads::forget(&self.spool, handle_of(batch))
     }
 }

@@ -8,8 +8,11 @@
 //! two characters that lead every pseudonym say which. What the house has for itself (names in the spool, seals, the log) is
 //! derived from the first, for as long as the installation lives.
 
+mod cipher;
+mod passphrase;
 mod shares;
 
+pub use cipher::Cipher;
 pub use shares::{BadShares, Share, join, split};
 
 use data_encoding::HEXLOWER;
@@ -58,6 +61,15 @@ pub enum Error {
         /// What there is.
         known: String,
     },
+    /// A sealed key file does not open.
+    #[error("{path} does not open to this passphrase, or was changed")]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A passphrase that anybody guesses.
+    #[error("a passphrase of at least {n} characters: whoever has the file can try others", n = passphrase::SHORTEST)]
+    Short,
     /// `keys init` onto a file that is there.
     #[error(
         "{path} exists. A key is never overwritten: pseudonyms made with it could not be matched again"
@@ -81,8 +93,12 @@ pub enum Purpose {
     Date,
     /// Hashes that rules put in place of values.
     Token,
-    /// Handles of patients in the crosswalk.
+    /// Handles of patients with random pseudonyms in the crosswalk.
     Crosswalk,
+    /// Names of the crosswalk's rows, and seals of what is said of them in the clear.
+    RowName,
+    /// Encrypts the data keys of patients in the crosswalk.
+    RowKey,
     /// Handles of studies and instances in spool, ledger and log.
     Handle,
     /// The seal on a parcel that waits to be sent.
@@ -93,6 +109,10 @@ pub enum Purpose {
     Objection,
     /// References of patients in the log's records of releases.
     Subject,
+    /// The seal on the record of what is in force.
+    Policy,
+    /// The seal of the register of requests for erasure.
+    Erasure,
 }
 
 impl Purpose {
@@ -104,12 +124,16 @@ impl Purpose {
             | Purpose::Uid
             | Purpose::Date
             | Purpose::Token
-            | Purpose::Crosswalk => true,
+            | Purpose::Crosswalk
+            | Purpose::RowName
+            | Purpose::RowKey => true,
             Purpose::Handle
             | Purpose::Seal
             | Purpose::Log
             | Purpose::Objection
-            | Purpose::Subject => false,
+            | Purpose::Subject
+            | Purpose::Policy
+            | Purpose::Erasure => false,
         }
     }
 
@@ -121,11 +145,15 @@ impl Purpose {
             Purpose::Date => "date",
             Purpose::Token => "token",
             Purpose::Crosswalk => "xwalk",
+            Purpose::RowName => "row-name",
+            Purpose::RowKey => "row-key",
             Purpose::Handle => "handle",
             Purpose::Seal => "seal",
             Purpose::Log => "log",
             Purpose::Objection => "objection",
             Purpose::Subject => "subject",
+            Purpose::Policy => "policy",
+            Purpose::Erasure => "erasure",
         }
     }
 }
@@ -208,17 +236,24 @@ impl RootKey {
     /// # Errors
     /// [`Error::Exists`] when there is such a file, [`Error::Io`].
     pub fn create_file(&self, path: &Path) -> Result<(), Error> {
-        let text = self.to_text();
-        let opened =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        let written = opened.and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
-        written.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
-            _ => Error::Io { path: path.to_owned(), error },
-        })
+        write_new(path, &self.to_text())
+    }
+
+    /// Writes a new key file that opens only to a passphrase, which is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] when there is such a file, [`Error::Short`], [`Error::Io`].
+    pub fn create_sealed_file(&self, path: &Path) -> Result<(), Error> {
+        let io = |error| Error::Io { path: path.to_owned(), error };
+        let said = passphrase::ask("A passphrase for it: ").map_err(io)?;
+        if said.chars().count() < passphrase::SHORTEST {
+            return Err(Error::Short);
+        }
+        let again = passphrase::ask("Again: ").map_err(io)?;
+        if said != again {
+            return Err(io(io::Error::other("these were two different passphrases")));
+        }
+        write_new(path, &passphrase::seal(&self.to_text(), &said).map_err(io)?)
     }
 
     /// Reads a key file.
@@ -233,7 +268,13 @@ impl RootKey {
             return Err(Error::Exposed { path: path.to_owned(), mode });
         }
         let mut text = Zeroizing::new(String::new());
-        file.take(4096).read_to_string(&mut text).map_err(io)?;
+        file.take(1 << 14).read_to_string(&mut text).map_err(io)?;
+        if text.starts_with(passphrase::MAGIC) {
+            let prompt = format!("Passphrase of {}: ", path.display());
+            let said = passphrase::ask(&prompt).map_err(io)?;
+            let sealed = || Error::Sealed { path: path.to_owned() };
+            text = passphrase::open(&text, &said).ok_or_else(sealed)?;
+        }
         RootKey::from_text(&text).ok_or_else(|| Error::Form { path: path.to_owned() })
     }
 
@@ -319,6 +360,11 @@ impl RootKey {
         ed25519_dalek::SigningKey::from_bytes(&self.derive("", Purpose::Log).0)
     }
 
+    /// The key that encrypts for one project and purpose.
+    pub fn cipher(&self, project: &str, purpose: Purpose) -> Cipher {
+        Cipher::of(&self.derive(project, purpose).0)
+    }
+
     /// The key of one project for one purpose.
     pub fn derive(&self, project: &str, purpose: Purpose) -> Key {
         let info = format!("efface/1|{project}|{}", purpose.info());
@@ -395,6 +441,19 @@ fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     bytes.as_slice().try_into().ok()
 }
 
+/// Writes a file that must not be there, mode 0600, synced.
+fn write_new(path: &Path, text: &str) -> Result<(), Error> {
+    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = opened.and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
+        _ => Error::Io { path: path.to_owned(), error },
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -443,7 +502,9 @@ mod tests {
         let tag = |root: &RootKey, purpose| root.derive("lab", purpose).tag(&[b"4711"]);
         assert_ne!(tag(&old, Purpose::PatientId), tag(&new, Purpose::PatientId));
         let house = [Purpose::Handle, Purpose::Seal, Purpose::Log];
-        for house in house.into_iter().chain([Purpose::Objection, Purpose::Subject]) {
+        for house in
+            house.into_iter().chain([Purpose::Objection, Purpose::Subject, Purpose::Erasure])
+        {
             assert_eq!(tag(&old, house), tag(&new, house));
         }
         assert_eq!(old.fingerprint(), new.fingerprint());

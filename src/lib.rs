@@ -16,8 +16,8 @@
 //! it. [`residency`]: whether data may go to a destination at all. [`pixel`]: what else of the pixels may leave. [`deface`]: finds heads and removes faces.
 //! [`phantom`], [`render`] and [`nifti`]: a head of nobody, pictures of surfaces, volumes without a DICOM header.
 //!
-//! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`crosswalk`]: the secrets of
-//! random pseudonyms. [`objection`]: who objects, as keyed hashes. [`desk`]: where commands hand in
+//! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`approval`]: what two people must agree on. [`crosswalk`]: what
+//! pseudonyms stand for, encrypted. [`objection`]: who objects, as keyed hashes. [`erasure`]: what destinations were asked to erase. [`desk`]: where commands hand in
 //! what is to stand in the log. [`meter`]: counts.
 //!
 //! **Custody.** [`custody`]: the states of an object, and the only ways from one to the next.
@@ -55,9 +55,11 @@ pub mod profile;
 pub mod render;
 pub mod residency;
 
+pub mod approval;
 pub mod audit;
 pub mod crosswalk;
 pub mod desk;
+pub mod erasure;
 pub mod meter;
 pub mod objection;
 pub mod spool;

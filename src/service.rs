@@ -4,11 +4,13 @@
 //! listener first (running associations finish what they have), then the rest; whatever is not done
 //! is found again at the next start, by the code that does it every day.
 
+use crate::approval::{self, Office};
 use crate::atna::{Recipient, Reporter};
 use crate::audit::{self, Event, Log, Signer, Witness};
 use crate::commitment::Commitments;
 use crate::config::{DestinationSettings, Settings};
 use crate::console::{self, Console};
+use crate::crosswalk::{self, Crosswalk};
 use crate::custody::outbox::Outbox;
 use crate::desk::Desk;
 use crate::disk;
@@ -22,7 +24,7 @@ use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::net::scu::Destination;
-use crate::objection::{Book, Watch};
+use crate::objection::{self, Book, Watch};
 use crate::pipeline::Route;
 use crate::residency::Standing;
 use crate::spool::{self, Place, Spool};
@@ -31,6 +33,7 @@ use crate::worker::Fate;
 use data_encoding::HEXLOWER;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,9 +70,15 @@ pub enum Error {
         /// What the system said.
         error: io::Error,
     },
+    /// Not what two people agree to.
+    #[error(transparent)]
+    NotAgreed(#[from] approval::NotTaken),
     /// Workers that cannot be confined.
     #[error(transparent)]
     Isolation(#[from] isolation::Error),
+    /// No crosswalk.
+    #[error(transparent)]
+    Crosswalk(#[from] crosswalk::Error),
     /// No way to users of their own.
     #[error("attendants: {0}")]
     Attendants(io::Error),
@@ -105,16 +114,18 @@ impl Gateway {
         let mut orders = orders(&settings, &root);
         let spool = Arc::new(Spool::open(&settings.state, limits.disk_reserve_bytes)?);
         let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(&root))?);
+        let witness = settings.checkpoint_file.clone();
+        let witness = witness.map(|file| Witness::begin(file, Arc::clone(&log))).transpose()?;
         let calls = settings.attendants.as_ref().map(|attendants| attendants.receive_calls(&spool));
         let (to_receive, to_send) = calls.transpose().map_err(Error::Attendants)?.unzip();
         let to_send = to_send.map(Arc::new);
+        let (agreed, register) = known(&spool.dir(Place::Audit))?;
+        let mut office = Office::open(&settings.state, &root, Arc::clone(&log), agreed)?;
+        office.put_in_force(settings.policy(&root))?;
         let objections = Book::new(spool.dir(Place::Objections), &root);
-        let objections = Watch::begin(objections, Arc::clone(&log), &spool.dir(Place::Audit))?;
-        let objections = Arc::new(objections);
+        let objections = Arc::new(Watch::begin(objections, Arc::clone(&log), register));
         // A register that cannot be read is told of; what is received waits until it can.
         let _ = objections.now();
-        let witness = settings.checkpoint_file.clone();
-        let witness = witness.map(|file| Witness::begin(file, Arc::clone(&log))).transpose()?;
         let meter = Arc::new(Meter::default());
         let stop = Arc::new(AtomicBool::new(false));
         let (arrivals, announced) = mpsc::channel();
@@ -157,13 +168,13 @@ impl Gateway {
         };
         let stop_console = threads.console(console, settings.metrics)?;
         threads.spawn("commit", move |stop| commitments.run(stop));
-        let desk = Desk::open(&settings.state, Arc::clone(&log))?;
+        let desk = Desk::open(&settings.state, Arc::clone(&log), office)?;
         threads.spawn("desk", move |stop| desk.run(stop));
 
         // Before anybody puts more there.
         let left_in_work = disk::list(&spool.dir(Place::Work))?;
         let crosswalk = settings.state.join("crosswalk");
-        let (mut routes, mut standings) = (Vec::new(), Vec::new());
+        let (mut routes, mut standings, mut crosswalks) = (Vec::new(), Vec::new(), Vec::new());
         for destination in settings.destinations {
             Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
@@ -175,6 +186,7 @@ impl Gateway {
                 written,
                 associations,
                 residency,
+                crosswalk: keep,
                 ..
             } = destination;
             let held = root.held_to(generation.as_deref(), &name)?;
@@ -189,6 +201,8 @@ impl Gateway {
             let standing = Standing { residency, options: profile.options() };
             standings.push((name.clone(), standing.clone()));
             let route = Arc::new(Route::new(&name, &project, profile, &held, &crosswalk));
+            route.crosswalk.iter().try_for_each(Crosswalk::lay_out)?;
+            crosswalks.push((Arc::clone(&route), keep));
             routes.push(Arc::clone(&route));
             let forwarder = Forwarder {
                 spool: Arc::clone(&spool),
@@ -241,6 +255,7 @@ impl Gateway {
             standings,
             again,
             retention,
+            crosswalks,
         };
         threads.spawn("retain", move |stop| janitor.run(stop));
 
@@ -314,6 +329,17 @@ fn join(thread: Option<JoinHandle<()>>) {
 /// The key that tags studies and instances in the spool; of no project, it never leaves.
 pub fn handles(root: &RootKey) -> Key {
     root.derive("", Purpose::Handle)
+}
+
+/// What the log knows of approvals and of objections.
+fn known(audit: &Path) -> Result<(approval::Known, objection::Known), audit::Error> {
+    let (mut agreed, mut register) = (approval::Known::default(), objection::Known::default());
+    let [policy, approved] = approval::Known::WORDS;
+    audit::search(audit, &[policy, approved, objection::Known::WORD], |record| {
+        agreed.look(&record.event);
+        register.look(&record.event);
+    })?;
+    Ok((agreed, register))
 }
 
 fn started(routes: &[Arc<Route>], root: &RootKey) -> Event {

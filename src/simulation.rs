@@ -8,15 +8,20 @@
 //! - every acknowledged instance has arrived or is in quarantine, and none is missing from the account;
 //! - nothing of a patient has left after the objection was in the register;
 //! - no byte that arrived identifies anybody, and all copies of an instance are the same;
+//! - of whom what arrived is can be told by the crosswalk, and no longer once the patient was erased;
 //! - what arrived stands in the log, which is what was signed, with the hash that the parcel's seal was made over.
 //!
 //! `EFFACE_HISTORIES=100000 cargo test --lib simulation`; a failure names its seed: `EFFACE_SEED=17`. Workers, with
 //! the engine and the verifier, and senders are the real ones; only the wire is made up.
 
+#![allow(clippy::disallowed_methods)] // it compares what is remembered with what was sent
+
 use crate::audit::{Log, Signer};
 use crate::clock::{Day, jumps};
+use crate::crosswalk::Crosswalk;
 use crate::custody::outbox::Outbox;
 use crate::custody::parcel::{Manifest, Parcel};
+use crate::deid::pseudonym::Pseudonyms;
 use crate::dicom::dataset::Dataset;
 use crate::disk;
 use crate::disk::faults::{Faults, Habits};
@@ -26,7 +31,7 @@ use crate::key::RootKey;
 use crate::meter::Meter;
 use crate::net::scu::{Destination, Error, Proposal};
 use crate::net::status::Status;
-use crate::objection::{Book, Scope, Watch, Wish};
+use crate::objection::{Book, Called, Known, Scope, Watch, Wish};
 use crate::pipeline::{Route, Source};
 use crate::profile::language;
 use crate::residency::Standing;
@@ -143,6 +148,10 @@ struct Wrong {
     gate_forgets: bool,
     /// What is in the outbox is sent, whoever objects.
     queue_forgets: bool,
+    /// Nobody remembers what pseudonyms stand for.
+    keeps_no_rows: bool,
+    /// Whoever asks for erasure is told that it was done.
+    erases_nothing: bool,
 }
 
 /// A running gateway without its threads.
@@ -165,11 +174,17 @@ impl Process {
         let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(root)).ok()?);
         let inbox = Arc::new(Inbox::open(Arc::clone(&spool), 1 << 20).ok()?);
         let profile = language::parse("simulation.yaml", PROFILE).expect("a profile");
-        let route = Arc::new(Route::new("lab", "lab", profile, root, &state.join("crosswalk")));
+        let mut route = Route::new("lab", "lab", profile, root, &state.join("crosswalk"));
+        route.crosswalk.as_ref()?.lay_out().ok()?;
+        if wrong.keeps_no_rows {
+            route.crosswalk = None;
+        }
+        let route = Arc::new(route);
         Outbox::of(&spool, "lab").lay_out().ok()?;
         let meter = Arc::new(Meter::default());
         let register = || Book::new(spool.dir(Place::Objections), root);
-        let watch = Watch::begin(register(), Arc::clone(&log), &spool.dir(Place::Audit)).ok()?;
+        let known = Known::of(&spool.dir(Place::Audit)).ok()?;
+        let watch = Watch::begin(register(), Arc::clone(&log), known);
         let objections = Arc::new(watch);
         let (close, closed) = mpsc::channel();
         let forwarder = Forwarder {
@@ -190,6 +205,7 @@ impl Process {
             standings: Vec::new(),
             again: close.clone(),
             retention: RETENTION,
+            crosswalks: Vec::new(),
         };
         let gatherer =
             Gatherer::open(Arc::clone(&spool), handles(root), Arc::clone(&meter), Duration::ZERO);
@@ -257,6 +273,18 @@ impl Process {
         let number = number_of(study);
         let wish = Wish::new("", &number, Scope::All, Day::today()).expect("a number");
         self.janitor.objections.book().add(&[wish]).is_ok()
+    }
+
+    /// A patient who objects is erased, as `efface erasure request` has it; whether it was done.
+    fn erase(&self, study: usize, wrong: Wrong) -> bool {
+        let Some(crosswalk) = &self.route.crosswalk else { return false };
+        let called = Called::said("", &number_of(study));
+        let patients = crosswalk.settle().and_then(|()| crosswalk.patients_called(&called));
+        let erased = match wrong.erases_nothing {
+            true => Ok(Default::default()),
+            false => patients.and_then(|patients| crosswalk.erase(&patients)),
+        };
+        erased.is_ok()
     }
 
     fn tidy(&self, wrong: Wrong) {
@@ -402,6 +430,8 @@ struct Outside {
     receipts: BTreeSet<(u64, String)>,
     /// SOP Instance UIDs of patients who object by now, as they would leave.
     objected: BTreeSet<String>,
+    /// Studies whose patients asked for erasure, and whether they were told that it was done.
+    erased: BTreeMap<usize, bool>,
     /// One that was taken all the same.
     forbidden: Option<String>,
 }
@@ -486,6 +516,12 @@ fn run(
                     let study = random.below(STUDIES);
                     if process.object(study) {
                         outside.objected.extend(process.uids_of(study));
+                        // The other one only objects.
+                        if study == ERASED {
+                            let done = process.erase(study, wrong);
+                            let known = outside.erased.entry(study).or_default();
+                            *known = *known || done;
+                        }
                     }
                 }
                 _ => {
@@ -522,12 +558,15 @@ fn run(
             }
         }
     }
-    judge(state, &acknowledged, &outside)
+    judge(state, &acknowledged, &outside)?;
+    judge_rows(state, &root, &outside)
 }
 
 const STEPS: [&str; 8] =
     ["receive", "receive", "gather", "close", "work", "forward", "object", "all"];
 const OBJECT: usize = 6;
+/// The study whose patient asks for erasure, too.
+const ERASED: usize = 0;
 
 /// Tells what happens when one history is played again.
 fn tell(what: impl Fn() -> String) {
@@ -590,6 +629,35 @@ fn judge(state: &Path, acknowledged: &BTreeSet<usize>, outside: &Outside) -> Res
     }
 }
 
+/// What left can be told from whom it is: every instance has its row.
+fn judge_rows(state: &Path, root: &RootKey, outside: &Outside) -> Result<(), String> {
+    let crosswalk = Crosswalk::new(&state.join("crosswalk"), "lab", root);
+    let pseudonyms = Pseudonyms::new(root, "lab");
+    for study in 0..STUDIES {
+        let rows = crosswalk.study(&pseudonyms.uid(&uid_of(study, 1)));
+        let rows = rows.map_err(|error| error.to_string())?;
+        match outside.erased.get(&study) {
+            Some(true) if rows.is_some() => {
+                return Err(format!("study {study} can be matched, and its patient was erased"));
+            }
+            // It was begun.
+            Some(_) => continue,
+            None => {}
+        }
+        let rows = rows.unwrap_or_default();
+        for n in 0..INSTANCES {
+            let (original, uid) = (uid_of(study, 100 + n), pseudonyms.uid(&uid_of(study, 100 + n)));
+            let known = rows.uids.original(&uid).is_some_and(|known| *known.expose() == original);
+            let by_number = rows.original.get(dicom_dictionary_std::tags::PATIENT_ID);
+            let known = known && by_number.is_some_and(|id| *id.expose() == number_of(study));
+            if outside.copies.contains_key(&uid) && !(known && rows.instances.contains_key(&uid)) {
+                return Err(format!("{uid} left and nobody knows what it stands for"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Data sets in quarantine, by digest.
 fn quarantined(spool: &Spool) -> io::Result<BTreeSet<[u8; 32]>> {
     let mut digests = BTreeSet::new();
@@ -638,8 +706,10 @@ fn a_program_that_forgets_to_sync_or_to_ask_or_is_early_is_caught() {
         Wrong { erases_too_early: true, ..Wrong::default() },
         Wrong { gate_forgets: true, ..Wrong::default() },
         Wrong { queue_forgets: true, ..Wrong::default() },
+        Wrong { keeps_no_rows: true, ..Wrong::default() },
+        Wrong { erases_nothing: true, ..Wrong::default() },
     ] {
-        let caught = (0..500).into_par_iter().any(|seed| history(seed, wrong).is_err());
+        let caught = (0..2000).into_par_iter().any(|seed| history(seed, wrong).is_err());
         assert!(caught, "{wrong:?} was not noticed");
     }
 }

@@ -1,12 +1,13 @@
 //! The pipeline of the gateway, on one page: a closed batch becomes parcels, or stays inside.
 //!
-//! survey -> (per destination: gate, scrub, face, verify -> gate again, audit -> outbox) -> ledger -> held
+//! survey -> (per destination: gate, scrub, face, verify -> gate again, crosswalk, audit -> outbox) -> ledger -> held
 //!
 //! Every step can be done again: after a crash the batch is still in `work/`, parcels that are ready
 //! are left alone, and the ones that are not are made again with the same bytes.
 
 use crate::audit::{self, Event, Journal, Release};
 use crate::clock;
+use crate::crosswalk::{self, Crosswalk};
 use crate::custody::gate::{self, No};
 use crate::custody::outbox::Outbox;
 use crate::custody::parcel::Manifest;
@@ -19,6 +20,7 @@ use crate::pipeline::{self, Failure, Output, Route, Source, Withheld};
 use crate::spool::entry::{Damage, Entry};
 use crate::spool::ledger::Ledger;
 use crate::spool::quarantine::{self, Code, Reason};
+use crate::spool::reviews::Reviews;
 use crate::spool::{self, Place, Spool, entry_ids};
 use crate::standard::Action;
 use crate::study::handle_of;
@@ -122,11 +124,13 @@ impl Worker {
         let ids = entry_ids(&directory)?;
         let instances = ids.len() as u64;
         self.log.append(Event::Taken { batch: batch.to_owned(), instances })?;
+        let reviews = Reviews::read(&self.spool, &self.handles, &ids)?;
         let arrivals = ids.into_par_iter().map(|id| arrival(&directory.join(&id), id));
         let arrivals = arrivals.collect::<Result<Vec<_>, Damage>>()?;
         let ledger = Ledger::read(&self.spool, handle_of(batch), batch)?;
         let study = survey::survey(arrivals, &ledger, &self.handles);
-        study.map_err(|error| Trouble::Quarantine(error.code(), error.to_string()))
+        let study = study.map_err(|error| Trouble::Quarantine(error.code(), error.to_string()))?;
+        Ok(Study { reviews, ..study })
     }
 
     /// Heads that earlier batches of the study have shown.
@@ -176,7 +180,7 @@ impl Worker {
         }
     }
 
-    /// The gate again, audit, then outbox. Returns the spool ids of what may leave.
+    /// The gate again, crosswalk, audit, then outbox. Returns the spool ids of what may leave.
     fn release(
         &self,
         batch: &str,
@@ -192,6 +196,8 @@ impl Worker {
             Draft::Made(output) => output,
         };
         let outbox = Outbox::of(&self.spool, &route.destination);
+        // Whoever erases a patient objects in the patient's name first, then waits for this to end.
+        let _held = route.crosswalk.as_ref().map(Crosswalk::hold).transpose()?;
         let confirmed = output.grant.confirm(route.recipient(), patient, &self.register()?);
         let grant = match confirmed {
             Ok(grant) => grant,
@@ -205,6 +211,11 @@ impl Worker {
         self.set_aside(batch, &route.destination, &output.withheld)?;
         if output.clean.is_empty() {
             outbox.discard(batch)?;
+            return Ok(Vec::new());
+        }
+        if let Err(withheld) = keep_rows(route, &output)? {
+            outbox.discard(batch)?;
+            self.set_aside(batch, &route.destination, &[withheld])?;
             return Ok(Vec::new());
         }
         let input = self.input(study, &output.released)?;
@@ -311,6 +322,23 @@ impl Worker {
     }
 }
 
+/// Makes durable what the pseudonyms stand for. What contradicts the crosswalk, or finds it damaged, stays inside.
+fn keep_rows(route: &Route, output: &Output) -> Result<Result<(), Withheld>, crosswalk::Error> {
+    let Some(crosswalk) = &route.crosswalk else { return Ok(Ok(())) };
+    let code = match crosswalk.keep(&output.rows) {
+        Err(crosswalk::Error::Contradiction) => Code::Conflict,
+        Err(crosswalk::Error::Damaged { .. }) => Code::Failed,
+        kept => return kept.map(Ok),
+    };
+    let detail = match code {
+        Code::Conflict => crosswalk::Error::Contradiction.to_string(),
+        _ => {
+            "an entry of the crosswalk was damaged or changed: restore it from a backup".to_owned()
+        }
+    };
+    Ok(Err(Withheld { code, detail, ids: output.released.clone() }))
+}
+
 /// Puts all of a batch in work into quarantine.
 pub fn quarantine_batch(
     spool: &Spool,
@@ -360,6 +388,7 @@ fn arrival(path: &std::path::Path, id: String) -> Result<Arrival, Damage> {
         source: entry.source(),
         digest: Some(entry.digest),
         said_class: Some(entry.head.sop_class),
+        caller: Some(entry.head.calling_ae_title),
     })
 }
 
@@ -422,6 +451,15 @@ impl From<io::Error> for Trouble {
 impl From<objection::Error> for Trouble {
     fn from(error: objection::Error) -> Self {
         Trouble::Later(error.to_string())
+    }
+}
+
+impl From<crosswalk::Error> for Trouble {
+    fn from(error: crosswalk::Error) -> Self {
+        match error {
+            crosswalk::Error::Io { error, .. } => error.into(),
+            other => Trouble::Quarantine(Code::Failed, other.to_string()),
+        }
     }
 }
 

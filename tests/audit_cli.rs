@@ -155,7 +155,7 @@ fn a_log_that_was_changed_or_put_back_is_told_and_refused() {
 
     put(&older);
     verify(&[], 0);
-    assert!(verify(&["--checkpoint", &kept], 1).contains("records from 2 on are gone"));
+    assert!(verify(&["--checkpoint", &kept], 1).contains("records from 3 on are gone"));
     refused("holds a checkpoint that this log has not passed");
 
     put(&newer);

@@ -174,6 +174,7 @@ fn out_of_time_nothing_leaves() {
         source: Source::of_file(&file).unwrap(),
         digest: None,
         said_class: None,
+        caller: None,
     });
     let study = survey(arrivals.collect(), &Ledger::empty(), &handles(&root)).unwrap();
     let drafts = site.path("drafts");

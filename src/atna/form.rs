@@ -23,7 +23,7 @@ pub(super) struct Form {
 
 /// Who took part (CID 402).
 pub(super) enum Participant {
-    /// The person who did it.
+    /// The person who did it, if one is known.
     Person,
     /// efface, in this role.
     Efface(Option<Code>),
@@ -40,8 +40,8 @@ pub(super) enum Object {
     Study(&'static str),
     /// Its patient.
     Patient,
-    /// The register of objections.
-    Register,
+    /// What an alert is about.
+    Subject,
     /// The log.
     Log,
 }
@@ -109,13 +109,19 @@ static DELETED: Form = Form {
     objects: &[Object::Study("15"), Object::Patient],
 };
 /// PS3.15 A.5.3.11.
-static ALERT: Form = Form {
-    event: Code("110113", "DCM", "Security Alert"),
-    kind: Some(Code("110135", "DCM", "Object Security Attributes Changed")),
-    action: "E",
-    participants: &[Participant::Efface(None)],
-    objects: &[Object::Register],
-};
+const fn security_alert(kind: Code) -> Form {
+    Form {
+        event: Code("110113", "DCM", "Security Alert"),
+        kind: Some(kind),
+        action: "E",
+        participants: &[Participant::Person, Participant::Efface(None)],
+        objects: &[Object::Subject],
+    }
+}
+static CONFIGURED: Form = security_alert(Code("110129", "DCM", "Security Configuration"));
+static RESTRICTED: Form = security_alert(Code("110132", "DCM", "Use of Restricted Function"));
+static ATTRIBUTES: Form =
+    security_alert(Code("110135", "DCM", "Object Security Attributes Changed"));
 
 /// EventOutcomeIndicator (PS3.15 A.5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,9 +137,10 @@ pub(super) struct Facts<'a> {
     pub outcome: Outcome,
     /// EventOutcomeDescription: codes of efface, never of a data set.
     pub why: Option<String>,
+    /// By what a study is spoken of; of an alert, what it is about: a URI of efface's.
     pub batch: &'a str,
-    /// The user of this machine who did it, if it was a person.
-    pub person: Option<&'a str>,
+    /// The user of this machine who did it; empty: nobody.
+    pub person: &'a str,
     /// Study Instance UID and Patient ID, as they left.
     pub left_as: Option<(&'a str, &'a str)>,
     pub destination: Option<&'a str>,
@@ -172,19 +179,44 @@ impl<'a> Facts<'a> {
                 ..Facts::new(&ACCESSED, name.split('.').next().unwrap_or_default()).all(*instances)
             },
             // Not which patients, also not by their keyed hashes: nobody at the repository has the key.
-            Event::Objections { change, scope, references, register } => Facts {
-                why: Some(format!(
-                    "{} objections {change}, to {scope}; register version {register}",
-                    references.len()
-                )),
-                ..Facts::new(&ALERT, "")
-            },
+            Event::Objections { change, scope, references, register } => {
+                let objections = references.len();
+                let what =
+                    format!("{objections} objections {change}, to {scope}; version {register}");
+                Facts::alert(&ATTRIBUTES, "efface:objections", "", what)
+            }
+            Event::Erasure { change, reference, destination, studies, register, by } => {
+                let what = format!(
+                    "erasure at {destination} {change}: {reference}, {studies} studies; version {register}"
+                );
+                Facts::alert(&ATTRIBUTES, "efface:erasure", by, what)
+            }
+            Event::Policy { digest, changes, agreed, nonce } => {
+                let (changes, agreed) = (changes.len(), people(agreed));
+                let what = format!("policy {digest} in force: {changes} changes, {agreed} {nonce}");
+                Facts::alert(&CONFIGURED, "efface:policy", "", what)
+            }
+            // Not to what, in words, nor why: people write them, and they may name somebody.
+            Event::Approved { operation, agreed, nonce, digest, .. } => {
+                let what = format!("{operation}: {} {nonce}, {digest}", people(agreed));
+                Facts::alert(&RESTRICTED, "efface:approval", "", what)
+            }
+            Event::Reidentified { project, by, nonce, .. } => {
+                let what = format!("told who the patient of a study of {project} is: {nonce}");
+                Facts::alert(&RESTRICTED, "efface:crosswalk", by, what)
+            }
+            Event::Crosswalk { change, project, studies, patients, by } => {
+                let what = format!(
+                    "crosswalk of {project} {change}: {studies} studies, {patients} patients"
+                );
+                Facts::alert(&RESTRICTED, "efface:crosswalk", by, what)
+            }
             Event::Withdrawn { destination, batch, code, instances, before } => {
                 let why = format!("withdrawn: {code}; {before} had arrived before");
                 Facts::new(&EXPORT, batch).all(*instances).to(destination).refused(why)
             }
             Event::AuditRead { command, by } => {
-                Facts { person: Some(by), why: Some(command.clone()), ..Facts::new(&LOG_USED, "") }
+                Facts { person: by, why: Some(command.clone()), ..Facts::new(&LOG_USED, "") }
             }
             Event::Erased { batch, instances } => Facts::new(&DELETED, batch).all(*instances),
         }
@@ -213,12 +245,16 @@ impl<'a> Facts<'a> {
             outcome: Outcome::Success,
             why: None,
             batch,
-            person: None,
+            person: "",
             left_as: None,
             destination: None,
             instances: 0,
             details: Vec::new(),
         }
+    }
+
+    fn alert(form: &'static Form, subject: &'a str, person: &'a str, what: String) -> Self {
+        Facts { person, why: Some(what), ..Facts::new(form, subject) }
     }
 
     fn all(self, instances: u64) -> Self {
@@ -232,6 +268,11 @@ impl<'a> Facts<'a> {
     fn refused(self, why: String) -> Self {
         Facts { outcome: Outcome::Refused, why: Some(why), ..self }
     }
+}
+
+/// Who agreed, by the names in the configuration.
+fn people(agreed: &[String]) -> String {
+    if agreed.is_empty() { "nobody had to agree".to_owned() } else { agreed.join(" and ") }
 }
 
 /// One of each event, for tests. A new event does not compile here until it is listed.
@@ -279,6 +320,40 @@ pub(super) fn examples() -> Vec<Event> {
             instances: 2,
             before: 1,
         },
+        Event::Policy {
+            digest: "ef".repeat(32),
+            changes: vec!["lab: SECRETWORDS".to_owned()],
+            agreed: vec!["anna".to_owned(), "bert".to_owned()],
+            nonce: "n1".to_owned(),
+        },
+        Event::Approved {
+            operation: "reidentify".to_owned(),
+            what: vec!["SECRETWORDS".to_owned()],
+            agreed: vec!["anna".to_owned(), "bert".to_owned()],
+            nonce: "n2".to_owned(),
+            digest: "ef".repeat(32),
+        },
+        Event::Reidentified {
+            project: "lab".to_owned(),
+            by: "anna".to_owned(),
+            because: "SECRETWORDS".to_owned(),
+            nonce: "n2".to_owned(),
+        },
+        Event::Crosswalk {
+            change: "expired".to_owned(),
+            project: "lab".to_owned(),
+            studies: 2,
+            patients: 1,
+            by: String::new(),
+        },
+        Event::Erasure {
+            change: "requested".to_owned(),
+            reference: "r-1".to_owned(),
+            destination: "lab".to_owned(),
+            studies: 2,
+            register: 1,
+            by: "anna".to_owned(),
+        },
         Event::AuditRead { command: "audit show".to_owned(), by: "anna".to_owned() },
         Event::Erased { batch, instances: 3 },
         Event::Stopped,
@@ -295,7 +370,12 @@ pub(super) fn examples() -> Vec<Event> {
             | Event::Returned { .. }
             | Event::Objections { .. }
             | Event::Withdrawn { .. }
+            | Event::Policy { .. }
+            | Event::Approved { .. }
+            | Event::Reidentified { .. }
             | Event::AuditRead { .. }
+            | Event::Crosswalk { .. }
+            | Event::Erasure { .. }
             | Event::Erased { .. } => {}
         }
     }

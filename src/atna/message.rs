@@ -91,14 +91,15 @@ impl Reporter {
 
     fn participant(&self, xml: &mut Xml, participant: &Participant, facts: &Facts<'_>) {
         match participant {
+            Participant::Person if facts.person.is_empty() => {}
             Participant::Person => {
-                let user = format!("{}@{}", facts.person.unwrap_or_default(), self.host);
+                let user = format!("{}@{}", facts.person, self.host);
                 active(xml, [&user, "", ""], true, Some(&self.host), None);
             }
             Participant::Efface(role) => {
                 let title = format!("AETITLES={}", self.ae_title);
                 let (names, host) = ([&*self.origin, &title, "efface"], Some(&*self.host));
-                active(xml, names, facts.person.is_none(), host, role.as_ref());
+                active(xml, names, facts.person.is_empty(), host, role.as_ref());
             }
             Participant::Destination(role) => {
                 let name = facts.destination.unwrap_or_default();
@@ -210,15 +211,15 @@ fn participant_object(xml: &mut Xml, object: &Object, facts: &Facts<'_>) {
             code(xml, "ParticipantObjectIDTypeCode", &Code("12", "RFC-3881", "URI"));
             xml.text("ParticipantObjectName", "Security Audit Log");
         }
-        Object::Register => {
+        Object::Subject => {
             let attributes = [
-                ("ParticipantObjectID", "efface:objections"),
+                ("ParticipantObjectID", facts.batch),
                 ("ParticipantObjectTypeCode", "2"),
                 ("ParticipantObjectTypeCodeRole", "13"),
             ];
             xml.open("ParticipantObjectIdentification", &attributes);
             code(xml, "ParticipantObjectIDTypeCode", &Code("12", "RFC-3881", "URI"));
-            xml.text("ParticipantObjectName", "register of objections");
+            xml.text("ParticipantObjectName", "alert subject");
             detail(xml, "Alert Description", facts.why.as_deref().unwrap_or_default());
         }
     }

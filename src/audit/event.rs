@@ -86,11 +86,74 @@ pub enum Event {
         /// Instances that the destination had said it stored before.
         before: u64,
     },
+    /// What the configuration decides about people's data was put in force.
+    Policy {
+        /// SHA-256 of it.
+        digest: String,
+        /// What is new, in words.
+        changes: Vec<String>,
+        /// Who agreed; empty where nobody had to.
+        agreed: Vec<String>,
+        /// Of their approval.
+        nonce: String,
+    },
+    /// Two people agree to something that one alone may not do.
+    Approved {
+        /// To what kind of thing.
+        operation: String,
+        /// To what, in words.
+        what: Vec<String>,
+        /// Who.
+        agreed: Vec<String>,
+        /// Of the approval: it is used once.
+        nonce: String,
+        /// SHA-256 of what they signed.
+        digest: String,
+    },
+    /// Somebody was told who the patient of a study is.
+    Reidentified {
+        /// The project.
+        project: String,
+        /// The user of this machine who was told.
+        by: String,
+        /// Why.
+        because: String,
+        /// Of the approval by two people, in which the study stands.
+        nonce: String,
+    },
     /// Somebody read the log, or had a page made of it.
     AuditRead {
         /// The command.
         command: String,
         /// The user of this machine who called it.
+        by: String,
+    },
+    /// What pseudonyms stand for was taken out or brought in, or went, or is about to.
+    Crosswalk {
+        /// `exported`, `imported`, `expired` or `erased`.
+        change: String,
+        /// The project.
+        project: String,
+        /// Of how many studies.
+        studies: u64,
+        /// Of how many patients; of those that expire or are erased nothing is left.
+        patients: u64,
+        /// The user of this machine who did it; empty: their time was over.
+        by: String,
+    },
+    /// Something became of a request to a destination to erase what it has of a patient.
+    Erasure {
+        /// `requested`, `sent` or `acknowledged`.
+        change: String,
+        /// By what the request is spoken of; random.
+        reference: String,
+        /// Destination by its name in the configuration.
+        destination: String,
+        /// How many studies it is about.
+        studies: u64,
+        /// The version of the register of requests that has it so.
+        register: u64,
+        /// The user of this machine who did it.
         by: String,
     },
     /// Identified originals were deleted after the retention time, or are about to be.
@@ -102,10 +165,17 @@ pub enum Event {
     },
 }
 
+/// What becomes of rows by themselves.
+pub const EXPIRED: &str = "expired";
+
 impl Event {
     /// Whether people do it by commands, which hand it in (`desk.rs`). All else only the gateway and its workers know.
     pub fn is_by_command(&self) -> bool {
-        matches!(self, Event::AuditRead { .. })
+        match self {
+            Event::AuditRead { .. } | Event::Reidentified { .. } | Event::Erasure { .. } => true,
+            Event::Crosswalk { change, .. } => change != EXPIRED,
+            _ => false,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use std::collections::HashSet;
 
 /// The first line of an export as CSV.
-pub const CSV_HEAD: &str = "seq,time,event,batch,destination,project,profile,plan,patient,study,instances,bytes,input,digest,code,change,scope,command,by\r\n";
+pub const CSV_HEAD: &str = "seq,time,event,batch,destination,project,profile,plan,patient,study,instances,bytes,input,digest,code,change,scope,command,by,operation,agreed\r\n";
 
 /// What of a record fits into a row. Read much faster than all of it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -50,6 +50,12 @@ pub struct Row {
     pub command: Option<String>,
     /// Who called it.
     pub by: Option<String>,
+    /// What two people agreed to.
+    pub operation: Option<String>,
+    /// Who they are.
+    pub agreed: Vec<String>,
+    /// What was changed in the configuration, in words.
+    pub changes: Vec<String>,
     /// Version of efface that started.
     pub version: Option<String>,
     /// Version of efface that released.
@@ -91,6 +97,8 @@ impl Row {
             text(&self.scope),
             text(&self.command),
             text(&self.by),
+            text(&self.operation),
+            quoted(&self.agreed.join(" ")),
         ];
         fields.join(",") + "\r\n"
     }
@@ -114,6 +122,9 @@ impl Row {
         add("against", self.scope.as_deref());
         add("command", self.command.as_deref());
         add("by", self.by.as_deref());
+        add("to what", self.operation.as_deref());
+        add("agreed", Some(&self.agreed.join(" and ")));
+        add("new", Some(&self.changes.join("; ")));
         add("study", self.study.as_deref());
         add("batch", self.batch_of());
         words

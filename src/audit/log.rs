@@ -24,6 +24,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// The log, open for appending.
 pub struct Log {
     directory: PathBuf,
+    verifier: Verifier,
     queue: Mutex<Queue>,
     /// Somebody's round is over.
     over: Condvar,
@@ -95,6 +96,7 @@ impl Log {
         let size = checkpoint.size;
         Ok(Log {
             directory: directory.to_owned(),
+            verifier: signer.verifier().clone(),
             queue: Mutex::new(Queue { next: size, durable: size, ..Queue::default() }),
             over: Condvar::new(),
             book: Mutex::new(Book { file, details, signer, tree, tiles, note }),
@@ -126,15 +128,14 @@ impl Log {
         }
     }
 
+    /// By what it is verified.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
     /// The newest checkpoint, a signed note.
     pub fn checkpoint(&self) -> String {
         self.book.lock().unwrap_or_else(PoisonError::into_inner).note.clone()
-    }
-
-    /// What its checkpoints are verified by.
-    pub fn verifier(&self) -> Verifier {
-        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        book.signer.verifier().clone()
     }
 
     /// Whether a checkpoint of this log is one that this log has passed.
@@ -143,7 +144,7 @@ impl Log {
     /// [`Error`]: it is not of this log, or the log was rolled back or rewritten since.
     pub fn has_passed(&self, note: &str) -> Result<(), Error> {
         let seen =
-            self.verifier().open(note).map_err(|why| Error::checkpoint(&self.directory, why))?;
+            self.verifier.open(note).map_err(|why| Error::checkpoint(&self.directory, why))?;
         let leaves = tiles::leaves(&self.directory).map_err(|e| Error::io(&self.directory, e))?;
         super::judge(&self.directory, &seen, &leaves)
     }

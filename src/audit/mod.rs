@@ -5,6 +5,7 @@
 //! audit/details       what they say of patients: committed to by the records, and erasable            details.rs
 //! audit/tile/L/NNN    the tree's hashes, 256 a tile (C2SP tlog-tiles); a cache                    tiles.rs
 //! audit/checkpoint    size and root, signed (C2SP tlog-checkpoint, Ed25519)                       checkpoint.rs
+//!                     a second efface signs it, too, if it goes on from the last that it signed          cosign.rs
 //! audit/key           the public key: take a copy of it when the gateway is installed
 //! ```
 //! The log holds no PHI: pseudonyms as they were sent, keyed handles and digests, counts, digests of outputs.
@@ -12,6 +13,7 @@
 //! checkpoint count for nothing.
 
 mod checkpoint;
+mod cosign;
 mod details;
 mod entries;
 mod event;
@@ -27,9 +29,10 @@ mod verify;
 mod witness;
 
 pub use checkpoint::{Checkpoint, Error as CheckpointError, Signer, Verifier};
+pub use cosign::{Cosigned, Refused, Witnessing};
 pub use details::{Detail, erase};
 pub use entries::Line;
-pub use event::{Event, Record, Release, SeriesFace};
+pub use event::{EXPIRED, Event, Record, Release, SeriesFace};
 pub use evidence::{Evidence, Kept, Treated, evidence};
 pub use export::{CSV_HEAD, Filter, Row};
 pub use follow::Follower;
@@ -42,7 +45,7 @@ use crate::disk;
 use entries::Entries;
 use std::io;
 use std::path::{Path, PathBuf};
-use tree::Hash;
+pub use tree::Hash;
 
 /// Why the log cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -170,6 +173,28 @@ pub struct Walked {
     leaves: Vec<Hash>,
 }
 
+/// The newest checkpoint of a log, as it is signed, and what proves that it goes on from its first `old` records. Rests on
+/// the tiles: where they are wrong, so is the proof, and whoever checks it will say so.
+///
+/// # Errors
+/// [`Error::RolledBack`] if it has fewer records; [`Error::Io`], [`Error::Checkpoint`].
+pub fn since(directory: &Path, old: u64) -> Result<(String, Vec<Hash>), Error> {
+    let note = newest(directory)?;
+    let checkpoint = key(directory)?.open(&note);
+    let size = checkpoint.map_err(|why| Error::checkpoint(directory, why))?.size;
+    let leaves = tiles::leaves(directory).map_err(|error| Error::io(directory, error))?;
+    let have = size.min(leaves.len() as u64);
+    if have < size || old > size {
+        let (path, signed) = (directory.to_owned(), size.max(old));
+        return Err(Error::RolledBack { path, have, signed });
+    }
+    let proof = match old {
+        0 => Vec::new(),
+        _ => tree::consistency(&leaves[..size as usize], old as usize),
+    };
+    Ok((note, proof))
+}
+
 /// The public key that lies beside the log. Who may change the log may change it too: an auditor compares it with a
 /// copy of his own.
 ///
@@ -204,12 +229,12 @@ pub fn read(directory: &Path, mut look: impl FnMut(Record)) -> Result<(), Error>
     }
 }
 
-/// Verifies a log by the key beside it, and hands every record to `look` in which the word stands.
+/// Verifies a log by the key beside it, and hands every record to `look` in which one of the words stands.
 ///
 /// # Errors
 /// [`Error`]: what `look` saw may be wrong, too.
-pub fn search(directory: &Path, word: &str, mut look: impl FnMut(Record)) -> Result<(), Error> {
-    let finder = aho_corasick::AhoCorasick::new([word]);
+pub fn search(directory: &Path, words: &[&str], mut look: impl FnMut(Record)) -> Result<(), Error> {
+    let finder = aho_corasick::AhoCorasick::new(words);
     let finder = finder.map_err(|error| Error::io(directory, io::Error::other(error)))?;
     let parse = |line: &Line<'_>| {
         let whole = line.whole();

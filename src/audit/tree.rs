@@ -51,6 +51,67 @@ pub fn inclusion(leaves: &[Hash], index: usize) -> Vec<Hash> {
     path
 }
 
+/// What proves that a tree of these leaves begins with the first `old` of them (RFC 6962 2.1.2, PROOF). `old` is from 1 to
+/// the number of leaves.
+pub fn consistency(leaves: &[Hash], old: usize) -> Vec<Hash> {
+    subproof(leaves, old, true)
+}
+
+/// `is_known`: whether the first `old` leaves are all of the tree whose root the other side has.
+fn subproof(leaves: &[Hash], old: usize, is_known: bool) -> Vec<Hash> {
+    if old == leaves.len() {
+        return if is_known { Vec::new() } else { vec![root(leaves)] };
+    }
+    let at = split(leaves.len());
+    let (left, right) = leaves.split_at(at);
+    let (mut proof, other) = if old <= at {
+        (subproof(left, old, is_known), root(right))
+    } else {
+        (subproof(right, old - at, false), root(left))
+    };
+    proof.push(other);
+    proof
+}
+
+/// Whether a tree of `new` leaves with the one root begins with the `old` leaves of the other (RFC 9162 2.1.4.2).
+pub fn is_consistent(old: (u64, Hash), new: (u64, Hash), proof: &[Hash]) -> bool {
+    match (old.0, new.0) {
+        (0, _) => proof.is_empty(),
+        (a, b) if a == b => proof.is_empty() && old.1 == new.1,
+        (a, b) if a > b => false,
+        (a, b) => roots_by_proof(a, old.1, b, proof) == Some((old.1, new.1)),
+    }
+}
+
+/// The two roots that a proof leads to; `old < new`.
+fn roots_by_proof(old: u64, known: Hash, new: u64, proof: &[Hash]) -> Option<(Hash, Hash)> {
+    // A tree of a power of two leaves is a node of the larger one: the proof leaves it out.
+    let (first, rest) = match old.is_power_of_two() {
+        true => (&known, proof),
+        false => proof.split_first()?,
+    };
+    let (mut f, mut s) = (old - 1, new - 1);
+    while f & 1 == 1 {
+        (f, s) = (f >> 1, s >> 1);
+    }
+    let (mut before, mut after) = (*first, *first);
+    for hash in rest {
+        if s == 0 {
+            return None;
+        }
+        if f & 1 == 1 || f == s {
+            (before, after) = (node(hash, &before), node(hash, &after));
+            while f & 1 == 0 && f != 0 {
+                (f, s) = (f >> 1, s >> 1);
+            }
+        } else {
+            after = node(&after, hash);
+        }
+        (f, s) = (f >> 1, s >> 1);
+    }
+    (s == 0).then_some((before, after))
+}
+
 /// The largest power of two below a number that is greater than one.
 fn split(n: usize) -> usize {
     1 << (n - 1).ilog2()
@@ -148,6 +209,30 @@ pub mod tests {
         let leaves = LEAVES.map(|text| leaf(&HEXLOWER.decode(text.as_bytes()).unwrap()));
         for (n, expected) in ROOTS.iter().enumerate() {
             assert_eq!(HEXLOWER.encode(&root(&leaves[..=n])), *expected);
+        }
+    }
+
+    #[test]
+    fn a_tree_begins_with_each_that_it_was_and_with_no_other() {
+        let leaves: Vec<Hash> = (0..70_u32).map(|n| leaf(&n.to_le_bytes())).collect();
+        for new in 1..=leaves.len() {
+            for old in 1..=new {
+                let is = (old as u64, root(&leaves[..old]));
+                let to = (new as u64, root(&leaves[..new]));
+                let proof = consistency(&leaves[..new], old);
+                assert!(is_consistent(is, to, &proof), "{old} of {new}");
+                let other = (is.0, leaf(b"other"));
+                assert!(!is_consistent(other, to, &proof), "{old} of {new}");
+                assert!(!is_consistent(is, (to.0, leaf(b"other")), &proof), "{old} of {new}");
+                assert!(!is_consistent((to.0 + 1, is.1), to, &proof));
+                for n in 0..proof.len() {
+                    let mut wrong = proof.clone();
+                    wrong[n][0] ^= 1;
+                    assert!(!is_consistent(is, to, &wrong), "{old} of {new}, {n}");
+                    wrong.remove(n);
+                    assert!(!is_consistent(is, to, &wrong), "{old} of {new}, without {n}");
+                }
+            }
         }
     }
 

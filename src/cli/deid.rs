@@ -4,11 +4,12 @@ use super::inputs::{File, Inputs, arrivals};
 use super::inspect::look;
 use super::{Problem, StateArgs, withheld};
 use crate::config;
+use crate::crosswalk::Crosswalk;
 use crate::custody::gate::{self, Grant, No};
 use crate::disk;
 use crate::face::Heads;
 use crate::key::RootKey;
-use crate::objection::{Book, known_to};
+use crate::objection::{Book, Known};
 use crate::pipeline::survey::{Study, survey};
 use crate::pipeline::{self, Route, Withheld};
 use crate::profile::Pseudonymity;
@@ -46,7 +47,7 @@ pub struct DeidArgs {
     /// State directory of a gateway whose register of objections is asked; its key must be the same
     #[arg(long, value_name = "DIR")]
     objections: Option<PathBuf>,
-    /// Folder that remembers random pseudonyms, for profiles that want them
+    /// Folder that remembers what the pseudonyms stand for, encrypted; profiles with random pseudonyms need it
     #[arg(long, value_name = "DIR")]
     crosswalk: Option<PathBuf>,
 }
@@ -66,10 +67,14 @@ pub fn run(args: DeidArgs) -> Result<ExitCode, Problem> {
             return Err(what.into());
         }
     };
-    let route = Route::new("files", &args.project, profile, &root, &crosswalk);
+    let mut route = Route::new("files", &args.project, profile, &root, &crosswalk);
+    match &args.crosswalk {
+        Some(_) => route.crosswalk.iter().try_for_each(Crosswalk::lay_out)?,
+        None => route.crosswalk = None,
+    }
     let objections = args.objections.map(|state| look(&StateArgs { state })).transpose()?;
     let objections = objections.map(|spool| {
-        let known = known_to(&spool.dir(Place::Audit))?;
+        let Known(known) = Known::of(&spool.dir(Place::Audit))?;
         Ok::<_, Problem>((Book::new(spool.dir(Place::Objections), &root), known))
     });
     let objections = objections.transpose()?;
@@ -149,6 +154,7 @@ impl Run<'_> {
                 output.withheld.into_iter().for_each(|withheld| stay(withheld, table));
                 let folder = out.join(&output.patient).join(&output.study);
                 if !output.clean.is_empty() {
+                    route.crosswalk.iter().try_for_each(|to| to.keep(&output.rows))?;
                     disk::make_dir(&folder)?;
                 }
                 for object in &output.clean {

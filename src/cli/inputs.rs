@@ -80,7 +80,7 @@ pub fn arrivals(files: Vec<File>) -> Result<(Vec<Arrival>, HashMap<String, PathB
     for File { path, source } in files {
         let id = random_name()?;
         paths.insert(id.clone(), path);
-        arrivals.push(Arrival { id, source, digest: None, said_class: None });
+        arrivals.push(Arrival { id, source, digest: None, said_class: None, caller: None });
     }
     Ok((arrivals, paths))
 }

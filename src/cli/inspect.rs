@@ -1,11 +1,16 @@
 //! `efface spool` and `efface quarantine`: what is where. Nothing of a data set is shown.
 
+use super::approval::{ApprovalArgs, Settled};
+use super::objection::{Site, SiteArgs};
 use super::{Problem, StateArgs};
+use crate::approval::Operation;
 use crate::custody::outbox::Outbox;
 use crate::disk;
+use crate::service::handles;
 use crate::spool::account::Account;
 use crate::spool::entry::Entry;
 use crate::spool::quarantine::{self, Reason};
+use crate::spool::reviews;
 use crate::spool::{Place, Spool, entry_ids};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -57,6 +62,21 @@ pub enum QuarantineCommand {
         #[command(flatten)]
         state: StateArgs,
     },
+    /// Let leave what a stage has its doubts about: two people have looked at every picture of it, and agree
+    ///
+    /// Only for doubts that can be settled by looking (faces, burned-in text, kinds of object that are held). The header is
+    /// de-identified and verified like any other; faces and text in the pixels leave as they are, and the objects say so.
+    Release {
+        /// Name as `efface quarantine ls` shows it
+        name: String,
+        /// Why it may leave: stands in the log
+        #[arg(long, value_name = "TEXT")]
+        because: String,
+        #[command(flatten)]
+        site: SiteArgs,
+        #[command(flatten)]
+        approval: ApprovalArgs,
+    },
 }
 
 /// The states in the order in which a study passes them.
@@ -90,6 +110,9 @@ pub fn quarantine(command: QuarantineCommand) -> Result<ExitCode, Problem> {
     match command {
         QuarantineCommand::Ls { state } => quarantined(&look(&state)?),
         QuarantineCommand::Show { name, state } => explain(&look(&state)?, &name),
+        QuarantineCommand::Release { name, because, site, approval } => {
+            release(&site.open()?, &name, because, &approval)
+        }
     }
 }
 
@@ -227,6 +250,38 @@ fn retry(spool: &Spool, name: &str) -> Result<ExitCode, Problem> {
         }
     }
     found_or(false, name)
+}
+
+fn release(
+    site: &Site,
+    name: &str,
+    because: String,
+    approval: &ApprovalArgs,
+) -> Result<ExitCode, Problem> {
+    let spool = &site.spool;
+    if !disk::list(&spool.dir(Place::Quarantine))?.iter().any(|known| known == name) {
+        return found_or(false, name);
+    }
+    let Reason { code, destination, .. } = quarantine::reason(spool, name)?;
+    if destination.is_empty() || !code.is_reviewable() {
+        return Err(format!("{name}: nobody can settle this by looking. {}", code.advice()).into());
+    }
+    let instances = entry_ids(&spool.dir(Place::Quarantine).join(name))?.len() as u64;
+    let operation = Operation::Release {
+        name: name.to_owned(),
+        destination: destination.clone(),
+        instances,
+        because,
+    };
+    let Settled::Go(nonce) = approval.settle(site, &operation)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    reviews::write(spool, &handles(&site.root), name, &destination, code, &nonce)?;
+    quarantine::put_back(spool, name)?;
+    println!(
+        "{name}: {instances} instances leave for {destination}, if nothing else is in their way"
+    );
+    Ok(ExitCode::SUCCESS)
 }
 
 fn quarantined(spool: &Spool) -> Result<ExitCode, Problem> {

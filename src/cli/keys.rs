@@ -1,7 +1,10 @@
 //! `efface keys`: made, parted among people, put together, renewed.
 
 use super::Problem;
+use super::approval::{ApprovalArgs, Settled};
 use super::audit::create;
+use super::objection::SiteArgs;
+use crate::approval::Operation;
 use crate::key::{self, RootKey, Share};
 use clap::Subcommand;
 use std::io::Write;
@@ -37,6 +40,11 @@ pub enum KeysCommand {
         /// Folder for the pages; it must not exist
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// Configuration of the gateway that uses the key: where people are named there, two of them must agree
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        approval: ApprovalArgs,
     },
     /// Put a key together from pages, as they were written or typed in again
     Join {
@@ -47,10 +55,23 @@ pub enum KeysCommand {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Write the key once more, so that it opens only to a passphrase
+    ///
+    /// The gateway then asks for it at its start: at the terminal, or of systemd (LoadCredential=efface-passphrase:FILE). On a
+    /// machine with a TPM the key file itself is better kept by it: systemd-creds encrypt --with-key=host+tpm2
+    /// --name=efface-root.key root.key CREDENTIAL, and LoadCredentialEncrypted=efface-root.key:CREDENTIAL in the unit.
+    Seal {
+        /// Key file
+        file: PathBuf,
+        /// File to write; it must not exist
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Begin a new generation of pseudonyms, in a new key file that keeps the older ones
     ///
     /// The same patient becomes another one for every destination, except for those that are held to an older generation in
-    /// the configuration. The log, the spool and objections go on as before.
+    /// the configuration. The log, the spool and objections go on as before. Where people are named who must agree, the
+    /// gateway starts with it only when they do: efface approval change.
     Rotate {
         /// Key file
         file: PathBuf,
@@ -77,11 +98,34 @@ pub fn run(command: KeysCommand) -> Result<ExitCode, Problem> {
         KeysCommand::Fingerprint { file } => {
             println!("{}", RootKey::read_file(&file)?.fingerprint());
         }
-        KeysCommand::Split { file, shares, needed, out } => split(&file, shares, needed, &out)?,
+        KeysCommand::Split { file, shares, needed, out, config, approval } => {
+            if may_split(&file, config.as_deref(), &approval)? {
+                split(&file, shares, needed, &out)?;
+            }
+        }
         KeysCommand::Join { shares, out } => join(&shares, &out)?,
+        KeysCommand::Seal { file, out } => {
+            let key = RootKey::read_file(&file)?;
+            key.create_sealed_file(&out)?;
+            println!("{}: root key {}, sealed", out.display(), key.fingerprint());
+            println!("Try it, keep the passphrase apart from it, then remove {}", file.display());
+        }
         KeysCommand::Rotate { file, out } => rotate(&file, &out)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the key may be parted now. Whoever may read the file could copy it; what is asked for here is that it stands in
+/// the log who agreed.
+fn may_split(file: &Path, config: Option<&Path>, approval: &ApprovalArgs) -> Result<bool, Problem> {
+    let Some(config) = config else { return Ok(true) };
+    let site = SiteArgs::of(config).open()?;
+    let fingerprint = RootKey::read_file(file)?.fingerprint();
+    if fingerprint != site.root.fingerprint() {
+        return Err(format!("{} is not the key of {}", file.display(), config.display()).into());
+    }
+    let operation = Operation::Key { ceremony: "split".to_owned(), fingerprint };
+    Ok(approval.settle(&site, &operation)? != Settled::Asked)
 }
 
 fn split(file: &Path, all: u8, needed: u8, out: &Path) -> Result<(), Problem> {

@@ -1,10 +1,13 @@
 //! Commands: what a person types, and what is printed for a person to read.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // this is where efface speaks
 
+mod approval;
 mod audit;
+mod crosswalk;
 mod deface;
 mod deid;
 mod demo;
+mod erasure;
 mod inputs;
 mod inspect;
 mod keys;
@@ -12,10 +15,12 @@ mod objection;
 mod page;
 mod profile;
 mod reading;
+mod reidentify;
 mod report;
 mod serve;
 mod status;
 mod subject;
+mod witness;
 mod work;
 
 use clap::{Args, Parser, Subcommand};
@@ -64,15 +69,29 @@ enum Command {
     /// Verify, show and export the log of every decision; prove what it says of a study
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Tell who the patient of a pseudonymous study is: two people must agree that somebody has to know
+    Reidentify(reidentify::ReidentifyArgs),
+    /// Have a second machine sign the log's checkpoints, so that a rollback shows; be that machine
+    #[command(subcommand)]
+    Witness(witness::WitnessCommand),
     /// Make pages of what the log says: for an incident, for the board
     #[command(subcommand)]
     Report(report::ReportCommand),
+    /// What one person alone may not do: requests, and the signatures of two people who agree
+    #[command(subcommand)]
+    Approval(approval::ApprovalCommand),
     /// Who objects: add, lift, import, list with the days on which answers are due
     ///
     /// Patients are named by their number, and by whoever gave it out if two sites give out the same ones. Only keyed
     /// hashes are kept. An objection is in force at once for every decision; what waits is withdrawn within a second.
     #[command(subcommand)]
     Objection(objection::ObjectionCommand),
+    /// What pseudonyms stand for: count it, take it out in an open format, bring it back
+    #[command(subcommand)]
+    Crosswalk(crosswalk::CrosswalkCommand),
+    /// Erase a patient here, and have destinations erase what they have (GDPR Art. 17)
+    #[command(subcommand)]
+    Erasure(erasure::ErasureCommand),
     /// Answer a patient: was anything sent, when, where, on what basis; from the verified log, as a page to hand over
     SubjectReport(subject::SubjectArgs),
     /// The worker of one study: for the gateway alone
@@ -122,7 +141,12 @@ pub fn run() -> ExitCode {
         Command::Spool(command) => inspect::spool(command),
         Command::Audit(command) => audit::run(command),
         Command::Report(command) => report::run(command),
+        Command::Reidentify(args) => reidentify::run(&args),
+        Command::Witness(command) => witness::run(command),
+        Command::Approval(command) => approval::run(command),
         Command::Objection(command) => objection::run(command),
+        Command::Crosswalk(command) => crosswalk::run(command),
+        Command::Erasure(command) => erasure::run(command),
         Command::SubjectReport(args) => subject::run(&args),
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),

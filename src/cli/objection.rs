@@ -1,8 +1,10 @@
 //! `efface objection`: the register of those who object. No number is printed, nor written anywhere but as a keyed hash.
 
 use super::Problem;
+use super::approval::{ApprovalArgs, Settled};
 use super::inspect::look;
 use super::serve::read;
+use crate::approval::Operation;
 use crate::clock::Day;
 use crate::config::Settings;
 use crate::disk;
@@ -42,6 +44,8 @@ pub enum ObjectionCommand {
         reference: Option<String>,
         #[command(flatten)]
         scope: ScopeArgs,
+        #[command(flatten)]
+        approval: ApprovalArgs,
     },
     /// Note that the patient got an answer
     Answered {
@@ -131,8 +135,8 @@ pub fn run(command: ObjectionCommand) -> Result<ExitCode, Problem> {
         ObjectionCommand::Add { site, patient, scope, received } => {
             add(&site.open()?, patient, scope.scope(), received)
         }
-        ObjectionCommand::Lift { site, patient, reference, scope } => {
-            lift(&site.open()?, patient, reference, scope)
+        ObjectionCommand::Lift { site, patient, reference, scope, approval } => {
+            lift(&site.open()?, patient, reference, scope, &approval)
         }
         ObjectionCommand::Answered { site, reference, on } => {
             answered(&site.open()?, &reference, on)
@@ -178,6 +182,7 @@ fn lift(
     patient: PatientArgs,
     reference: Option<String>,
     scope: ScopeArgs,
+    approval: &ApprovalArgs,
 ) -> Result<ExitCode, Problem> {
     let book = site.book();
     // By its reference everything is lifted, unless a scope is named.
@@ -191,6 +196,13 @@ fn lift(
             called.reference(book.key())
         }
     };
+    let operation = Operation::LiftObjection {
+        reference: reference.clone(),
+        scope: only.as_ref().map(ToString::to_string),
+    };
+    if approval.settle(site, &operation)? == Settled::Asked {
+        return Ok(ExitCode::SUCCESS);
+    }
     match book.lift(&reference, only.as_ref())? {
         0 => Err(format!(
             "{reference}: no such objection is in force. It is found by the same id and issuer, for the same scope. See: efface objection ls"
@@ -305,6 +317,11 @@ pub(super) fn with<T>(number: &Phi<String>, make: impl FnOnce(&str) -> T) -> T {
 }
 
 impl SiteArgs {
+    /// The place of a configuration.
+    pub(super) fn of(config: &Path) -> Self {
+        SiteArgs { config: Some(config.to_owned()), state: None, key_file: None }
+    }
+
     /// Opens the place.
     ///
     /// # Errors

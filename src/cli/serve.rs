@@ -1,8 +1,10 @@
 //! `efface serve` and `efface config check`.
 
 use super::Problem;
+use crate::approval::Approvers;
 use crate::commitment::Listener;
 use crate::config::{self, DestinationSettings, Limits, Repository, Settings, WrittenProfile};
+use crate::crosswalk::Retention;
 use crate::id::AeTitle;
 use crate::isolation::{Attendants, Strictness};
 use crate::net::access::Caller;
@@ -110,7 +112,7 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Problem> {
 /// Everything that is wrong.
 pub fn check(file: &Path) -> Result<ExitCode, Problem> {
     let settings = read(file)?;
-    crate::key::RootKey::read_file(&settings.key_file)?;
+    let root = crate::key::RootKey::read_file(&settings.key_file)?;
     println!("{}: listens on {} as {}", file.display(), settings.listen, settings.ae_title);
     match &settings.checkpoint_file {
         Some(file) => println!("  keeps the log's newest checkpoint in {}", file.display()),
@@ -134,6 +136,10 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
         }
         None => println!("  receives and sends as the user who runs it"),
     }
+    match settings.approvers.names().collect::<Vec<_>>()[..] {
+        [] => println!("  names nobody who must agree to what one person does"),
+        ref names => println!("  two of {} agree to what one alone may not do", names.join(", ")),
+    }
     for caller in &settings.allow {
         let from = if caller.sources.is_empty() { "any address" } else { "listed addresses" };
         println!("  accepts {} from {from}", caller.ae_title);
@@ -155,6 +161,7 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
             println!("    weaker than its base, because: {because}");
         }
     }
+    super::approval::print_changes(&settings, &root)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -188,6 +195,7 @@ impl Flags {
             associations: self.associations.clamp(1, 64),
             // A site that has a policy has a configuration.
             residency: Residency::default(),
+            crosswalk: Retention::default(),
         };
         if !(0.0..=86_400.0).contains(&self.quiet_period) {
             return Err("--quiet-period takes 0 to 86400 seconds".into());
@@ -212,6 +220,9 @@ impl Flags {
             limits,
             sandbox: if self.partial_sandbox { Strictness::Partial } else { Strictness::Strict },
             attendants: None,
+            // Whoever needs two people has a configuration.
+            approvers: Approvers::default(),
+            site: None,
             log_json: false,
         })
     }

@@ -8,6 +8,7 @@ use crate::audit;
 use crate::clock::{self, Day};
 use crate::custody::outbox::Outbox;
 use crate::disk;
+use crate::erasure;
 use crate::objection;
 use crate::profile::Profile;
 use crate::residency::Residency;
@@ -51,6 +52,7 @@ struct Status {
     objections: Objections,
     /// What the audit repository is not known to have; `null`: nothing is reported.
     audit_behind: Option<Behind>,
+    erasures: Erasures,
     /// By name: whether a destination may be sent to, in words.
     destinations: BTreeMap<String, String>,
 }
@@ -68,6 +70,15 @@ struct Objections {
 struct Behind {
     records: u64,
     oldest_s: u64,
+}
+
+/// Requests to destinations to erase what they have.
+#[derive(Serialize)]
+struct Erasures {
+    /// Not acknowledged yet.
+    open: usize,
+    overdue: usize,
+    readable: bool,
 }
 
 #[derive(Serialize)]
@@ -115,6 +126,7 @@ impl Status {
             free_bytes: disk::free_bytes(&spool.dir(Place::Inbox))?,
             objections: Objections::of(spool),
             audit_behind: Behind::of(spool)?,
+            erasures: Erasures::of(spool),
             destinations: BTreeMap::new(),
         })
     }
@@ -148,6 +160,20 @@ impl Status {
                 );
             }
             Objections { in_force, .. } => println!("{in_force} objections are in force"),
+        }
+        match &self.erasures {
+            Erasures { readable: false, .. } => {
+                println!(
+                    "THE REGISTER OF REQUESTS FOR ERASURE CANNOT BE READ: put it back from a backup"
+                );
+            }
+            Erasures { open: 0, .. } => {}
+            Erasures { open, overdue: 0, .. } => {
+                println!("{open} requests for erasure are not acknowledged: efface erasure ls");
+            }
+            Erasures { open, overdue, .. } => println!(
+                "{open} requests for erasure are not acknowledged, {overdue} OF THEM OVERDUE: efface erasure ls"
+            ),
         }
     }
 }
@@ -193,6 +219,18 @@ impl Behind {
             oldest_s = age.unwrap_or_default().as_secs();
         }
         Ok(Some(Behind { records, oldest_s }))
+    }
+}
+
+impl Erasures {
+    fn of(spool: &Spool) -> Self {
+        let (looked, today) = (erasure::look(spool), Day::today());
+        let requests = looked.as_deref().unwrap_or_default();
+        Erasures {
+            open: requests.iter().filter(|request| request.is_open()).count(),
+            overdue: requests.iter().filter(|request| request.is_overdue(today)).count(),
+            readable: looked.is_ok(),
+        }
     }
 }
 

@@ -3,9 +3,10 @@
 //! No label is derived from a patient; there is nothing to log in to and nothing to change.
 
 use crate::atna;
-use crate::clock;
+use crate::clock::{self, Day};
 use crate::custody::outbox::Outbox;
 use crate::disk;
+use crate::erasure;
 use crate::isolation::Reporting;
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
@@ -202,6 +203,13 @@ fn registry(console: &Console) -> io::Result<Registry> {
         let help = "1: the audit repository gets what it is owed; 0: something is wrong";
         gauge(&mut registry, "audit_reporting", help, (!is_in_trouble).into());
     }
+    let requests = erasure::look(spool).unwrap_or_default();
+    let (open, today) = (requests.iter().filter(|request| request.is_open()), Day::today());
+    let overdue = requests.iter().filter(|request| request.is_overdue(today));
+    let help = "Requests for erasure that no destination has acknowledged";
+    gauge(&mut registry, "erasures_open", help, open.count() as u64);
+    let help = "Of them those whose day is over";
+    gauge(&mut registry, "erasures_overdue", help, overdue.count() as u64);
     let waiting = Family::<Label, Gauge>::default();
     let blocked = Family::<Label, Gauge>::default();
     let days_left = Family::<Label, Gauge>::default();

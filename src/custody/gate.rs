@@ -36,6 +36,27 @@ pub enum Verdict {
     Withhold(Code, &'static str),
 }
 
+impl Verdict {
+    /// The same after two people have looked: what they have looked at leaves as it is, and says that a face may be in it.
+    /// `has` knows the doubts because of which they have.
+    pub fn reviewed(self, has: impl Fn(Code) -> bool) -> Verdict {
+        let left = |device| Verdict::Pass(Duty { face: FaceDuty::Left, device });
+        match self {
+            Verdict::Withhold(code, _) if code.is_reviewable() && has(code) => left(None),
+            Verdict::Pass(Duty { face: FaceDuty::Clear | FaceDuty::Cut, device })
+                if FACE_DOUBTS.into_iter().any(&has) =>
+            {
+                left(device)
+            }
+            other => other,
+        }
+    }
+}
+
+/// Doubts of the face stage, which come after the gate.
+const FACE_DOUBTS: [Code; 4] =
+    [Code::NoDefacer, Code::FaceNotCleared, Code::FaceOutOfTime, Code::RoiMayTraceFace];
+
 /// What must be done to the pixels before an object may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duty {

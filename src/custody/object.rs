@@ -5,7 +5,7 @@ use super::frames::MadeFrames;
 use super::gate::Grant;
 use super::verify::{Expected, FaceFault, FaceSeen, Flaw, Found, Place, Residue, Watch};
 use crate::deface::contours::{self, Contours, Removed};
-use crate::deid::{self, Claims, Engine, FaceStatement, PixelStatement, Report, Subject};
+use crate::deid::{self, Claims, Engine, FaceStatement, PixelStatement, Report, Subject, Uids};
 use crate::dicom::canonical::{Limits, Malformed, PixelSpan};
 use crate::dicom::dataset::{Dataset, ParseError};
 use crate::dicom::frame::{self, Frame, FrameFormat, frames_of};
@@ -41,6 +41,7 @@ pub struct Scrubbed<'a> {
     claims: Claims,
     allowance: Allowance,
     report: Report,
+    uids: Uids,
 }
 
 /// Encoded on disk; nobody has checked it.
@@ -51,6 +52,7 @@ pub struct Drafted {
     claims: Claims,
     allowance: Allowance,
     report: Report,
+    uids: Uids,
 }
 
 /// The verifier passed exactly these bytes.
@@ -62,6 +64,7 @@ pub struct Deidentified {
     pub(super) sop_instance: String,
     pub(super) transfer_syntax: String,
     report: Report,
+    uids: Uids,
 }
 
 /// The pixels of an object that leaves.
@@ -192,7 +195,9 @@ impl Object<Identified> {
         let pixels = Pixels::plan(&source, &dataset, pixels, wanted)?;
         let said = PixelStatement { face, text_cleaned, changed: pixels.are_others() };
         let allowance = Allowance::of(engine.profile(), &subject.object_kind());
-        let (mut dataset, claims, report) = engine.scrub(dataset, &subject, said);
+        let mut uids = Uids::default();
+        let (mut dataset, claims, report) =
+            engine.scrub_and_note(dataset, &subject, said, &mut uids);
         match &pixels {
             Pixels::None => {}
             Pixels::Treated(treatment) => treatment.header().apply(&mut dataset),
@@ -203,7 +208,7 @@ impl Object<Identified> {
             sop_instance: dataset.text(tags::SOP_INSTANCE_UID).unwrap_or_default(),
             transfer_syntax: pixels.transfer_syntax(&source).to_owned(),
         };
-        Ok(Object(Scrubbed { source, dataset, pixels, identity, claims, allowance, report }))
+        Ok(Object(Scrubbed { source, dataset, pixels, identity, claims, allowance, report, uids }))
     }
 }
 
@@ -261,14 +266,15 @@ impl Object<Scrubbed<'_>> {
     /// [`pixel::Error`]: the pixels turned out not to be what they promised, or what the system says.
     /// The draft is removed then.
     pub fn draft(self, file: &Path) -> Result<Object<Drafted>, pixel::Error> {
-        let Scrubbed { source, dataset, pixels, identity, claims, allowance, report } = self.0;
+        let Scrubbed { source, dataset, pixels, identity, claims, allowance, report, uids } =
+            self.0;
         let written = write_file(file, &source, &dataset, &pixels, &identity);
         if let Err(error) = written {
             disk::remove(file)?;
             return Err(error);
         }
         let (file, frames) = (file.to_owned(), OnceLock::new());
-        Ok(Object(Drafted { file, frames, identity, claims, allowance, report }))
+        Ok(Object(Drafted { file, frames, identity, claims, allowance, report, uids }))
     }
 }
 
@@ -317,7 +323,7 @@ impl Object<Drafted> {
         };
         match examined {
             Ok(examined) => {
-                let Drafted { file, identity, report, .. } = self.0;
+                let Drafted { file, identity, report, uids, .. } = self.0;
                 Ok(Object(Deidentified {
                     file,
                     sha256: examined.sha256,
@@ -326,6 +332,7 @@ impl Object<Drafted> {
                     sop_instance: identity.sop_instance,
                     transfer_syntax: identity.transfer_syntax,
                     report,
+                    uids,
                 }))
             }
             Err(residue) => Err(Box::new((self, residue))),
@@ -379,6 +386,16 @@ impl Object<Deidentified> {
     /// SHA-256 of the file, as the verifier read it.
     pub fn sha256(&self) -> &[u8; 32] {
         &self.0.sha256
+    }
+
+    /// Which UIDs leave in place of which.
+    pub fn uids(&self) -> &Uids {
+        &self.0.uids
+    }
+
+    /// SOP Class UID.
+    pub fn sop_class(&self) -> &str {
+        &self.0.sop_class
     }
 
     /// SOP Instance UID, as it leaves.

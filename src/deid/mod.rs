@@ -17,15 +17,18 @@ mod subject;
 mod tests;
 pub mod text;
 mod treat;
+mod uids;
 mod walk;
 
 pub use claims::{Claims, FaceStatement, PixelStatement};
 pub use dates::DateRule;
 pub use report::Report;
 pub use subject::Subject;
+pub use uids::Uids;
 
 use crate::dicom::dataset::Dataset;
 use crate::profile::Profile;
+use crate::standard::Annex;
 use dicom_core::value::PrimitiveValue;
 use dicom_core::{DataElement, Tag, VR};
 use dicom_dictionary_std::tags;
@@ -73,10 +76,21 @@ impl<'a> Engine<'a> {
         subject: &Subject,
         pixels: PixelStatement,
     ) -> (Dataset, Claims, Report) {
+        self.scrub_and_note(source, subject, pixels, &mut Uids::default())
+    }
+
+    /// The same, and notes which UID leaves in place of which.
+    pub fn scrub_and_note(
+        &self,
+        source: Dataset,
+        subject: &Subject,
+        pixels: PixelStatement,
+        uids: &mut Uids,
+    ) -> (Dataset, Claims, Report) {
         let days_back = subject.days_back(self.pseudonyms);
         let mut walk = Walk::new(self, subject, days_back);
         let mut dataset = Dataset::from(walk.data_set(source.into_object(), true));
-        let report = walk.into_report();
+        let report = walk.end(uids);
         self.pseudonymize(&mut dataset, subject);
         name_no_owner(&mut dataset);
         if pixels.changed {
@@ -85,6 +99,15 @@ impl<'a> Engine<'a> {
         let dates = DateRule::of(self.profile.dates_that_leave(), days_back);
         let claims = claims::write(&mut dataset, self.profile, &report, pixels, dates);
         (dataset, claims, report)
+    }
+
+    /// A UID of the source as it leaves.
+    pub fn uid(&self, uid: &str) -> String {
+        treat::mapped(self.pseudonyms, self.retains_uids(), uid)
+    }
+
+    fn retains_uids(&self) -> bool {
+        self.profile.options().has(Annex::RetainUids)
     }
 
     fn pseudonymize(&self, dataset: &mut Dataset, subject: &Subject) {

@@ -33,6 +33,11 @@ impl Pseudonyms {
         }
     }
 
+    /// The generation of the keys.
+    pub fn generation(&self) -> &str {
+        &self.generation
+    }
+
     /// The pseudonym of a patient: generation, then 80 bits in Crockford's base 32; 18 characters (LO 64).
     ///
     /// The issuer is part of the identity: two sites may have given out the same number.

@@ -1,7 +1,7 @@
 //! Who and what an instance is about, as it stands in the source and as it leaves.
 
-use super::Error;
 use super::pseudonym::Pseudonyms;
+use super::{Engine, Error};
 use crate::dicom::dataset::Dataset;
 use crate::phi::Phi;
 use crate::profile::ObjectKind;
@@ -100,13 +100,19 @@ impl Subject {
     }
 
     /// The Study Instance UID as it leaves.
-    pub fn pseudonymous_study(&self, pseudonyms: &Pseudonyms) -> String {
-        pseudonyms.uid(self.study.expose())
+    pub fn study_as_it_leaves(&self, engine: &Engine<'_>) -> String {
+        engine.uid(self.study.expose())
     }
 
     /// The Series Instance UID as it leaves.
-    pub fn pseudonymous_series(&self, pseudonyms: &Pseudonyms) -> String {
-        pseudonyms.uid(self.series.expose())
+    pub fn series_as_it_leaves(&self, engine: &Engine<'_>) -> String {
+        engine.uid(self.series.expose())
+    }
+
+    /// The accession number as it leaves, and as it is; `None` if the instance has none.
+    pub fn accession(&self, pseudonyms: &Pseudonyms) -> Option<(String, Phi<String>)> {
+        let number = Phi::new(self.accession.as_ref()?.expose().clone());
+        Some((self.pseudonymous_accession(pseudonyms), number))
     }
 
     pub(super) fn pseudonymous_accession(&self, pseudonyms: &Pseudonyms) -> String {

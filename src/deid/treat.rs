@@ -3,6 +3,7 @@
 use super::dates::{self, DateRule};
 use super::dummy;
 use super::text::{Cleaned, Cleaner, TextDates};
+use super::uids::Uids;
 use super::walk::Outcome;
 use super::{Engine, pseudonym::Pseudonyms};
 use crate::dicom::dataset::{Element, is_text, is_well_known};
@@ -13,6 +14,7 @@ use dicom_core::header::Header;
 use dicom_core::value::{PrimitiveValue, Value};
 use dicom_core::{DataElement, Tag, VR};
 use dicom_dictionary_std::tags;
+use std::cell::RefCell;
 
 /// Treats the values of one object.
 pub(super) struct Treat<'e> {
@@ -22,6 +24,7 @@ pub(super) struct Treat<'e> {
     dates: DateRule,
     days_back: u32,
     retain_uids: bool,
+    uids: RefCell<Uids>,
 }
 
 impl<'e> Treat<'e> {
@@ -32,8 +35,14 @@ impl<'e> Treat<'e> {
             by_rule: engine.by_rule,
             dates: DateRule::of(engine.profile.dates().way(), days_back),
             days_back,
-            retain_uids: engine.profile.options().has(Annex::RetainUids),
+            retain_uids: engine.retains_uids(),
+            uids: RefCell::default(),
         }
+    }
+
+    /// Which UIDs were mapped.
+    pub(super) fn into_uids(self) -> Uids {
+        self.uids.into_inner()
     }
 
     /// Treats an element. `descriptive`: it stands in a sequence that is cleaned.
@@ -89,11 +98,12 @@ impl<'e> Treat<'e> {
 
     /// The UID that stands for one of an instance; registered ones stand for themselves.
     pub(super) fn map_uid(&self, uid: &str) -> String {
-        match uid.trim_matches([' ', '\0']) {
-            "" => String::new(),
-            uid if self.retain_uids || is_well_known(uid) => uid.to_owned(),
-            uid => self.pseudonyms.uid(uid),
+        let uid = uid.trim_matches([' ', '\0']);
+        let new = mapped(self.pseudonyms, self.retain_uids, uid);
+        if !uid.is_empty() && !is_well_known(uid) {
+            self.uids.borrow_mut().note(&new, uid);
         }
+        new
     }
 
     /// D, and U of what is no UID: the shape without the content. A UID's dummy is its pseudonym.
@@ -234,6 +244,15 @@ impl<'e> Treat<'e> {
             (true, true) => (action, Some(DataElement::new(tag, vr, new))),
             (true, false) => emptied(tag, vr),
         }
+    }
+}
+
+/// The UID that leaves in place of one; registered ones stand for themselves.
+pub(super) fn mapped(pseudonyms: &Pseudonyms, retain_uids: bool, uid: &str) -> String {
+    match uid.trim_matches([' ', '\0']) {
+        "" => String::new(),
+        uid if retain_uids || is_well_known(uid) => uid.to_owned(),
+        uid => pseudonyms.uid(uid),
     }
 }
 

@@ -4,6 +4,7 @@ use super::content::{self, Hands};
 use super::report::Report;
 use super::subject::Subject;
 use super::treat::Treat;
+use super::uids::Uids;
 use super::{Engine, dummy};
 use crate::dicom::dataset::{Element, text_of};
 use crate::profile::{self, Decision, Ground, ObjectKind, Treatment};
@@ -53,7 +54,9 @@ impl<'e> Walk<'e> {
         }
     }
 
-    pub(super) fn into_report(self) -> Report {
+    /// The report; and which UIDs were mapped.
+    pub(super) fn end(self, uids: &mut Uids) -> Report {
+        uids.merge(&self.treat.into_uids());
         self.report
     }
 

@@ -29,6 +29,7 @@ const NEEDED: &[i64] = &[
     libc::SYS_sendfile,
     libc::SYS_splice,
     libc::SYS_fcntl,
+    libc::SYS_flock,
     libc::SYS_dup,
     libc::SYS_statx,
     libc::SYS_fstat,

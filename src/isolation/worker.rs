@@ -5,6 +5,7 @@ use super::child::THIS_PROGRAM;
 use super::confine::{self, Bounds, Reach, Rights, Strictness, confine};
 use super::task::{Orders, Task};
 use crate::audit::relay::Relay;
+use crate::crosswalk;
 use crate::disk::{self, Syncs};
 use crate::key::RootKey;
 use crate::objection::Book;
@@ -87,10 +88,15 @@ fn rights(spool: &Spool, orders: &Orders, batch: &str) -> io::Result<Vec<(Rights
         (Rights::Book, spool.dir(Place::Ledger)),
         (Rights::Shelf, spool.dir(Place::Heads)),
         (Rights::Own, own(Place::Heads)),
-        (Rights::Own, orders.state.join("crosswalk")),
+        (Rights::Read, spool.dir(Place::Reviews)),
         (Rights::Read, spool.dir(Place::Objections)),
     ];
     for route in &orders.routes {
+        // What its own rows are it knows. Those of others it has no business with.
+        let [rows, patients, secrets] = crosswalk::places(&spool.crosswalk(), &route.project);
+        rights.push((Rights::PutAside, rows));
+        rights.push((Rights::Own, patients));
+        rights.push((Rights::Own, secrets));
         let outbox = spool.outbox(&route.destination);
         rights.push((Rights::Own, outbox.join("tmp")));
         rights.push((Rights::Shelf, outbox.join("ready")));

@@ -32,7 +32,7 @@ pub use changes::{Added, Wish};
 pub use import::read_csv;
 pub use patient::{Called, Patient};
 pub use register::{Objection, Recipient, Refusal, Register, Scope};
-pub use watch::{Watch, known_to};
+pub use watch::{Known, Watch};
 
 use std::path::PathBuf;
 

@@ -30,13 +30,10 @@ struct Seen {
 
 impl Watch {
     /// Begins to look. What the log knows of the register, the register must have.
-    ///
-    /// # Errors
-    /// [`audit::Error`]: the log does not say what it knows.
-    pub fn begin(book: Book, log: Arc<Log>, audit: &Path) -> Result<Self, audit::Error> {
-        let known = known_to(audit)?;
+    pub fn begin(book: Book, log: Arc<Log>, known: Known) -> Self {
+        let Known(known) = known;
         let seen = Mutex::new(Seen { newest: None, known, is_alarmed: false });
-        Ok(Watch { book, log, seen, told: Mutex::new(known) })
+        Watch { book, log, seen, told: Mutex::new(known) }
     }
 
     /// The register's file, and the key of its hashes.
@@ -92,17 +89,29 @@ impl Watch {
 }
 
 /// The newest version of the register that stands in a log: what is older is not the register.
-///
-/// # Errors
-/// [`audit::Error`]: the log cannot be read, or does not verify.
-pub fn known_to(audit: &Path) -> Result<u64, audit::Error> {
-    let mut known = 0;
-    audit::search(audit, "\"objections\"", |record| {
-        if let Event::Objections { register, .. } = record.event {
-            known = known.max(register);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known(pub u64);
+
+impl Known {
+    /// The word by which records are found that it has to see.
+    pub const WORD: &'static str = "\"event\":\"objections\"";
+
+    /// Looks at a record.
+    pub fn look(&mut self, event: &Event) {
+        if let Event::Objections { register, .. } = event {
+            self.0 = self.0.max(*register);
         }
-    })?;
-    Ok(known)
+    }
+
+    /// What a log knows.
+    ///
+    /// # Errors
+    /// [`audit::Error`]: the log cannot be read, or does not verify.
+    pub fn of(audit: &Path) -> Result<Self, audit::Error> {
+        let mut known = Known::default();
+        audit::search(audit, &[Known::WORD], |record| known.look(&record.event))?;
+        Ok(known)
+    }
 }
 
 impl Seen {
@@ -161,7 +170,7 @@ mod tests {
             crate::disk::make_dir(&audit).unwrap();
             let signer = Signer::of(&RootKey::of_patient(&[7; 32], "A1"));
             let log = Arc::new(Log::open(&audit, signer).unwrap());
-            Watch::begin(self.book(), log, &audit).unwrap()
+            Watch::begin(self.book(), log, Known::of(&audit).unwrap())
         }
 
         fn add(&self, number: &str) -> String {
@@ -171,7 +180,7 @@ mod tests {
 
         fn told(&self) -> Vec<(String, u64)> {
             let mut told = Vec::new();
-            audit::search(&self.folder.path().join("audit"), "objections", |record| {
+            audit::search(&self.folder.path().join("audit"), &["objections"], |record| {
                 if let Event::Objections { change, register, .. } = record.event {
                     told.push((change, register));
                 }

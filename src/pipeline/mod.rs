@@ -5,10 +5,11 @@
 
 mod contours;
 mod faces;
+mod rows;
 pub mod survey;
 
 use crate::audit::SeriesFace;
-use crate::crosswalk::{self, Crosswalk};
+use crate::crosswalk::{self, Crosswalk, Rows, Secrets};
 use crate::custody::gate::{Duty, FaceDuty, Grant, Verdict};
 use crate::custody::object::{Deidentified, Drafted, Object, Wanted};
 use crate::custody::verify::Residue;
@@ -40,6 +41,8 @@ pub struct Route {
     pub profile: Profile,
     /// Where the project's pseudonyms come from.
     pub pseudonyms: Source,
+    /// What the project's pseudonyms stand for; `None`: nobody will want to know.
+    pub crosswalk: Option<Crosswalk>,
     /// Seals parcels for this project.
     pub seal: Key,
     /// Makes the references of patients in the project's records.
@@ -58,12 +61,11 @@ pub enum Source {
     /// From the project's keys.
     Keyed(Arc<Pseudonyms>),
     /// From secrets thrown for each patient.
-    Random(Crosswalk),
+    Random(Secrets),
 }
 
 impl Route {
-    /// A route with keys derived for its project; `crosswalk` is the directory of random pseudonyms,
-    /// for profiles that want them.
+    /// A route with keys derived for its project; `crosswalk` is the directory of what pseudonyms stand for.
     pub fn new(
         destination: &str,
         project: &str,
@@ -73,13 +75,14 @@ impl Route {
     ) -> Self {
         let pseudonyms = match profile.pseudonymity() {
             Pseudonymity::Keyed => Source::Keyed(Arc::new(Pseudonyms::new(root, project))),
-            Pseudonymity::Random => Source::Random(Crosswalk::new(crosswalk, project, root)),
+            Pseudonymity::Random => Source::Random(Secrets::new(crosswalk, project, root)),
         };
         Route {
             destination: destination.to_owned(),
             project: project.to_owned(),
             profile,
             pseudonyms,
+            crosswalk: Some(Crosswalk::new(crosswalk, project, root)),
             seal: root.derive(project, Purpose::Seal),
             subjects: root.derive(project, Purpose::Subject),
             residency: Residency::default(),
@@ -96,7 +99,7 @@ impl Route {
     fn mapping(&self, subject: &Subject) -> Result<Arc<Pseudonyms>, crosswalk::Error> {
         match &self.pseudonyms {
             Source::Keyed(pseudonyms) => Ok(Arc::clone(pseudonyms)),
-            Source::Random(crosswalk) => crosswalk.pseudonyms(subject).map(Arc::new),
+            Source::Random(secrets) => secrets.pseudonyms(subject).map(Arc::new),
         }
     }
 }
@@ -109,6 +112,8 @@ pub struct Output {
     pub patient: String,
     /// Study Instance UID as it leaves.
     pub study: String,
+    /// What its pseudonyms stand for.
+    pub rows: Rows,
     /// What may leave.
     pub clean: Vec<Object<Deidentified>>,
     /// Spool ids of what may leave, in the same order.
@@ -127,6 +132,7 @@ impl Output {
             grant,
             patient: String::new(),
             study: String::new(),
+            rows: Rows::default(),
             clean: Vec::new(),
             released: Vec::new(),
             withheld: Vec::new(),
@@ -198,16 +204,8 @@ pub fn run(
     let by_rule = has_rules.then(|| study.known.cleaner(Retained::BY_RULE));
     let engine = Engine::new(&route.profile, &pseudonyms, &cleaner)
         .with_rules_cleaned_by(by_rule.as_ref().unwrap_or(&cleaner));
-    let mut stage = Stage {
-        route,
-        study,
-        drafts,
-        grant: &grant,
-        engine,
-        pseudonyms: &pseudonyms,
-        done,
-        pictures: Mutex::default(),
-    };
+    let mut stage =
+        Stage { route, study, drafts, grant: &grant, engine, done, pictures: Mutex::default() };
     let (pass, mut withheld) = stage.gate();
     let (mut volumes, mut contours, mut finished) = (Vec::new(), Vec::new(), Vec::new());
     for group in pass {
@@ -232,11 +230,12 @@ pub fn run(
             Err(stays) => withheld.push(stays),
         }
     }
+    let rows = rows::rows(route, study, &stage.engine, &pseudonyms, &clean);
     let (released, clean) = clean.into_iter().unzip();
     let patient = subject.pseudonymous_patient(&pseudonyms);
-    let study = subject.pseudonymous_study(&pseudonyms);
+    let study = subject.study_as_it_leaves(&stage.engine);
     let pictures = stage.pictures.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Output { grant, patient, study, clean, released, withheld, faces, pictures })
+    Ok(Output { grant, patient, study, rows, clean, released, withheld, faces, pictures })
 }
 
 /// The instances of one series that owe the same to the face stage.
@@ -258,7 +257,6 @@ struct Stage<'a> {
     drafts: &'a Path,
     grant: &'a Grant,
     engine: Engine<'a>,
-    pseudonyms: &'a Pseudonyms,
     done: &'a (dyn Fn() + Sync),
     pictures: Mutex<BTreeMap<String, Vec<u8>>>,
 }
@@ -271,7 +269,11 @@ impl<'a> Stage<'a> {
         for instance in &self.study.instances {
             let is_allowed = self.route.residency.allows_class(instance.subject.sop_class());
             let verdict = match is_allowed {
-                true => instance.facts.decide(&self.route.profile),
+                true => {
+                    let to = &self.route.destination;
+                    let reviewed = |code| self.study.reviews.has(&instance.id, to, code);
+                    instance.facts.decide(&self.route.profile).reviewed(reviewed)
+                }
                 false => {
                     let why = "the register of destinations does not allow this SOP class there";
                     Verdict::Withhold(Code::ClassPolicy, why)
@@ -365,6 +367,6 @@ impl<'a> Stage<'a> {
 
     fn pseudonym(&self, group: &Group<'_>) -> String {
         let first = group.members.first();
-        first.map(|i| i.subject.pseudonymous_series(self.pseudonyms)).unwrap_or_default()
+        first.map(|i| i.subject.series_as_it_leaves(&self.engine)).unwrap_or_default()
     }
 }

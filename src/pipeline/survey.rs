@@ -2,6 +2,7 @@
 //!
 //! What identifies the study is gathered here for the verifier, from the bytes as they came.
 
+use crate::crosswalk::Original;
 use crate::custody::gate::Facts;
 use crate::custody::object::{Identified, Object, OpenError};
 use crate::custody::verify::{Watch, Witness, WitnessError};
@@ -17,6 +18,7 @@ use crate::objection::Called;
 use crate::pipeline::Withheld;
 use crate::spool::ledger::{Ledger, Standing, instance_tag};
 use crate::spool::quarantine::Code;
+use crate::spool::reviews::Reviews;
 use dicom_dictionary_std::tags;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -32,12 +34,16 @@ pub struct Arrival {
     pub digest: Option<[u8; 32]>,
     /// SOP Class UID of the C-STORE-RQ; `None` for a file.
     pub said_class: Option<String>,
+    /// AE title of whoever sent it; `None` for a file.
+    pub caller: Option<String>,
 }
 
 /// An instance that was read once.
 pub struct Instance {
     /// Spool id.
     pub id: String,
+    /// AE title of whoever sent it.
+    pub caller: Option<String>,
     /// Its data set.
     pub source: Source,
     /// What the gate has to know.
@@ -74,6 +80,8 @@ pub struct Study {
     pub instances: Vec<Instance>,
     /// How the study calls its patient, for the register of objections.
     pub patient: Called,
+    /// Patient and study as the crosswalk is to remember them.
+    pub original: Original,
     /// The identifiers that the engine cleans from text that stays.
     pub known: Known,
     /// Knows what identifies, without telling: the verifier's own.
@@ -82,6 +90,8 @@ pub struct Study {
     pub withheld: Vec<Withheld>,
     /// Spool ids of instances that came again, byte for byte.
     pub repeated: Vec<String>,
+    /// What two people have looked at; nothing, unless somebody says otherwise.
+    pub reviews: Reviews,
 }
 
 /// Why a study cannot be surveyed.
@@ -118,7 +128,7 @@ const AT_A_TIME: usize = 256;
 /// [`Error`]: nothing of the study may go on.
 pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<Study, Error> {
     let (mut witness, mut known) = (Witness::new(), Known::default());
-    let mut patient = Called::default();
+    let (mut patient, mut original) = (Called::default(), Original::default());
     let (mut instances, mut withheld) = (Vec::new(), Vec::new());
     let mut arrivals = arrivals.into_iter().peekable();
     while arrivals.peek().is_some() {
@@ -128,11 +138,14 @@ pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<
             match seen {
                 Seen::Not(stays) => withheld.push(stays),
                 Seen::Unreadable(error) => return Err(Error::Io(error)),
-                Seen::Instance(instance, raw, of_instance, called) => {
+                Seen::Instance(instance, raw, of_instance, called, values) => {
                     known.merge(of_instance);
                     patient.merge(called);
                     match witness.observe(instance.source.transfer_syntax(), &raw) {
-                        Ok(()) => instances.push(*instance),
+                        Ok(()) => {
+                            original.complete(values);
+                            instances.push(*instance);
+                        }
                         // Without a witness nobody could say that nothing of it is left.
                         Err(error) => withheld.push(Withheld {
                             code: Code::Malformed,
@@ -149,7 +162,8 @@ pub fn survey(arrivals: Vec<Arrival>, ledger: &Ledger, handles: &Key) -> Result<
     if !instances.windows(2).all(|pair| pair[0].subject.is_same_patient(&pair[1].subject)) {
         return Err(Error::MixedPatients);
     }
-    Ok(Study { instances, patient, known, watch: witness.seal()?, withheld, repeated })
+    let (watch, reviews) = (witness.seal()?, Reviews::default());
+    Ok(Study { instances, patient, original, known, watch, withheld, repeated, reviews })
 }
 
 /// What the header of a series says about the body part: of all members, the most careful word.
@@ -158,13 +172,13 @@ pub fn body_part(members: &[&Instance]) -> BodyPartHint {
 }
 
 enum Seen {
-    Instance(Box<Instance>, Vec<u8>, Known, Called),
+    Instance(Box<Instance>, Vec<u8>, Known, Called, Original),
     Not(Withheld),
     Unreadable(io::Error),
 }
 
 fn look(arrival: Arrival, handles: &Key) -> Seen {
-    let Arrival { id, source, digest, said_class } = arrival;
+    let Arrival { id, source, digest, said_class, caller } = arrival;
     let not = |code, detail: String| Seen::Not(Withheld { code, detail, ids: vec![id.clone()] });
     let object = match Object::open(source.clone()) {
         Ok(object) => object,
@@ -182,8 +196,9 @@ fn look(arrival: Arrival, handles: &Key) -> Seen {
     let mut known = Known::default();
     known.observe(object.dataset());
     let called = Called::of(object.dataset());
-    let instance = Box::new(instance(id, source, digest, object, handles));
-    Seen::Instance(instance, raw, known, called)
+    let original = Original::of(object.dataset());
+    let instance = Box::new(Instance { caller, ..instance(id, source, digest, object, handles) });
+    Seen::Instance(instance, raw, known, called, original)
 }
 
 fn instance(
@@ -206,6 +221,7 @@ fn instance(
     let series_tag = subject.with_series(|uid| handles.tag(&[b"series", uid.as_bytes()]));
     Instance {
         id,
+        caller: None,
         source,
         facts,
         subject,

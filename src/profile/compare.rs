@@ -4,9 +4,9 @@
 //! either names, at top level and in items, in every kind of object that can make a difference:
 //! the SOP classes by which Table E.1-1 has composite codes, and those of the rules' `when:`.
 
-use super::words::{Effect, effect};
+use super::words::{self, Effect, effect};
 use super::{About, Ground, ObjectKind, Profile, Subject};
-use crate::standard;
+use crate::standard::{self, Annex};
 use dicom_core::{Tag, VR};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,6 +78,52 @@ pub fn compare(before: &Profile, after: &Profile) -> Vec<Change> {
     changes.extend(private_changes(before, after));
     changes.sort_by_key(|change| change.kind);
     changes
+}
+
+/// What differs beside elements, in words.
+pub fn settings(a: &Profile, b: &Profile) -> Vec<String> {
+    let mut lines = Vec::new();
+    for option in Annex::ALL {
+        match (a.options().has(option), b.options().has(option)) {
+            (false, true) => {
+                lines.push(format!("option {option} ({}): now in force", option.code()))
+            }
+            (true, false) => {
+                lines.push(format!("option {option} ({}): no longer in force", option.code()));
+            }
+            _ => {}
+        }
+    }
+    let mut differs = |what: &str, was: &str, is: &str| {
+        if was != is {
+            lines.push(format!("{what}: {was} -> {is}"));
+        }
+    };
+    differs("dates", words::dates(a.dates()), words::dates(b.dates()));
+    let pseudonyms = |profile: &Profile| words::pseudonymity(profile.pseudonymity());
+    differs("pseudonyms", pseudonyms(a), pseudonyms(b));
+    differs("faces", words::faces(a.faces()), words::faces(b.faces()));
+    differs("burned-in text", words::burned_in(a.burned_in()), words::burned_in(b.burned_in()));
+    lines.extend(new_and_gone("device", &devices(a), &devices(b)));
+    lines
+}
+
+/// Reasons that only one of them gives, in words.
+pub fn reasons(a: &Profile, b: &Profile) -> Vec<String> {
+    new_and_gone("reason", &given(a), &given(b))
+}
+
+fn devices(profile: &Profile) -> BTreeSet<String> {
+    profile.devices().iter().map(words::device).collect()
+}
+
+fn given(profile: &Profile) -> BTreeSet<String> {
+    profile.reasons().into_iter().map(|because| format!("{because:?}")).collect()
+}
+
+fn new_and_gone(what: &str, was: &BTreeSet<String>, is: &BTreeSet<String>) -> Vec<String> {
+    let gone = was.difference(is).map(|one| format!("{what} no longer given: {one}"));
+    gone.chain(is.difference(was).map(|one| format!("{what} now given: {one}"))).collect()
 }
 
 /// The change of one kind of one element.

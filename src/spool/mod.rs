@@ -15,10 +15,13 @@
 //!   returned/BATCH[.CODE]   how many instances a person put back from there, until it is in the log
 //!   commitments/ID          requests for storage commitment that have not been reported on
 //!   heads/HANDLE/TAG        where the head is in a frame of reference, as long as originals of the study are there
+//!   reviews/ID              what two people let leave although a stage has its doubts (see reviews.rs)
 //!   ledger/HANDLE           which instances of a study were released, as keyed tags
 //!   audit/                  the log (see audit/mod.rs)
 //!   atna/cursor             how far the audit record repository is (see atna/cursor.rs)
 //!   objections/             who objects, as keyed hashes (see objection/mod.rs)
+//!   crosswalk/PROJECT/      what pseudonyms stand for, encrypted (see crosswalk/mod.rs)
+//!   erasures/               what destinations were asked to erase, as pseudonyms (see erasure/mod.rs)
 //! ```
 //!
 //! Every name is random or a keyed tag: nothing of a data set is in a path. A step from one
@@ -31,6 +34,7 @@ pub mod heads;
 pub mod inbox;
 pub mod ledger;
 pub mod quarantine;
+pub mod reviews;
 
 use crate::clock;
 use crate::disk;
@@ -75,6 +79,8 @@ pub enum Place {
     Commitments,
     /// Where heads are, for series that come later.
     Heads,
+    /// What two people have looked at.
+    Reviews,
     /// What was released before.
     Ledger,
     /// The log.
@@ -86,7 +92,7 @@ pub enum Place {
 }
 
 /// All places with their directories.
-const PLACES: [(Place, &str); 14] = [
+const PLACES: [(Place, &str); 15] = [
     (Place::Receiving, "inbox/tmp"),
     (Place::Inbox, "inbox/new"),
     (Place::Studies, "studies"),
@@ -97,6 +103,7 @@ const PLACES: [(Place, &str); 14] = [
     (Place::Returned, "returned"),
     (Place::Commitments, "commitments"),
     (Place::Heads, "heads"),
+    (Place::Reviews, "reviews"),
     (Place::Ledger, "ledger"),
     (Place::Audit, "audit"),
     (Place::Atna, "atna"),
@@ -178,7 +185,12 @@ impl Spool {
         disk::let_pass(&self.root)
     }
 
-    /// The directory of random pseudonyms.
+    /// The directory of requests for erasure (see erasure/mod.rs).
+    pub fn erasures(&self) -> PathBuf {
+        self.root.join("erasures")
+    }
+
+    /// The directory of what pseudonyms stand for.
     pub fn crosswalk(&self) -> PathBuf {
         self.root.join("crosswalk")
     }

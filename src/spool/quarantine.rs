@@ -137,7 +137,24 @@ const CODES: [(Code, &str, &str); 22] = [
     ),
 ];
 
+/// Doubts that a person can settle by looking: what cannot be seen in a picture is not among them.
+const REVIEWABLE: [Code; 8] = [
+    Code::ClassPolicy,
+    Code::NoDefacer,
+    Code::FaceNotCleared,
+    Code::FaceOutOfTime,
+    Code::Localizer,
+    Code::RoiMayTraceFace,
+    Code::BurnedInText,
+    Code::Rendering,
+];
+
 impl Code {
+    /// Whether two people who have looked may let it leave.
+    pub fn is_reviewable(self) -> bool {
+        REVIEWABLE.contains(&self)
+    }
+
     /// The code as it stands in names and metrics.
     pub fn name(self) -> &'static str {
         CODES.iter().find(|(code, ..)| *code == self).map_or("unknown", |(_, name, _)| name)
@@ -175,6 +192,8 @@ pub fn put_aside(spool: &Spool, batch: &str, ids: &[String], reason: &Reason) ->
     let name = format!("{batch}.{}", reason.code.name());
     let target = spool.dir(Place::Quarantine).join(name);
     disk::make_dir(&target)?;
+    // First, so that nothing is there without a reason.
+    explain(&target, reason)?;
     let work = spool.dir(Place::Work).join(batch);
     for id in ids {
         disk::link(&work.join(id), &target.join(id))?;
@@ -183,7 +202,7 @@ pub fn put_aside(spool: &Spool, batch: &str, ids: &[String], reason: &Reason) ->
             disk::link(&work.join(&picture), &target.join(&picture))?;
         }
     }
-    explain(&target, reason)?;
+    disk::sync_dir(&target)?;
     disk::sync_dir(&spool.dir(Place::Quarantine))
 }
 

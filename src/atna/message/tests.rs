@@ -104,7 +104,11 @@ fn what_left_is_known_by_its_pseudonyms_and_what_stays_by_its_batch() {
     assert_eq!(read.matches("UserIsRequestor=\"true\"").count(), 1);
     let withdrawn = said("Withdrawn");
     assert!(withdrawn.contains("EventOutcomeIndicator=\"8\"") && withdrawn.contains("objection"));
-    assert!(!said("Objections").contains("SECRETREFERENCE"));
+    for event in examples() {
+        let (_, xml) = parts(&reporter().of_record(&record(7, event)));
+        assert!(!xml.contains("SECRET"), "{xml}");
+        assert!(xml.matches("UserIsRequestor=\"true\"").count() == 1, "{xml}");
+    }
 }
 
 #[test]

@@ -151,7 +151,7 @@ impl Site {
     fn shipper(&self) -> Shipper<'_> {
         let (audit, atna) = (self.folder.path().join("audit"), self.folder.path().join("atna"));
         let cursor = Cursor::open(&atna, &self.reporter.origin).unwrap();
-        let (reporter, key) = (&self.reporter, self.log.verifier());
+        let (reporter, key) = (&self.reporter, self.log.verifier().clone());
         let shipper = Shipper::new(audit, key, cursor, reporter, &self.collector, &self.ear);
         Shipper { pace: self.pace, ..shipper.unwrap() }
     }
@@ -280,7 +280,7 @@ fn a_log_that_is_shorter_than_what_arrived_sends_nothing() {
     let connections = site.collector.state.borrow().connections;
     let atna = site.folder.path().join("atna");
     let cursor = Cursor::open(&atna, &site.reporter.origin).unwrap();
-    let (key, audit) = (site.log.verifier(), elsewhere.path().to_owned());
+    let (key, audit) = (site.log.verifier().clone(), elsewhere.path().to_owned());
     let shipper = Shipper::new(audit, key, cursor, &site.reporter, &site.collector, &site.ear);
     let refused = shipper.unwrap().run(&AtomicBool::new(true));
     assert!(matches!(

@@ -1,9 +1,8 @@
 //! `efface profile diff`: two profiles compared, for whoever answers for what leaves.
 
 use super::{Problem, load, print, short_digest};
-use crate::profile::compare::{Change, Kind, compare};
-use crate::profile::{Ground, Profile, words};
-use crate::standard::Annex;
+use crate::profile::compare::{Change, Kind, compare, reasons, settings};
+use crate::profile::{Ground, Profile};
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -29,7 +28,7 @@ pub fn run(args: &DiffArgs) -> Result<ExitCode, Problem> {
         format!("from {} ({} {})", args.a, a.name(), short_digest(&a)),
         format!("to   {} ({} {})", args.b, b.name(), short_digest(&b)),
     ];
-    let settings = settings(&a, &b);
+    let settings = [settings(&a, &b), reasons(&a, &b)].concat();
     let changes = compare(&a, &b);
     let same = settings.is_empty() && changes.is_empty();
     if same {
@@ -59,48 +58,6 @@ fn title(kind: Kind) -> &'static str {
             "Does not leave under either, but what stands in its place differs"
         }
     }
-}
-
-/// What differs beside elements.
-fn settings(a: &Profile, b: &Profile) -> Vec<String> {
-    let mut lines = Vec::new();
-    for option in Annex::ALL {
-        match (a.options().has(option), b.options().has(option)) {
-            (false, true) => {
-                lines.push(format!("option {option} ({}): now in force", option.code()))
-            }
-            (true, false) => {
-                lines.push(format!("option {option} ({}): no longer in force", option.code()));
-            }
-            _ => {}
-        }
-    }
-    let mut differs = |what: &str, was: &str, is: &str| {
-        if was != is {
-            lines.push(format!("{what}: {was} -> {is}"));
-        }
-    };
-    differs("dates", words::dates(a.dates()), words::dates(b.dates()));
-    let pseudonyms = |profile: &Profile| words::pseudonymity(profile.pseudonymity());
-    differs("pseudonyms", pseudonyms(a), pseudonyms(b));
-    differs("faces", words::faces(a.faces()), words::faces(b.faces()));
-    differs("burned-in text", words::burned_in(a.burned_in()), words::burned_in(b.burned_in()));
-    lines.extend(new_and_gone("device", &devices(a), &devices(b)));
-    lines.extend(new_and_gone("reason", &reasons(a), &reasons(b)));
-    lines
-}
-
-fn devices(profile: &Profile) -> BTreeSet<String> {
-    profile.devices().iter().map(words::device).collect()
-}
-
-fn reasons(profile: &Profile) -> BTreeSet<String> {
-    profile.reasons().into_iter().map(|because| format!("{because:?}")).collect()
-}
-
-fn new_and_gone(what: &str, was: &BTreeSet<String>, is: &BTreeSet<String>) -> Vec<String> {
-    let gone = was.difference(is).map(|one| format!("{what} no longer given: {one}"));
-    gone.chain(is.difference(was).map(|one| format!("{what} now given: {one}"))).collect()
 }
 
 /// The changes of one kind under headings that say what happens, what happened, and by whose word.

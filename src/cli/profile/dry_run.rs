@@ -5,6 +5,7 @@ use super::before_after::{Comparison, Line};
 use super::{Problem, by, load, print, short_digest};
 use crate::cli::inputs::{File, Inputs, arrivals};
 use crate::cli::withheld;
+use crate::crosswalk::Crosswalk;
 use crate::custody::gate;
 use crate::custody::object::Object;
 use crate::deid::Report;
@@ -69,7 +70,10 @@ pub fn run(args: &DryRunArgs) -> Result<ExitCode, Problem> {
     };
     let Inputs { studies, malformed } = Inputs::find(&args.files)?;
     let scratch = Scratch::new()?;
-    let route = Route::new("dry-run", &args.project, profile, &root, &scratch.0.join("crosswalk"));
+    let scratched = scratch.0.join("crosswalk");
+    let mut route = Route::new("dry-run", &args.project, profile, &root, &scratched);
+    // For random pseudonyms, which are thrown for this run. Nobody will want to know what they stand for.
+    route.crosswalk.take().iter().try_for_each(Crosswalk::lay_out)?;
     let mut tally = Tally::default();
     for (path, why) in malformed {
         tally.stays(path, Code::Malformed, why);

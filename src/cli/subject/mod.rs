@@ -10,7 +10,7 @@ use super::audit::{create, verifier};
 use super::objection::{NO_NUMBER, PatientArgs, Site, SiteArgs, with};
 use super::{Problem, reading};
 use crate::audit::{self, Checkpoint, Verifier};
-use crate::crosswalk::Crosswalk;
+use crate::crosswalk::Secrets;
 use crate::key::Purpose;
 use crate::objection::{Called, Patient};
 use crate::phi::Phi;
@@ -51,13 +51,14 @@ struct Findings {
     disclosures: Vec<Disclosure>,
     /// Objections: time, what became of them, against what.
     objections: Vec<(String, String, String)>,
-    /// Releases that carry no reference of a patient, by project: a version before this one made them, or pseudonyms are
-    /// random and the crosswalk does not know the patient.
+    /// Releases that carry no reference of a patient, by project: it was erased, a version before this one made them, or
+    /// pseudonyms are random and the crosswalk does not know the patient.
     unsearchable: BTreeMap<String, u64>,
 }
 
 /// One study that was released to one destination.
 struct Disclosure {
+    patient: String,
     batch: String,
     destination: String,
     project: String,
@@ -117,6 +118,36 @@ pub fn run(args: &SubjectArgs) -> Result<ExitCode, Problem> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A study that was released to a destination, as the log has it.
+pub(super) struct Told {
+    pub(super) destination: String,
+    pub(super) project: String,
+    /// Pseudonym.
+    pub(super) patient: String,
+    /// Study Instance UID as it left.
+    pub(super) study: String,
+}
+
+/// What the log says was released of a patient, for whoever erases it.
+///
+/// # Errors
+/// When the log cannot be read, or does not verify.
+pub(super) fn disclosures(
+    site: &Site,
+    number: &Phi<String>,
+    issuer: &str,
+) -> Result<Vec<Told>, Problem> {
+    let directory = site.spool.dir(Place::Audit);
+    let findings = Search::new(site, number, issuer)?.log(&directory, &audit::key(&directory)?)?;
+    let told = findings.disclosures.into_iter().map(|one| Told {
+        destination: one.destination,
+        project: one.project,
+        patient: one.patient,
+        study: one.study,
+    });
+    Ok(told.collect())
+}
+
 /// Knows the patient by every project's references.
 struct Search<'a> {
     site: &'a Site,
@@ -166,6 +197,7 @@ impl<'a> Search<'a> {
             "released" if self.is_about(&line, &mut to.unsearchable)? => match known {
                 Some(known) => known.released.push((line.time, line.instances)),
                 None => to.disclosures.push(Disclosure {
+                    patient: line.patient,
                     batch: line.batch,
                     destination: line.destination,
                     project: line.project,
@@ -219,8 +251,8 @@ impl<'a> Search<'a> {
         let generations = self.site.root.generations();
         let roots = generations.filter_map(|generation| self.site.root.of_generation(generation));
         let known = roots.map(|root| {
-            let crosswalk = Crosswalk::new(&directory, project, &root);
-            with(self.number, |number| crosswalk.pseudonym_of(self.issuer, number))
+            let secrets = Secrets::new(&directory, project, &root);
+            with(self.number, |number| secrets.pseudonym_of(self.issuer, number))
         });
         Ok(known.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }

@@ -46,7 +46,7 @@ pub(super) fn page(findings: &Findings) -> String {
     for (project, releases) in &findings.unsearchable {
         page.strong(&format!(
             "{releases} releases of project {project} could not be searched: they carry no reference of a patient that can \
-             be compared. They may or may not be yours."
+             be compared, or it was erased because a patient asked for that. They may or may not be yours."
         ));
     }
     page.end(format!("Signed state of the log: {size} records, root {root}. Made by {}.", maker()))
@@ -120,6 +120,7 @@ mod tests {
 
     fn disclosure() -> Disclosure {
         Disclosure {
+            patient: "A1X".to_owned(),
             batch: "b".to_owned(),
             destination: "lab".to_owned(),
             project: "research".to_owned(),

@@ -7,6 +7,8 @@
 //! ```
 //! Checkpoints of the log are such notes, what witnesses put under them, and what people agree to.
 
+pub mod file;
+
 use crate::clock;
 use data_encoding::{BASE64, HEXLOWER};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};

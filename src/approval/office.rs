@@ -1,0 +1,417 @@
+//! Where approvals are taken: each once, against what is in force and what the log knows of those that were used.
+
+use super::policy::{Entered, InForce, Policy};
+use super::{Approvers, Error, Operation, Request};
+use crate::audit::{self, Event, Log, Receipt};
+use crate::disk;
+use crate::key::RootKey;
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Why a gateway does not start under a configuration, or an approval is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// Two people have not agreed to what is new.
+    #[error(
+        "two people must agree to what is new in the configuration:\n{}\nAsk them: efface approval change --config FILE --ask REQUEST{why}", list(.changes)
+    )]
+    NotAgreed {
+        /// What is new.
+        changes: Vec<String>,
+        /// Why what was submitted is not it; empty if nothing was.
+        why: String,
+    },
+    /// The record of what is in force is not the one that the log knows.
+    #[error(
+        "{path} is not what was in force when the log was last written, or is gone. Restore it from a backup of the state directory"
+    )]
+    Lost {
+        /// The record.
+        path: PathBuf,
+    },
+    /// It cannot be read or written.
+    #[error("{path}: {error}")]
+    Io {
+        /// The record.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The log cannot be.
+    #[error(transparent)]
+    Log(#[from] audit::Error),
+    /// It is no approval of that.
+    #[error("the approval is not taken: {0}")]
+    Approval(#[from] Error),
+}
+
+fn list(changes: &[String]) -> String {
+    changes.iter().map(|change| format!("  - {change}")).collect::<Vec<_>>().join("\n")
+}
+
+/// What a log knows of approvals.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Digest of what was put in force last.
+    policy: Option<String>,
+    /// Of approvals that were used.
+    nonces: HashSet<String>,
+}
+
+impl Known {
+    /// The words by which records are found that it has to see.
+    pub const WORDS: [&'static str; 2] = ["\"event\":\"policy\"", "\"event\":\"approved\""];
+
+    /// Looks at a record; in their order.
+    pub fn look(&mut self, event: &Event) {
+        match event {
+            Event::Policy { digest, nonce, .. } => {
+                self.policy = Some(digest.clone());
+                self.nonces.insert(nonce.clone());
+            }
+            Event::Approved { nonce, .. } => {
+                self.nonces.insert(nonce.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// All that a log knows.
+    ///
+    /// # Errors
+    /// [`audit::Error`].
+    pub fn of(audit: &Path) -> Result<Self, audit::Error> {
+        let mut known = Known::default();
+        audit::search(audit, &Known::WORDS, |record| known.look(&record.event))?;
+        Ok(known)
+    }
+}
+
+/// Where what was agreed to waits for the start that needs it.
+pub fn approvals(state: &Path) -> PathBuf {
+    state.join("approvals")
+}
+
+/// Takes approvals for a state directory.
+pub struct Office {
+    record: InForce,
+    entered: Option<Entered>,
+    approvers: Approvers,
+    approvals: PathBuf,
+    log: Arc<Log>,
+    name: String,
+    used: Mutex<HashSet<String>>,
+}
+
+impl Office {
+    /// Opens it: what is in force must be what the log knows.
+    ///
+    /// # Errors
+    /// [`NotTaken::Lost`], [`NotTaken::Io`].
+    pub fn open(
+        state: &Path,
+        root: &RootKey,
+        log: Arc<Log>,
+        known: Known,
+    ) -> Result<Self, NotTaken> {
+        let record = InForce::of(state, root);
+        let lost = || NotTaken::Lost { path: record.path().to_owned() };
+        let entered = record.read().map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => lost(),
+            _ => NotTaken::Io { path: record.path().to_owned(), error },
+        })?;
+        let is_it = match (&entered, &known.policy) {
+            // A crash may have come between the record and the log.
+            (Some(entered), Some(digest)) => {
+                entered.policy.digest() == *digest || entered.before == *digest
+            }
+            (Some(entered), None) => entered.before.is_empty(),
+            (None, None) => true,
+            (None, Some(_)) => false,
+        };
+        if !is_it {
+            return Err(lost());
+        }
+        let approvers = entered.as_ref().map(|entered| of(&entered.policy)).unwrap_or_default();
+        let name = log.verifier().name().to_owned();
+        let (approvals, used) = (approvals(state), Mutex::new(known.nonces));
+        let office = Office { record, entered, approvers, approvals, log, name, used };
+        // What the log was not told of, it is told now.
+        match &office.entered {
+            Some(entered) if known.policy.as_ref() != Some(&entered.policy.digest()) => {
+                let changes = vec!["taken up again after a crash".to_owned()];
+                office.tell(entered, changes)?;
+            }
+            _ => {}
+        }
+        Ok(office)
+    }
+
+    /// What a configuration would change.
+    pub fn changes(&self, to: &Policy) -> Vec<super::Change> {
+        self.entered.as_ref().map(|entered| entered.policy.changes(to)).unwrap_or_default()
+    }
+
+    /// Puts a configuration in force, if it is the one that is, is plainly stricter, or two people agree to it.
+    ///
+    /// # Errors
+    /// [`NotTaken`]: nothing was changed.
+    pub fn put_in_force(&mut self, policy: Policy) -> Result<(), NotTaken> {
+        let before = self.entered.as_ref().map(|entered| entered.policy.digest());
+        if before.as_deref() == Some(&policy.digest()) {
+            return Ok(());
+        }
+        let mut words: Vec<String> = self.changes(&policy).into_iter().map(|c| c.words).collect();
+        if self.entered.is_none() {
+            words.push("the first configuration of this state directory".to_owned());
+        }
+        let operation = self.change(&policy);
+        let (by, nonce) = match &operation {
+            Some(operation) if !self.approvers.is_empty() => self.agreed(operation)?,
+            _ => (Vec::new(), String::new()),
+        };
+        let io = |error| NotTaken::Io { path: self.record.path().to_owned(), error };
+        let entered = self.record.enter(before.unwrap_or_default(), policy, by, nonce);
+        let entered = entered.map_err(io)?;
+        self.tell(&entered, words)?;
+        self.approvers = of(&entered.policy);
+        self.entered = Some(entered);
+        Ok(())
+    }
+
+    /// What two people would have to agree to before a configuration is in force; `None` if nothing.
+    pub fn change(&self, to: &Policy) -> Option<Operation> {
+        self.entered.as_ref()?.policy.change(to)
+    }
+
+    /// A request for something at this gateway.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn request(&self, operation: Operation) -> io::Result<Request> {
+        Request::new(operation, &self.name)
+    }
+
+    /// Who may agree now.
+    pub fn approvers(&self) -> &Approvers {
+        &self.approvers
+    }
+
+    /// Takes an approval, once: it stands in the log when this returns.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    pub fn take(&self, note: &str, operation: &Operation) -> Result<Receipt, NotTaken> {
+        let approved = self.approvers.check(note, operation, &self.name)?;
+        // Held until it is in the log: of two that come at once, one is refused.
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if !used.insert(approved.request().nonce.clone()) {
+            return Err(Error::Used.into());
+        }
+        Ok(self.log.append(approved.event())?)
+    }
+
+    /// Who agreed to a change, by what was submitted.
+    fn agreed(&self, operation: &Operation) -> Result<(Vec<String>, String), NotTaken> {
+        let Operation::Change { changes, .. } = operation else { return Err(Error::Form.into()) };
+        let io = |error| NotTaken::Io { path: self.approvals.clone(), error };
+        let mut why = String::new();
+        for name in disk::list(&self.approvals).map_err(io)? {
+            let path = self.approvals.join(&name);
+            let Some(note) = disk::read_text(&path).map_err(io)? else { continue };
+            let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            let checked = self.approvers.check(&note, operation, &self.name);
+            match checked {
+                Ok(approved) if used.contains(&approved.request().nonce) => {
+                    why = format!("\n{name}: {}", Error::Used);
+                }
+                Ok(approved) => {
+                    return Ok((approved.by().to_vec(), approved.request().nonce.clone()));
+                }
+                Err(error) => why = format!("\n{name}: {error}"),
+            }
+        }
+        Err(NotTaken::NotAgreed { changes: changes.clone(), why })
+    }
+
+    fn tell(&self, entered: &Entered, changes: Vec<String>) -> Result<(), NotTaken> {
+        let Entered { by, nonce, policy, .. } = entered;
+        self.log.append(Event::Policy {
+            digest: policy.digest(),
+            changes,
+            agreed: by.clone(),
+            nonce: nonce.clone(),
+        })?;
+        if !nonce.is_empty() {
+            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            used.insert(nonce.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Who agrees under a policy. The configuration that it is made of was checked.
+fn of(policy: &Policy) -> Approvers {
+    let keys = policy.approvers.iter().filter_map(|key| key.parse().ok()).collect();
+    Approvers::new(keys).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test owns its files")]
+mod tests {
+    use super::super::policy::tests::policy;
+    use super::super::tests::{lift, people, person, signed_by};
+    use super::*;
+    use crate::audit::Signer;
+
+    struct Site(tempfile::TempDir);
+
+    impl Site {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            disk::make_dir(&folder.path().join("audit")).unwrap();
+            Site(folder)
+        }
+
+        fn audit(&self) -> PathBuf {
+            self.0.path().join("audit")
+        }
+
+        fn open(&self) -> Result<Office, NotTaken> {
+            let root = RootKey::of_patient(&[7; 32], "A1");
+            let log = Arc::new(Log::open(&self.audit(), Signer::of(&root)).unwrap());
+            let known = Known::of(&self.audit()).unwrap();
+            Office::open(self.0.path(), &root, log, known)
+        }
+
+        /// Starts under a configuration.
+        fn start(&self, policy: Policy) -> Result<Office, NotTaken> {
+            let mut office = self.open()?;
+            office.put_in_force(policy)?;
+            Ok(office)
+        }
+
+        fn submit(&self, name: &str, note: &str) {
+            disk::make_dir(&approvals(self.0.path())).unwrap();
+            std::fs::write(approvals(self.0.path()).join(name), note).unwrap();
+        }
+
+        fn policies(&self) -> Vec<Vec<String>> {
+            let mut said = Vec::new();
+            audit::read(&self.audit(), |record| {
+                if let Event::Policy { agreed, .. } = record.event {
+                    said.push(agreed);
+                }
+            })
+            .unwrap();
+            said
+        }
+    }
+
+    /// With people who must agree.
+    fn with_people(profile: &str) -> Policy {
+        Policy { approvers: people().to_texts(), ..policy(profile) }
+    }
+
+    fn agree(office: &Office, to: &Policy) -> String {
+        let request = office.request(office.change(to).unwrap()).unwrap();
+        signed_by(&request, &[person("anna", 1), person("bert", 2)])
+    }
+
+    #[test]
+    fn a_looser_configuration_starts_only_when_two_people_agree_and_only_once() {
+        let site = Site::new();
+        let (strict, loose) = (with_people("basic"), with_people("research-longitudinal"));
+        let office = site.start(strict.clone()).unwrap();
+        let note = agree(&office, &loose);
+        drop(office);
+        assert!(matches!(site.start(loose.clone()), Err(NotTaken::NotAgreed { .. })));
+        // For another change, and by one person.
+        let elsewhere =
+            Policy { destinations: Default::default(), key: "x".into(), ..loose.clone() };
+        let office = site.open().unwrap();
+        site.submit("a", &agree(&office, &elsewhere));
+        let request = office.request(office.change(&loose).unwrap()).unwrap();
+        site.submit("b", &signed_by(&request, &[person("anna", 1)]));
+        drop(office);
+        assert!(matches!(site.start(loose.clone()), Err(NotTaken::NotAgreed { .. })));
+        site.submit("c", &note);
+        drop(site.start(loose.clone()).unwrap());
+        drop(site.start(loose.clone()).unwrap());
+        let by = || vec!["anna".to_owned(), "bert".to_owned()];
+        assert_eq!(site.policies(), [vec![], by()]);
+        // Back needs two as well, because dates leave in another way; and the old approval is spent.
+        let office = site.open().unwrap();
+        site.submit("d", &agree(&office, &strict));
+        drop(office);
+        drop(site.start(strict.clone()).unwrap());
+        assert!(matches!(site.start(loose), Err(NotTaken::NotAgreed { .. })));
+        assert_eq!(site.policies(), [vec![], by(), by()]);
+    }
+
+    #[test]
+    fn whoever_agrees_cannot_be_dropped_by_one_person() {
+        let site = Site::new();
+        drop(site.start(with_people("basic")).unwrap());
+        let nobody = policy("basic");
+        assert!(matches!(site.start(nobody.clone()), Err(NotTaken::NotAgreed { .. })));
+        let record = site.0.path().join("policy");
+        let good = std::fs::read(&record).unwrap();
+        std::fs::remove_file(&record).unwrap();
+        assert!(matches!(site.start(nobody.clone()), Err(NotTaken::Lost { .. })));
+        std::fs::write(&record, "{}").unwrap();
+        assert!(matches!(site.start(nobody.clone()), Err(NotTaken::Lost { .. })));
+        std::fs::write(&record, good).unwrap();
+        let office = site.open().unwrap();
+        site.submit("a", &agree(&office, &nobody));
+        drop(office);
+        drop(site.start(nobody.clone()).unwrap());
+        // Nobody is named any more: one person is enough, and the log says that nobody agreed.
+        drop(site.start(policy("research-longitudinal")).unwrap());
+        assert_eq!(site.policies().last().unwrap(), &Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_older_record_is_refused_and_a_crash_before_the_log_is_made_up_for() {
+        let site = Site::new();
+        drop(site.start(policy("basic")).unwrap());
+        let record = site.0.path().join("policy");
+        let older = std::fs::read(&record).unwrap();
+        drop(site.start(policy("research-longitudinal")).unwrap());
+        drop(site.start(policy("hipaa-safe-harbor")).unwrap());
+        let newest = std::fs::read(&record).unwrap();
+        std::fs::write(&record, older).unwrap();
+        assert!(matches!(site.open(), Err(NotTaken::Lost { .. })));
+        std::fs::write(&record, newest).unwrap();
+        // The record is written, the log is not.
+        let root = RootKey::of_patient(&[7; 32], "A1");
+        let before = policy("hipaa-safe-harbor").digest();
+        let to = policy("basic");
+        let entered =
+            InForce::of(site.0.path(), &root).enter(before, to.clone(), vec![], String::new());
+        entered.unwrap();
+        drop(site.start(to).unwrap());
+        assert_eq!(site.policies().len(), 4);
+    }
+
+    #[test]
+    fn an_approval_is_taken_once_also_over_a_restart() {
+        let site = Site::new();
+        let office = site.start(with_people("basic")).unwrap();
+        let request = office.request(lift("r1")).unwrap();
+        let note = signed_by(&request, &[person("bert", 2), person("carl", 3)]);
+        assert!(matches!(
+            office.take(&note, &lift("r2")),
+            Err(NotTaken::Approval(Error::Another(_)))
+        ));
+        office.take(&note, &lift("r1")).unwrap();
+        let is_used = |office: &Office| {
+            matches!(office.take(&note, &lift("r1")), Err(NotTaken::Approval(Error::Used)))
+        };
+        assert!(is_used(&office));
+        drop(office);
+        assert!(is_used(&site.open().unwrap()));
+    }
+}

@@ -1,0 +1,367 @@
+//! What is in force: who agrees, where data may go, under which profiles and keys. And what two versions of it differ in.
+//!
+//! ```text
+//! STATE/policy    {"efface_policy":1,"before":"...","by":[...],"nonce":"...","policy":{...}}
+//!                 {"seal":"64 hex digits"}                 HMAC-SHA-256 over the line before
+//! ```
+//! The log has its digest: a file that is gone, or older than the log knows, is refused at the start.
+
+use super::Operation;
+use crate::disk;
+use crate::key::{Key, Purpose, RootKey};
+use crate::profile::compare::{Kind, compare, settings};
+use crate::profile::language;
+use crate::residency::{Entry, SitePolicy};
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Elements that are named in the words of a change.
+const NAMED: usize = 12;
+/// Bytes of the longest record that is read.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// What the configuration decides about people's data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Fingerprint of the root key, and its newest generation.
+    pub key: String,
+    /// Keys of those who agree, as they stand in the configuration.
+    pub approvers: Vec<String>,
+    /// What the site allows.
+    pub site: Option<SitePolicy>,
+    /// Where data go, by name.
+    pub destinations: BTreeMap<String, Destination>,
+}
+
+/// One destination.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Destination {
+    /// `AE_TITLE@HOST:PORT`.
+    pub address: String,
+    /// The domain of the pseudonyms.
+    pub project: String,
+    /// The generation that it is held to.
+    pub generation: Option<String>,
+    /// The profile, as it is written.
+    pub profile: String,
+    /// Digest of its plan, hex.
+    pub plan: String,
+    /// What is known of whoever runs it.
+    pub entry: Option<Entry>,
+}
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// In words.
+    pub words: String,
+    /// Whether it loosens something, or may.
+    pub needs_two: bool,
+}
+
+impl Policy {
+    /// SHA-256 of all of it, hex.
+    pub fn digest(&self) -> String {
+        // Strings, lists and maps in order: they have one form as JSON.
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        HEXLOWER.encode(&Sha256::digest(text))
+    }
+
+    /// What two people would have to agree to before another policy is in force; `None` if nothing.
+    pub fn change(&self, to: &Policy) -> Option<Operation> {
+        let loose = self.changes(to).into_iter().filter(|change| change.needs_two);
+        let changes: Vec<String> = loose.map(|change| change.words).collect();
+        let (from, to) = (self.digest(), to.digest());
+        (!changes.is_empty()).then_some(Operation::Change { from, to, changes })
+    }
+
+    /// What would change. What does not plainly make something stricter needs two.
+    pub fn changes(&self, to: &Policy) -> Vec<Change> {
+        let mut changes = Changes(Vec::new());
+        if self.key != to.key {
+            changes.two(format!("another root key or generation: {} -> {}", self.key, to.key));
+        }
+        let people = |policy: &Policy| policy.approvers.iter().cloned().collect::<BTreeSet<_>>();
+        for gone in people(self).difference(&people(to)) {
+            changes.two(format!("no longer agrees to anything: {gone}"));
+        }
+        for new in people(to).difference(&people(self)) {
+            // Nobody could have agreed before the first ones were named.
+            changes.add(format!("agrees to things: {new}"), !self.approvers.is_empty());
+        }
+        match (&self.site, &to.site) {
+            (before, after) if before == after => {}
+            (None, Some(_)) => changes.noted("a site policy is in force now".to_owned()),
+            _ => changes.two("the site policy is another one, or none any more".to_owned()),
+        }
+        for name in self.destinations.keys().filter(|name| !to.destinations.contains_key(*name)) {
+            changes.noted(format!("destination {name} is no longer there"));
+        }
+        for (name, new) in &to.destinations {
+            match self.destinations.get(name) {
+                Some(known) => known.changes(name, new, &mut changes),
+                None => changes.two(format!(
+                    "a new destination {name}: {}, project {}, {}, profile {}",
+                    new.address,
+                    new.project,
+                    new.who(),
+                    new.named()
+                )),
+            }
+        }
+        changes.0
+    }
+}
+
+impl Destination {
+    fn changes(&self, name: &str, to: &Destination, changes: &mut Changes) {
+        let mut differs = |what: &str, was: &str, is: &str| {
+            if was != is {
+                changes.two(format!("destination {name}, {what}: {was} -> {is}"));
+            }
+        };
+        differs("address", &self.address, &to.address);
+        differs("project", &self.project, &to.project);
+        let generation =
+            |of: &Destination| of.generation.clone().unwrap_or_else(|| "the newest".to_owned());
+        differs("generation", &generation(self), &generation(to));
+        if self.entry != to.entry {
+            changes
+                .two(format!("destination {name}: the register says other things: {}", to.who()));
+        }
+        if self.plan != to.plan {
+            self.profile_changes(name, to, changes);
+        }
+    }
+
+    /// Stricter is only what lets no element leave, or leave otherwise, that did not before, all else being the same.
+    fn profile_changes(&self, name: &str, to: &Destination, changes: &mut Changes) {
+        let what = format!("destination {name}, profile {} -> {}", self.named(), to.named());
+        let both = language::parse("before", &self.profile)
+            .ok()
+            .zip(language::parse("after", &to.profile).ok());
+        let Some((before, after)) = both else {
+            return changes.two(format!("{what}: this version cannot compare them"));
+        };
+        let differences = compare(&before, &after);
+        let of = |kind: Kind| differences.iter().filter(move |change| change.kind == kind);
+        let loose: Vec<_> = of(Kind::NewlyLeaves).chain(of(Kind::LeavesDifferently)).collect();
+        let settings = settings(&before, &after);
+        if loose.is_empty() && settings.is_empty() {
+            let fewer = of(Kind::NoLongerLeaves).count();
+            return changes.noted(format!("{what}: {fewer} elements no longer leave"));
+        }
+        let listed = loose.iter().filter(|change| change.listed);
+        let named = listed.take(NAMED).map(|change| format!("{} {}", change.tag, change.keyword));
+        let named = named.chain(settings).collect::<Vec<_>>().join("; ");
+        changes.two(format!(
+            "{what}: {} elements newly leave, or leave differently: {named}",
+            loose.len()
+        ));
+    }
+
+    fn who(&self) -> String {
+        let entry = self.entry.as_ref();
+        let entity = entry.and_then(|entry| entry.legal_entity.as_deref());
+        let country = entry.and_then(|entry| entry.hosting_country);
+        let country =
+            country.map_or_else(|| "no country".to_owned(), |country| country.to_string());
+        format!("{} in {country}", entity.unwrap_or("nobody named"))
+    }
+
+    fn named(&self) -> String {
+        self.plan.chars().take(16).collect()
+    }
+}
+
+struct Changes(Vec<Change>);
+
+impl Changes {
+    fn add(&mut self, words: String, needs_two: bool) {
+        self.0.push(Change { words, needs_two });
+    }
+
+    fn two(&mut self, words: String) {
+        self.add(words, true);
+    }
+
+    fn noted(&mut self, words: String) {
+        self.add(words, false);
+    }
+}
+
+/// The record of what is in force.
+pub struct InForce {
+    path: PathBuf,
+    key: Key,
+}
+
+/// What the record says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entered {
+    efface_policy: u32,
+    /// Digest of what was in force before; empty if nothing was.
+    pub before: String,
+    /// Who agreed.
+    pub by: Vec<String>,
+    /// Of their approval.
+    pub nonce: String,
+    /// What is.
+    pub policy: Policy,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Foot {
+    seal: String,
+}
+
+impl InForce {
+    /// That of a state directory.
+    pub fn of(state: &Path, root: &RootKey) -> Self {
+        InForce { path: state.join("policy"), key: root.derive("", Purpose::Policy) }
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads it; `None` if there is none. Whether that can be, the log knows.
+    ///
+    /// # Errors
+    /// `InvalidData` if it is not what was written, or what the system says.
+    pub fn read(&self) -> io::Result<Option<Entered>> {
+        let mut text = Vec::new();
+        match disk::open(&self.path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut text)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read?,
+        };
+        self.open(&text).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    fn open(&self, text: &[u8]) -> Option<Entered> {
+        let at = text.iter().position(|b| *b == b'\n')?;
+        let (line, foot) = text.split_at(at + 1);
+        let foot: Foot = serde_json::from_slice(foot).ok()?;
+        let seal = HEXLOWER.decode(foot.seal.as_bytes()).ok()?;
+        let entered = || serde_json::from_slice::<Entered>(line).ok();
+        self.key.check(&[b"policy", line], &seal).then(entered)?.filter(|e| e.efface_policy == 1)
+    }
+
+    /// Puts another policy in force, durably.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn enter(
+        &self,
+        before: String,
+        policy: Policy,
+        by: Vec<String>,
+        nonce: String,
+    ) -> io::Result<Entered> {
+        let entered = Entered { efface_policy: 1, before, by, nonce, policy };
+        let mut text = serde_json::to_vec(&entered)?;
+        text.push(b'\n');
+        let seal = HEXLOWER.encode(&self.key.tag(&[b"policy", &text]));
+        serde_json::to_writer(&mut text, &Foot { seal })?;
+        text.push(b'\n');
+        disk::write_whole(&self.path, &text)?;
+        Ok(entered)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test owns its files")]
+pub mod tests {
+    use super::*;
+    use crate::profile::SHIPPED;
+
+    /// A policy with one destination under a shipped profile.
+    pub fn policy(profile: &str) -> Policy {
+        let (_, text) = SHIPPED.iter().find(|(name, _)| *name == profile).unwrap();
+        let plan = HEXLOWER.encode(&language::parse("p", text).unwrap().digest());
+        let lab = Destination {
+            address: "LAB@192.0.2.7:104".to_owned(),
+            project: "lab".to_owned(),
+            profile: (*text).to_owned(),
+            plan,
+            ..Destination::default()
+        };
+        let destinations = [("lab".to_owned(), lab)].into();
+        Policy { key: "k A1".to_owned(), destinations, ..Policy::default() }
+    }
+
+    fn needs(from: &Policy, to: &Policy) -> Vec<bool> {
+        from.changes(to).iter().map(|change| change.needs_two).collect()
+    }
+
+    #[test]
+    fn what_is_looser_needs_two_and_what_is_stricter_does_not() {
+        let (basic, research) = (policy("basic"), policy("research-longitudinal"));
+        assert_eq!(basic.changes(&basic), []);
+        assert_eq!(needs(&basic, &research), [true]);
+        // Another way with dates is not plainly stricter.
+        assert_eq!(needs(&research, &basic), [true]);
+        let profile = |rules: &str| {
+            let mut policy = basic.clone();
+            let lab = policy.destinations.get_mut("lab").unwrap();
+            lab.profile = lab.profile.replace("\nrules: []\n", &format!("\nrules:\n  - {rules}\n"));
+            lab.plan = HEXLOWER.encode(&language::parse("p", &lab.profile).unwrap().digest());
+            policy
+        };
+        let stricter = profile("{ keyword: Modality, action: X }");
+        let said = basic.changes(&stricter);
+        assert!(
+            !said[0].needs_two && said[0].words.contains("1 elements no longer leave"),
+            "{said:?}"
+        );
+        assert_eq!(needs(&stricter, &basic), [true]);
+        let edits: [(&dyn Fn(&mut Policy), bool); 7] = [
+            (&|p| p.key = "k B1".to_owned(), true),
+            (&|p| p.destinations.clear(), false),
+            (&|p| p.destinations.get_mut("lab").unwrap().address = "X@h:1".to_owned(), true),
+            (&|p| p.destinations.get_mut("lab").unwrap().project = "other".to_owned(), true),
+            (&|p| p.destinations.get_mut("lab").unwrap().entry = Some(Entry::default()), true),
+            (&|p| p.approvers.push("anna".to_owned()), false),
+            (
+                &|p| {
+                    let lab = p.destinations["lab"].clone();
+                    p.destinations.insert("new".to_owned(), lab);
+                },
+                true,
+            ),
+        ];
+        for (edit, needs_two) in edits {
+            let mut edited = basic.clone();
+            edit(&mut edited);
+            assert_eq!(needs(&basic, &edited), [needs_two], "{:?}", basic.changes(&edited));
+        }
+        let mut named = basic.clone();
+        named.approvers = vec!["anna".to_owned(), "bert".to_owned()];
+        assert_eq!(needs(&named, &basic), [true, true], "who agrees cannot be dropped alone");
+    }
+
+    #[test]
+    fn the_record_is_sealed() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = InForce::of(folder.path(), &RootKey::of_patient(&[7; 32], "A1"));
+        assert_eq!(record.read().unwrap(), None);
+        let entered = record.enter(String::new(), policy("basic"), Vec::new(), String::new());
+        let entered = entered.unwrap();
+        assert_eq!(record.read().unwrap(), Some(entered));
+        let good = std::fs::read(record.path()).unwrap();
+        for at in (0..good.len()).step_by(7) {
+            let mut changed = good.clone();
+            changed[at] ^= 1;
+            std::fs::write(record.path(), changed).unwrap();
+            assert!(record.read().is_err(), "byte {at}");
+        }
+        std::fs::write(record.path(), &good).unwrap();
+        let other = InForce::of(folder.path(), &RootKey::of_patient(&[8; 32], "A1"));
+        assert!(other.read().is_err());
+    }
+}

@@ -1,0 +1,336 @@
+//! The register's file: read whole, changed whole, sealed.
+//!
+//! ```text
+//! {"efface_erasures":1,"version":7}
+//! {"reference":"0h3k...","destination":"lab","patient":"A1...",...}    a request a line, none is ever removed
+//! {"seal":"64 hex digits"}                                               HMAC-SHA-256 over all bytes before
+//! ```
+
+use super::Error;
+use crate::clock::Day;
+use crate::disk;
+use crate::key::{Key, Purpose, RootKey};
+use crate::spool::{Spool, random_name};
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// What a destination was asked to erase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+
+pub struct Request {
+    /// By what it is spoken of; random.
+    pub reference: String,
+    /// What is to be erased, where.
+    #[serde(flatten)]
+    pub wanted: Wanted,
+    /// The day on which the patient's request came in.
+    pub received: Day,
+    /// The day on which all was erased here; `None`: it was begun.
+    pub erased_here: Option<Day>,
+    /// The day on which the destination was asked.
+    pub sent: Option<Day>,
+    /// The day on which it said that it has erased.
+    pub acknowledged: Option<Day>,
+}
+
+/// What is to be erased, and where: pseudonyms.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The destination by its name in the configuration; empty: nothing of the patient was released to anybody.
+    pub destination: String,
+    /// Its project.
+    pub project: String,
+    /// Pseudonym of the patient.
+    pub patient: String,
+    /// Study Instance UIDs as they left.
+    pub studies: BTreeSet<String>,
+}
+
+/// The register of a state directory.
+pub struct Book {
+    directory: PathBuf,
+    key: Key,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    efface_erasures: u32,
+    version: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Foot {
+    seal: String,
+}
+
+const FILE: &str = "register";
+/// Bytes of the largest register that is read.
+const BYTES_MAX: u64 = 1 << 28;
+
+impl Request {
+    /// Whether somebody has to do something about it.
+    pub fn is_open(&self) -> bool {
+        self.acknowledged.is_none() && !self.wanted.destination.is_empty()
+    }
+
+    /// The last day for the destination's word.
+    pub fn due(&self) -> Day {
+        self.received.due()
+    }
+
+    /// Whether that day is over.
+    pub fn is_overdue(&self, today: Day) -> bool {
+        self.is_open() && self.due() < today
+    }
+
+    /// `open`, `sent` or `acknowledged`.
+    pub fn state(&self) -> &'static str {
+        match (self.sent, self.acknowledged) {
+            (_, Some(_)) => "acknowledged",
+            (Some(_), None) => "sent",
+            (None, None) => "open",
+        }
+    }
+}
+
+impl Book {
+    /// The register of a state directory, by the key of this root.
+    pub fn new(spool: &Spool, root: &RootKey) -> Self {
+        Book { directory: spool.erasures(), key: root.derive("", Purpose::Erasure) }
+    }
+
+    /// Version and requests, in the order in which they came.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Damaged`].
+    pub fn read(&self) -> Result<(u64, Vec<Request>), Error> {
+        let Some(text) = text_of(&self.file())? else { return Ok((0, Vec::new())) };
+        let is_sealed = |(sealed, foot): (&[u8], Foot)| {
+            let seal = HEXLOWER.decode(foot.seal.as_bytes()).ok()?;
+            self.key.check(&[b"register", sealed], &seal).then_some(())
+        };
+        let read = split(&text).and_then(is_sealed).and_then(|()| parse(&text));
+        read.ok_or_else(|| Error::Damaged { path: self.file() })
+    }
+
+    /// The same, if it is no older than a version that is known.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn read_at_least(&self, known: u64) -> Result<(u64, Vec<Request>), Error> {
+        match self.read()? {
+            (have, _) if have < known => Err(Error::Older { path: self.file(), have, known }),
+            register => Ok(register),
+        }
+    }
+
+    /// The pseudonyms of a project whose patients were erased.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn erased(&self, project: &str) -> Result<BTreeSet<String>, Error> {
+        let wanted = self.read()?.1.into_iter().map(|request| request.wanted);
+        Ok(wanted.filter(|wanted| wanted.project == project).map(|wanted| wanted.patient).collect())
+    }
+
+    /// Opens requests; those that are not acknowledged yet and ask for the same patient there grow instead.
+    ///
+    /// # Errors
+    /// [`Error`]: ask again.
+    pub fn open(&self, wanted: &[Wanted], received: Day) -> Result<(u64, Vec<Request>), Error> {
+        self.change(|requests| {
+            let mut opened = Vec::new();
+            for wanted in wanted {
+                let is_same = |request: &&mut Request| {
+                    let known = &request.wanted;
+                    request.acknowledged.is_none()
+                        && known.patient == wanted.patient
+                        && known.project == wanted.project
+                        && known.destination == wanted.destination
+                };
+                if let Some(known) = requests.iter_mut().find(is_same) {
+                    if !wanted.studies.is_subset(&known.wanted.studies) {
+                        // The destination has not been told of all of it.
+                        known.sent = None;
+                    }
+                    known.wanted.studies.extend(wanted.studies.iter().cloned());
+                    opened.push(known.clone());
+                    continue;
+                }
+                let new = Request {
+                    reference: random_name()?[..16].to_owned(),
+                    wanted: wanted.clone(),
+                    received,
+                    erased_here: None,
+                    sent: None,
+                    acknowledged: None,
+                };
+                requests.push(new.clone());
+                opened.push(new);
+            }
+            Ok(opened)
+        })
+    }
+
+    /// Changes those of these references; which ones were changed.
+    ///
+    /// # Errors
+    /// [`Error`]: do it again.
+    pub fn note(
+        &self,
+        references: &[String],
+        edit: impl Fn(&mut Request),
+    ) -> Result<(u64, Vec<Request>), Error> {
+        self.change(|requests| {
+            let chosen = requests.iter_mut().filter(|r| references.contains(&r.reference));
+            Ok(chosen.map(|request| (edit(request), request.clone()).1).collect())
+        })
+    }
+
+    fn change(
+        &self,
+        edit: impl FnOnce(&mut Vec<Request>) -> io::Result<Vec<Request>>,
+    ) -> Result<(u64, Vec<Request>), Error> {
+        let io = |error| Error::Io { path: self.file(), error };
+        let locked = disk::make_dir(&self.directory)
+            .and_then(|()| disk::append(&self.directory.join("lock")))
+            .and_then(|lock| {
+                rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
+                Ok(lock)
+            });
+        let _lock = locked.map_err(io)?;
+        let (version, mut requests) = self.read()?;
+        let told = edit(&mut requests).map_err(io)?;
+        if told.is_empty() {
+            return Ok((version, told));
+        }
+        let text = self.text(version + 1, &requests).map_err(io)?;
+        disk::write_whole(&self.file(), &text).map_err(io)?;
+        Ok((version + 1, told))
+    }
+
+    fn text(&self, version: u64, requests: &[Request]) -> io::Result<Vec<u8>> {
+        let mut text = serde_json::to_vec(&Head { efface_erasures: 1, version })?;
+        text.push(b'\n');
+        for request in requests {
+            serde_json::to_writer(&mut text, request)?;
+            text.push(b'\n');
+        }
+        let seal = HEXLOWER.encode(&self.key.tag(&[b"register", &text]));
+        serde_json::to_writer(&mut text, &Foot { seal })?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.join(FILE)
+    }
+}
+
+/// The requests of a state directory without the key: whether it is what was sealed is not known then.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Damaged`].
+pub fn look(spool: &Spool) -> Result<Vec<Request>, Error> {
+    let path = spool.erasures().join(FILE);
+    let Some(text) = text_of(&path)? else { return Ok(Vec::new()) };
+    Ok(parse(&text).ok_or(Error::Damaged { path })?.1)
+}
+
+fn text_of(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let mut text = Vec::new();
+    match disk::open(path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut text)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::Io { path: path.to_owned(), error }),
+        Ok(_) => Ok(Some(text)),
+    }
+}
+
+/// What is sealed, and the seal.
+fn split(text: &[u8]) -> Option<(&[u8], Foot)> {
+    let lines = text.strip_suffix(b"\n")?;
+    let at = lines.iter().rposition(|byte| *byte == b'\n')? + 1;
+    Some((&text[..at], serde_json::from_slice(&lines[at..]).ok()?))
+}
+
+fn parse(text: &[u8]) -> Option<(u64, Vec<Request>)> {
+    let (sealed, _) = split(text)?;
+    let mut lines = sealed.strip_suffix(b"\n")?.split(|byte| *byte == b'\n');
+    let head: Head = serde_json::from_slice(lines.next()?).ok()?;
+    let requests =
+        lines.map(|line| serde_json::from_slice(line).ok()).collect::<Option<Vec<_>>>()?;
+    (head.efface_erasures == 1).then_some((head.version, requests))
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)] // a test owns its files
+mod tests {
+    use super::*;
+
+    fn wanted(studies: &[&str]) -> Wanted {
+        Wanted {
+            destination: "lab".to_owned(),
+            project: "lab".to_owned(),
+            patient: "A1X".to_owned(),
+            studies: studies.iter().map(|study| (*study).to_owned()).collect(),
+        }
+    }
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_request_is_open_until_it_is_acknowledged_and_grows_until_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let book = Book::new(&Spool::look(folder.path()), &RootKey::of_patient(&[7; 32], "A1"));
+        let (received, later) = (day("2026-01-31"), day("2026-02-10"));
+        let (version, opened) = book.open(&[wanted(&["2.25.1"])], received).unwrap();
+        let reference = opened[0].reference.clone();
+        assert_eq!((version, opened[0].state(), opened[0].due()), (1, "open", day("2026-02-28")));
+        assert!(
+            opened[0].is_overdue(day("2026-03-01")) && !opened[0].is_overdue(day("2026-02-28"))
+        );
+        let named = [reference.clone()];
+        book.note(&named, |request| request.sent = Some(later)).unwrap();
+        assert_eq!(book.read().unwrap().1[0].state(), "sent");
+        // Again the same: nothing new. One more study: it must be sent once more.
+        assert_eq!(book.open(&[wanted(&["2.25.1"])], later).unwrap().1[0].state(), "sent");
+        let grown = book.open(&[wanted(&["2.25.2"])], later).unwrap().1.remove(0);
+        assert_eq!((grown.state(), grown.wanted.studies.len()), ("open", 2));
+        assert_eq!((grown.reference, grown.received), (reference, received));
+        book.note(&named, |request| request.acknowledged = Some(later)).unwrap();
+        let (_, all) = book.read().unwrap();
+        assert!(!all[0].is_open() && !all[0].is_overdue(day("2030-01-01")));
+        assert_eq!(book.note(&["0123".to_owned()], |_| ()).unwrap().1, []);
+        assert_eq!(book.open(&[wanted(&["2.25.3"])], later).unwrap().1[0].state(), "open");
+        assert_eq!(book.erased("lab").unwrap().len(), 1);
+        let known = book.read().unwrap().0;
+        assert!(matches!(book.read_at_least(known + 1), Err(Error::Older { .. })));
+        assert_eq!(look(&Spool::look(folder.path())).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn every_changed_byte_and_every_cut_is_noticed_and_another_key_reads_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::look(folder.path());
+        let book = Book::new(&spool, &RootKey::of_patient(&[7; 32], "A1"));
+        book.open(&[wanted(&["2.25.1"])], day("2026-01-31")).unwrap();
+        let file = folder.path().join("erasures/register");
+        let whole = std::fs::read(&file).unwrap();
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            std::fs::write(&file, &changed).unwrap();
+            assert!(book.read().is_err(), "byte {at}");
+            std::fs::write(&file, &whole[..at]).unwrap();
+            assert!(book.read().is_err(), "cut at {at}");
+        }
+        std::fs::write(&file, &whole).unwrap();
+        assert!(book.read().is_ok());
+        assert!(Book::new(&spool, &RootKey::of_patient(&[8; 32], "A1")).read().is_err());
+    }
+}
