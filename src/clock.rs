@@ -55,6 +55,11 @@ impl Day {
         Day(self.0.checked_add_months(Months::new(1)).unwrap_or(self.0))
     }
 
+    /// The same for calculations.
+    pub fn date(self) -> NaiveDate {
+        self.0
+    }
+
     /// So many days later.
     pub fn after(self, days: u64) -> Self {
         Day(self.0.checked_add_days(Days::new(days)).unwrap_or(NaiveDate::MAX))

@@ -113,6 +113,8 @@ pub enum Purpose {
     Policy,
     /// The seal of the register of requests for erasure.
     Erasure,
+    /// UIDs of results that came back.
+    Result,
 }
 
 impl Purpose {
@@ -133,7 +135,8 @@ impl Purpose {
             | Purpose::Objection
             | Purpose::Subject
             | Purpose::Policy
-            | Purpose::Erasure => false,
+            | Purpose::Erasure
+            | Purpose::Result => false,
         }
     }
 
@@ -154,6 +157,7 @@ impl Purpose {
             Purpose::Subject => "subject",
             Purpose::Policy => "policy",
             Purpose::Erasure => "erasure",
+            Purpose::Result => "result",
         }
     }
 }

@@ -20,6 +20,8 @@
 //! pseudonyms stand for, encrypted. [`objection`]: who objects, as keyed hashes. [`erasure`]: what destinations were asked to erase. [`desk`]: where commands hand in
 //! what is to stand in the log. [`meter`]: counts.
 //!
+//! **The way back**, pure. [`reid`]: a result from outside becomes one of the patient's, or is refused.
+//!
 //! **Custody.** [`custody`]: the states of an object, and the only ways from one to the next.
 //!
 //! **Wire.** [`net`]: associations and messages; never a data set.
@@ -63,6 +65,8 @@ pub mod erasure;
 pub mod meter;
 pub mod objection;
 pub mod spool;
+
+pub mod reid;
 
 pub mod custody;
 

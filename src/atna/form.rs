@@ -205,6 +205,16 @@ impl<'a> Facts<'a> {
                 let what = format!("told who the patient of a study of {project} is: {nonce}");
                 Facts::alert(&RESTRICTED, "efface:crosswalk", by, what)
             }
+            Event::Result { change, code, destination, project, instances, by } => {
+                let what = format!("{instances} results of {destination} for {project} {change}");
+                match code.as_str() {
+                    "" => Facts::alert(&RESTRICTED, "efface:results", by, what),
+                    code => {
+                        let why = format!("{what}: {code}");
+                        Facts::alert(&RESTRICTED, "efface:results", by, what).refused(why)
+                    }
+                }
+            }
             Event::Crosswalk { change, project, studies, patients, by } => {
                 let what = format!(
                     "crosswalk of {project} {change}: {studies} studies, {patients} patients"
@@ -339,6 +349,14 @@ pub(super) fn examples() -> Vec<Event> {
             because: "SECRETWORDS".to_owned(),
             nonce: "n2".to_owned(),
         },
+        Event::Result {
+            change: "refused".to_owned(),
+            code: "wrong-patient".to_owned(),
+            destination: "lab".to_owned(),
+            project: "lab".to_owned(),
+            instances: 2,
+            by: "anna".to_owned(),
+        },
         Event::Crosswalk {
             change: "expired".to_owned(),
             project: "lab".to_owned(),
@@ -373,6 +391,7 @@ pub(super) fn examples() -> Vec<Event> {
             | Event::Policy { .. }
             | Event::Approved { .. }
             | Event::Reidentified { .. }
+            | Event::Result { .. }
             | Event::AuditRead { .. }
             | Event::Crosswalk { .. }
             | Event::Erasure { .. }

@@ -121,6 +121,22 @@ pub enum Event {
         /// Of the approval by two people, in which the study stands.
         nonce: String,
     },
+    /// Results of a destination were taken, or refused: written before a file is. Of which study is not said, so that
+    /// nothing ties it to a patient who was erased.
+    Result {
+        /// `reidentified` or `refused`.
+        change: String,
+        /// The code of the reason; empty of what was re-identified.
+        code: String,
+        /// Who made them: the destination by its name in the configuration.
+        destination: String,
+        /// Project whose keys made the pseudonyms.
+        project: String,
+        /// How many instances.
+        instances: u64,
+        /// The user of this machine who took them.
+        by: String,
+    },
     /// Somebody read the log, or had a page made of it.
     AuditRead {
         /// The command.
@@ -172,7 +188,10 @@ impl Event {
     /// Whether people do it by commands, which hand it in (`desk.rs`). All else only the gateway and its workers know.
     pub fn is_by_command(&self) -> bool {
         match self {
-            Event::AuditRead { .. } | Event::Reidentified { .. } | Event::Erasure { .. } => true,
+            Event::AuditRead { .. }
+            | Event::Reidentified { .. }
+            | Event::Result { .. }
+            | Event::Erasure { .. } => true,
             Event::Crosswalk { change, .. } => change != EXPIRED,
             _ => false,
         }

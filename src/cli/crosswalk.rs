@@ -186,7 +186,8 @@ impl Site {
         Ok(projects)
     }
 
-    fn knows_project(&self, project: &str) -> Result<(), Problem> {
+    /// Whether a project has a crosswalk here.
+    pub(super) fn knows_project(&self, project: &str) -> Result<(), Problem> {
         let known: BTreeSet<String> = crosswalk::projects(&self.crosswalk())?.into_iter().collect();
         if known.contains(project) {
             return Ok(());

@@ -17,6 +17,7 @@ mod profile;
 mod reading;
 mod reidentify;
 mod report;
+mod result;
 mod serve;
 mod status;
 mod subject;
@@ -71,6 +72,9 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Tell who the patient of a pseudonymous study is: two people must agree that somebody has to know
     Reidentify(reidentify::ReidentifyArgs),
+    /// Take results that come back: match them with what was sent, re-identify them for the PACS
+    #[command(subcommand)]
+    Result(result::ResultCommand),
     /// Have a second machine sign the log's checkpoints, so that a rollback shows; be that machine
     #[command(subcommand)]
     Witness(witness::WitnessCommand),
@@ -142,6 +146,7 @@ pub fn run() -> ExitCode {
         Command::Audit(command) => audit::run(command),
         Command::Report(command) => report::run(command),
         Command::Reidentify(args) => reidentify::run(&args),
+        Command::Result(command) => result::run(command),
         Command::Witness(command) => witness::run(command),
         Command::Approval(command) => approval::run(command),
         Command::Objection(command) => objection::run(command),

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! Identified --scrub(Grant)--> Scrubbed --draft--> Drafted --verify--> Deidentified --seal(Receipt)--> Parcel
+//!
+//! Returned --reidentify(rows of the crosswalk)--> Reidentified --> a file inside
 //! ```
 //!
 //! Each state is a type, and only this folder can make the next one. A forwarder takes a
@@ -14,4 +16,5 @@ pub mod gate;
 pub mod object;
 pub mod outbox;
 pub mod parcel;
+pub mod result;
 pub mod verify;

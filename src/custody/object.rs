@@ -22,7 +22,7 @@ use std::sync::OnceLock;
 pub use super::frames::{FrameIndex, MakeFrame, Stop};
 
 /// An object in state `S`. Neither Clone nor Debug.
-pub struct Object<S>(S);
+pub struct Object<S>(pub(super) S);
 
 /// As it was received.
 pub struct Identified {

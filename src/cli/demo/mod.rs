@@ -235,6 +235,7 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         | Event::Withdrawn { .. }
         | Event::AuditRead { .. }
         | Event::Reidentified { .. }
+        | Event::Result { .. }
         | Event::Policy { .. }
         | Event::Approved { .. }
         | Event::Crosswalk { .. }

@@ -16,6 +16,8 @@ pub struct Figures {
     erased: u64,
     returned: u64,
     withdrawn: u64,
+    reidentified: u64,
+    refused: u64,
     /// By destination.
     destinations: BTreeMap<String, Destination>,
     /// Instances by code.
@@ -65,6 +67,10 @@ impl Figures {
             }
             "returned" => self.returned += instances,
             "withdrawn" => self.withdrawn += instances,
+            "result" if row.change.as_deref() == Some("reidentified") => {
+                self.reidentified += instances;
+            }
+            "result" => self.refused += instances,
             "repeated" => self.repeated += instances,
             "erased" => self.erased += instances,
             "started" => {
@@ -107,6 +113,8 @@ impl Figures {
             ("withdrawn before they left, because their patients object", self.withdrawn),
             ("kept inside for a person to look at", inside),
             ("put back from there to be tried again", self.returned),
+            ("results that came back and were re-identified for the archive", self.reidentified),
+            ("results that were refused", self.refused),
             ("originals erased after their time", self.erased),
         ];
         page.heading("In figures");
