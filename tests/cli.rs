@@ -130,6 +130,8 @@ fn every_command_explains_itself() {
         "audit export",
         "audit receipt",
         "audit checkpoint",
+        "result",
+        "result take",
         "report",
         "report incident",
         "report month",
