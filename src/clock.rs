@@ -2,9 +2,9 @@
 //!
 //! Nobody's wall clock is to be trusted: it is set by hand, by the network, by a virtual machine that was asleep. So it dates
 //! records and decides nothing but how long originals are kept after they have arrived (set back, they are kept longer),
-//! when rows of the crosswalk are over their time (set ahead, they go early), and on which day an authorisation ends (set
-//! back, it holds longer: a site that does not trust its clock shortens it). What is to happen after a while, or must end in
-//! time, goes by the monotonic clock (`Instant`).
+//! when rows of the crosswalk are over their time (set ahead, they go early), on which day an authorisation ends (set back,
+//! it holds longer: a site that does not trust its clock shortens it), and whether a certificate is valid (`net/tls.rs`).
+//! What is to happen after a while, or must end in time, goes by the monotonic clock (`Instant`).
 #![allow(clippy::disallowed_methods)] // the ban of clippy.toml leads here
 
 use chrono::{Days, Months, NaiveDate};

@@ -11,12 +11,17 @@
 //!   - { ae_title: PACS, from: [10.20.0.0/16], commitment: PACS@10.20.0.5:11113 }
 //! destinations:
 //!   - { name: lab, to: LAB@192.0.2.7:104, project: lab, profile: basic }    # register: what is known of it (residency.rs)
+//! audit_repository: { to: arr.example:6514, ca: arr-ca.pem, certificate: efface.pem, key_file: efface.key }    # DICOM PS3.15 A.5
 //! approvers: [anna+1f2e3d4c+AZ...]      # two of them must agree to what one alone may not do (approval/)
 //! site_policy: { countries: [EEA] }     # where data may go; with it every destination needs register:
 //! quiet_period_s: 60                    # a study is closed when nothing has come for so long
 //! ```
 //!
 //! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
+
+mod repository;
+
+pub use repository::Repository;
 
 use crate::approval::{self, Approvers, Policy};
 use crate::commitment::Listener;
@@ -44,6 +49,8 @@ pub struct Settings {
     pub key_file: PathBuf,
     /// Where the log's newest checkpoint is kept, outside the state directory; `None`: nowhere.
     pub checkpoint_file: Option<PathBuf>,
+    /// Where audit messages go; `None`: nowhere.
+    pub audit_repository: Option<Repository>,
     /// Address and port of the listener.
     pub listen: SocketAddr,
     /// The AE title by which efface is called, and calls.
@@ -182,6 +189,7 @@ struct RawConfig {
     state: PathBuf,
     key_file: Option<PathBuf>,
     checkpoint_file: Option<Spanned<PathBuf>>,
+    audit_repository: Option<repository::RawRepository>,
     listen: Spanned<String>,
     ae_title: Spanned<String>,
     allow: Spanned<Vec<RawCaller>>,
@@ -283,6 +291,8 @@ impl Settling<'_> {
         let policy = raw.site_policy.as_ref().map(|policy| self.site_policy(policy));
         let destinations = self.destinations(&raw.destinations, policy.as_ref());
         let commitments = self.commitments(&raw.allow, &allow, &destinations);
+        let repository = raw.audit_repository.as_ref();
+        let audit_repository = repository.and_then(|raw| self.audit_repository(raw));
         let approvers = raw.approvers.as_ref().map(|raw| self.approvers(raw)).unwrap_or_default();
         let attendants = raw.attendants.as_ref().and_then(|raw| self.attendants(raw));
         let key_file = raw.key_file.or_else(credential);
@@ -293,6 +303,7 @@ impl Settling<'_> {
             state: raw.state,
             key_file: key_file?,
             checkpoint_file: raw.checkpoint_file.map(|file| file.value),
+            audit_repository,
             listen: listen?,
             ae_title: ae_title?,
             allow,
@@ -688,7 +699,7 @@ impl WrittenProfile {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "\
+    pub(super) const GOOD: &str = "\
 efface_config: 1
 state: /tmp/state
 key_file: /tmp/key
@@ -700,7 +711,7 @@ destinations:
   - { name: lab, to: LAB@192.0.2.7:104, profile: basic }
 ";
 
-    fn mistakes(text: &str) -> String {
+    pub(super) fn mistakes(text: &str) -> String {
         parse(Path::new("efface.yaml"), text)
             .map(|_| ())
             .map_err(|m| m.to_string())

@@ -9,6 +9,7 @@
 //! derived from the first, for as long as the installation lives.
 
 mod cipher;
+mod passphrase;
 mod shares;
 
 pub use cipher::Cipher;
@@ -60,6 +61,15 @@ pub enum Error {
         /// What there is.
         known: String,
     },
+    /// A sealed key file does not open.
+    #[error("{path} does not open to this passphrase, or was changed")]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A passphrase that anybody guesses.
+    #[error("a passphrase of at least {n} characters: whoever has the file can try others", n = passphrase::SHORTEST)]
+    Short,
     /// `keys init` onto a file that is there.
     #[error(
         "{path} exists. A key is never overwritten: pseudonyms made with it could not be matched again"
@@ -226,17 +236,24 @@ impl RootKey {
     /// # Errors
     /// [`Error::Exists`] when there is such a file, [`Error::Io`].
     pub fn create_file(&self, path: &Path) -> Result<(), Error> {
-        let text = self.to_text();
-        let opened =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        let written = opened.and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
-        written.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
-            _ => Error::Io { path: path.to_owned(), error },
-        })
+        write_new(path, &self.to_text())
+    }
+
+    /// Writes a new key file that opens only to a passphrase, which is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] when there is such a file, [`Error::Short`], [`Error::Io`].
+    pub fn create_sealed_file(&self, path: &Path) -> Result<(), Error> {
+        let io = |error| Error::Io { path: path.to_owned(), error };
+        let said = passphrase::ask("A passphrase for it: ").map_err(io)?;
+        if said.chars().count() < passphrase::SHORTEST {
+            return Err(Error::Short);
+        }
+        let again = passphrase::ask("Again: ").map_err(io)?;
+        if said != again {
+            return Err(io(io::Error::other("these were two different passphrases")));
+        }
+        write_new(path, &passphrase::seal(&self.to_text(), &said).map_err(io)?)
     }
 
     /// Reads a key file.
@@ -251,7 +268,13 @@ impl RootKey {
             return Err(Error::Exposed { path: path.to_owned(), mode });
         }
         let mut text = Zeroizing::new(String::new());
-        file.take(4096).read_to_string(&mut text).map_err(io)?;
+        file.take(1 << 14).read_to_string(&mut text).map_err(io)?;
+        if text.starts_with(passphrase::MAGIC) {
+            let prompt = format!("Passphrase of {}: ", path.display());
+            let said = passphrase::ask(&prompt).map_err(io)?;
+            let sealed = || Error::Sealed { path: path.to_owned() };
+            text = passphrase::open(&text, &said).ok_or_else(sealed)?;
+        }
         RootKey::from_text(&text).ok_or_else(|| Error::Form { path: path.to_owned() })
     }
 
@@ -416,6 +439,19 @@ impl Key {
 fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let bytes = Zeroizing::new(HEXLOWER.decode(text.as_bytes()).ok()?);
     bytes.as_slice().try_into().ok()
+}
+
+/// Writes a file that must not be there, mode 0600, synced.
+fn write_new(path: &Path, text: &str) -> Result<(), Error> {
+    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = opened.and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
+        _ => Error::Io { path: path.to_owned(), error },
+    })
 }
 
 #[cfg(test)]

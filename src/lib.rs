@@ -24,8 +24,8 @@
 //!
 //! **Wire.** [`net`]: associations and messages; never a data set.
 //!
-//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`janitor`]: who calls
-//! whom.
+//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`atna`], [`janitor`]: who
+//! calls whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
 //! **Shell.** [`config`], [`console`], [`isolation`] (workers in processes of their own), [`service`], [`cli`].
@@ -68,6 +68,7 @@ pub mod custody;
 
 pub mod net;
 
+pub mod atna;
 pub mod commitment;
 pub mod face;
 pub mod forward;

@@ -5,6 +5,7 @@
 //! is found again at the next start, by the code that does it every day.
 
 use crate::approval::{self, Office};
+use crate::atna::{Recipient, Reporter};
 use crate::audit::{self, Event, Log, Signer, Witness};
 use crate::commitment::Commitments;
 use crate::config::{DestinationSettings, Settings};
@@ -15,7 +16,8 @@ use crate::desk::Desk;
 use crate::disk;
 use crate::forward::Forwarder;
 use crate::isolation::{
-    self, Bounds, Courier, Orders, Porter, ReceiveOrders, RouteOrders, SendOrders, Warden,
+    self, Bounds, Courier, Dispatcher, Orders, Porter, ReceiveOrders, Reporting, RouteOrders,
+    SendOrders, Warden,
 };
 use crate::janitor::Janitor;
 use crate::key::{self, Key, Purpose, RootKey};
@@ -95,7 +97,8 @@ pub struct Gateway {
     threads: Vec<JoinHandle<()>>,
     log: Arc<Log>,
     witness: Option<JoinHandle<Witness>>,
-    stop_witness: Arc<AtomicBool>,
+    shipping: Option<JoinHandle<()>>,
+    stop_telling: Arc<AtomicBool>,
 }
 
 impl Gateway {
@@ -154,12 +157,14 @@ impl Gateway {
             (destination.name.clone(), Standing { residency, options })
         });
         let names = names.collect();
+        let dispatcher = dispatcher(&settings, &log);
         let console = Console {
             spool: Arc::clone(&spool),
             meter: Arc::clone(&meter),
             objections: Arc::clone(&objections),
             listener: counters,
             destinations: names,
+            reporting: dispatcher.as_ref().map(|dispatcher| Arc::clone(&dispatcher.reporting)),
         };
         let stop_console = threads.console(console, settings.metrics)?;
         threads.spawn("commit", move |stop| commitments.run(stop));
@@ -254,13 +259,19 @@ impl Gateway {
         };
         threads.spawn("retain", move |stop| janitor.run(stop));
 
-        let stop_witness = Arc::new(AtomicBool::new(false));
+        let stop_telling = Arc::new(AtomicBool::new(false));
         let witness = witness.map(|witness| {
-            let stop = Arc::clone(&stop_witness);
+            let stop = Arc::clone(&stop_telling);
             let thread = std::thread::Builder::new().name("witness".to_owned());
             thread.spawn(move || witness.run(&stop))
         });
         let witness = witness.transpose()?;
+        let shipping = dispatcher.map(|dispatcher| {
+            let stop = Arc::clone(&stop_telling);
+            let thread = std::thread::Builder::new().name("ship".to_owned());
+            thread.spawn(move || dispatcher.run(&stop))
+        });
+        let shipping = shipping.transpose()?;
         let stop_listening = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop_listening);
         let listener = std::thread::Builder::new()
@@ -275,7 +286,8 @@ impl Gateway {
             threads: threads.handles,
             log,
             witness,
-            stop_witness,
+            shipping,
+            stop_telling,
         })
     }
 
@@ -297,10 +309,12 @@ impl Gateway {
             join(Some(thread));
         }
         self.log.append(Event::Stopped)?;
-        self.stop_witness.store(true, Ordering::SeqCst);
+        // Those who tell others of the log tell its end, too.
+        self.stop_telling.store(true, Ordering::SeqCst);
         if let Some(Ok(mut witness)) = self.witness.take().map(JoinHandle::join) {
             witness.write()?;
         }
+        join(self.shipping.take());
         tracing::info!("stopped");
         Ok(())
     }
@@ -351,6 +365,32 @@ fn receive_orders(settings: &Settings, root: &RootKey) -> ReceiveOrders {
         gateway: settings.attendants.is_none().then(std::process::id),
         log_json: settings.log_json,
     }
+}
+
+/// Who has the log reported, if it is to be.
+fn dispatcher(settings: &Settings, log: &Log) -> Option<Dispatcher> {
+    let repository = settings.audit_repository.clone()?;
+    let recipient = |destination: &DestinationSettings| {
+        let DestinationSettings { name, ae_title, address, .. } = destination;
+        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+        Recipient { name: name.clone(), ae_title: ae_title.clone(), host: host.to_owned() }
+    };
+    let verifier = log.verifier();
+    Some(Dispatcher {
+        state: settings.state.clone(),
+        log_key: verifier.to_string(),
+        reporter: Reporter {
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            origin: verifier.name().to_owned(),
+            ae_title: settings.ae_title.clone(),
+            recipients: settings.destinations.iter().map(recipient).collect(),
+        },
+        address: repository.address,
+        papers: repository.papers,
+        strictness: settings.sandbox,
+        log_json: settings.log_json,
+        reporting: Arc::new(Reporting::default()),
+    })
 }
 
 /// What workers are told, but for the routes.

@@ -212,6 +212,21 @@ fn what_two_people_have_looked_at_leaves_and_nothing_else() {
     assert_eq!(arrived[0].text("RecognizableVisualFeatures"), "YES");
     assert!(!arrived[0].methods().contains(&"113102".to_owned()));
     assert_clean_files(&outside.folder);
+    // Who it is of is told when two agree that somebody must know; to nobody else, and it stands in the log.
+    let study = arrived[0].text("StudyInstanceUID");
+    let asked = house.site.at("who");
+    let tell = |more: &[&str], code| {
+        let command =
+            ["reidentify", &study, "--project", "lab", "--because", "an incidental finding"];
+        house.at_site(&[&command, more].concat(), code)
+    };
+    assert!(tell(&[], 2).contains("2 of anna, bert, carl must agree"));
+    assert!(tell(&["--ask", &asked], 0).contains("an incidental finding"));
+    house.sign("who", "carl", 0);
+    house.sign("who", "anna", 0);
+    let told = tell(&["--approval", &asked], 0);
+    assert!(told.contains(&patient(0).id()), "{told}");
+    assert!(tell(&["--approval", &asked], 2).contains("used before"));
     // A retry alone lets nothing leave that was not looked at.
     house.site.ask(&["spool", "retry", &names[1]]);
     until("it is back", || house.site.count("in quarantine").1 == 1);
@@ -221,7 +236,11 @@ fn what_two_people_have_looked_at_leaves_and_nothing_else() {
     assert!(gateway.terminate().success());
     let log = house.log();
     let agreed: BTreeSet<&str> = log.lines().filter(|line| line.contains(" approved ")).collect();
-    assert!(agreed.len() == 1 && agreed.iter().all(|line| line.contains("to what release")));
+    assert_eq!(agreed.len(), 2, "{log}");
+    for words in ["to what release", "to what reidentify"] {
+        assert!(agreed.iter().any(|line| line.contains(words)), "{log}");
+    }
+    assert!(log.contains(" reidentified ") && !log.contains(&patient(0).id()), "{log}");
 }
 
 impl House {

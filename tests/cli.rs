@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::Command;
 use support::canary::{assert_clean, assert_clean_files, assert_clean_names};
 use support::dcmtk::{self, deliver, free_port};
-use support::gateway::{HEAD, LEAVE_FACES, Site, efface, printed};
+use support::gateway::{HEAD, LEAVE_FACES, Site, efface, printed, program};
 use support::study::{self, patient, write_all, write_body_ct};
 use support::{files, until};
 
@@ -147,6 +147,37 @@ fn every_command_explains_itself() {
 }
 
 // ---------------------------------------------------------------------------------------------- keys
+
+#[test]
+fn a_sealed_key_opens_to_its_passphrase_and_to_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (key, sealed) = (at("root.key"), at("sealed.key"));
+    ends(&["keys", "init", "--out", &key], 0);
+    // As systemd hands a passphrase over.
+    let with = |passphrase: Option<&str>, arguments: &[&str]| {
+        let mut command = program();
+        command.args(arguments).stdin(std::process::Stdio::null());
+        if let Some(passphrase) = passphrase {
+            std::fs::write(at("efface-passphrase"), passphrase).unwrap();
+            command.env("CREDENTIALS_DIRECTORY", folder.path());
+        }
+        let output = command.output().unwrap();
+        (output.status.code(), printed(&output))
+    };
+    let seal = ["keys", "seal", &key, "--out", &sealed];
+    assert!(with(Some("too short"), &seal).1.contains("at least 12 characters"));
+    assert_eq!(with(Some("correct horse battery\n"), &seal).0, Some(0));
+    let text = std::fs::read_to_string(&sealed).unwrap();
+    assert!(!text.contains(&std::fs::read_to_string(&key).unwrap()[60..]));
+    let fingerprint = ends(&["keys", "fingerprint", &key], 0);
+    let ask = |passphrase| with(passphrase, &["keys", "fingerprint", &sealed]);
+    assert_eq!(ask(Some("correct horse battery\n")), (Some(0), fingerprint));
+    let (code, said) = ask(Some("correct horse cattery\n"));
+    assert!(code == Some(2) && said.contains("does not open"), "{said}");
+    let (code, said) = ask(None);
+    assert!(code == Some(2) && said.contains("efface-passphrase"), "{said}");
+}
 
 #[test]
 fn keys_are_made_once_private_and_known_by_a_fingerprint() {

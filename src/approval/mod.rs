@@ -71,6 +71,11 @@ pub enum Operation {
         /// Why.
         because: String,
     },
+    /// All that the pseudonyms of a project stand for is taken out, in the clear.
+    Export {
+        /// The project.
+        project: String,
+    },
     /// The root key is parted among people, or gets a new generation.
     Key {
         /// `split` or `rotate`.
@@ -88,6 +93,7 @@ impl Operation {
             Operation::Release { .. } => "release",
             Operation::Change { .. } => "change",
             Operation::Reidentify { .. } => "reidentify",
+            Operation::Export { .. } => "export",
             Operation::Key { .. } => "key",
         }
     }
@@ -112,6 +118,11 @@ impl Operation {
                 format!("tell who the patient of study {study} in project {project} is"),
                 format!("because: {because}"),
             ],
+            Operation::Export { project } => {
+                vec![format!(
+                    "write who all patients of project {project} are to a file, in the clear"
+                )]
+            }
             Operation::Key { ceremony, fingerprint } => {
                 vec![format!("{ceremony} the root key {fingerprint}")]
             }

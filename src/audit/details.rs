@@ -188,6 +188,20 @@ impl Lines {
         Ok(lines)
     }
 
+    /// The one of this record, which has one; those before it are passed over. Nothing behind it is read: that may
+    /// not be whole yet.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn of_record(&mut self, seq: u64) -> io::Result<Option<Vec<u8>>> {
+        while let Some((of, text)) = self.next_below(seq + 1)? {
+            if of == seq {
+                return Ok(Some(text));
+            }
+        }
+        Ok(None)
+    }
+
     /// The next one, if it is of a record below `end`. What is no whole line ends them.
     fn next_below(&mut self, end: u64) -> io::Result<Option<(u64, Vec<u8>)>> {
         if self.ahead.is_none() {

@@ -111,6 +111,11 @@ impl Entries {
         Entries::first(audit, u64::MAX)
     }
 
+    /// Goes on to so many records, which were signed since.
+    pub fn up_to(&mut self, most: u64) {
+        self.most = most;
+    }
+
     /// Bytes behind the last whole line, once there is no further block.
     pub fn torn(&self) -> usize {
         self.rest.len()
@@ -121,9 +126,9 @@ impl Entries {
     /// # Errors
     /// What the system says.
     pub fn block(&mut self) -> io::Result<Option<Block>> {
-        let mut bytes = std::mem::take(&mut self.rest);
         let wanted = usize::try_from(self.most - self.next).unwrap_or(usize::MAX);
         let Some(mut file) = self.file.as_ref().filter(|_| wanted > 0) else { return Ok(None) };
+        let mut bytes = std::mem::take(&mut self.rest);
         // One line may be longer than a block.
         while file.by_ref().take(BLOCK as u64).read_to_end(&mut bytes)? > 0 {
             if bytes.contains(&b'\n') {

@@ -110,6 +110,17 @@ pub enum Event {
         /// SHA-256 of what they signed.
         digest: String,
     },
+    /// Somebody was told who the patient of a study is.
+    Reidentified {
+        /// The project.
+        project: String,
+        /// The user of this machine who was told.
+        by: String,
+        /// Why.
+        because: String,
+        /// Of the approval by two people, in which the study stands.
+        nonce: String,
+    },
     /// Somebody read the log, or had a page made of it.
     AuditRead {
         /// The command.
@@ -161,7 +172,7 @@ impl Event {
     /// Whether people do it by commands, which hand it in (`desk.rs`). All else only the gateway and its workers know.
     pub fn is_by_command(&self) -> bool {
         match self {
-            Event::AuditRead { .. } | Event::Erasure { .. } => true,
+            Event::AuditRead { .. } | Event::Reidentified { .. } | Event::Erasure { .. } => true,
             Event::Crosswalk { change, .. } => change != EXPIRED,
             _ => false,
         }

@@ -1,8 +1,10 @@
 //! `efface crosswalk`: what pseudonyms stand for, counted, taken out and brought back. Nothing of it is printed.
 
+use super::approval::{ApprovalArgs, Settled};
 use super::audit::create;
 use super::objection::{Site, SiteArgs};
 use super::{Problem, reading};
+use crate::approval::Operation;
 use crate::audit::Event;
 use crate::clock::Day;
 use crate::config::DestinationSettings;
@@ -39,6 +41,8 @@ pub enum CrosswalkCommand {
         /// File to write; it must not exist
         #[arg(long, short = 'o', value_name = "FILE")]
         out: PathBuf,
+        #[command(flatten)]
+        approval: ApprovalArgs,
     },
     /// Take an export in: all of it, or nothing if it contradicts what is known
     ///
@@ -58,7 +62,9 @@ pub enum CrosswalkCommand {
 pub fn run(command: CrosswalkCommand) -> Result<ExitCode, Problem> {
     match command {
         CrosswalkCommand::Ls { site, json } => list(&site.open()?, json),
-        CrosswalkCommand::Export { site, project, out } => export(&site.open()?, &project, &out),
+        CrosswalkCommand::Export { site, project, out, approval } => {
+            export(&site.open()?, &project, &out, &approval)
+        }
         CrosswalkCommand::Import { site, file } => import(&site.open()?, &file),
     }
 }
@@ -99,8 +105,17 @@ fn list(site: &Site, json: bool) -> Result<ExitCode, Problem> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn export(site: &Site, project: &str, out: &Path) -> Result<ExitCode, Problem> {
+fn export(
+    site: &Site,
+    project: &str,
+    out: &Path,
+    approval: &ApprovalArgs,
+) -> Result<ExitCode, Problem> {
     site.knows_project(project)?;
+    let operation = Operation::Export { project: project.to_owned() };
+    if approval.settle(site, &operation)? == Settled::Asked {
+        return Ok(ExitCode::SUCCESS);
+    }
     let crosswalk = site.crosswalk_of(project);
     let Census { studies, patients, .. } = crosswalk.census()?;
     // Before the file is there: nobody takes names out unseen.

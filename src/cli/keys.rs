@@ -55,6 +55,18 @@ pub enum KeysCommand {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Write the key once more, so that it opens only to a passphrase
+    ///
+    /// The gateway then asks for it at its start: at the terminal, or of systemd (LoadCredential=efface-passphrase:FILE). On a
+    /// machine with a TPM the key file itself is better kept by it: systemd-creds encrypt --with-key=host+tpm2
+    /// --name=efface-root.key root.key CREDENTIAL, and LoadCredentialEncrypted=efface-root.key:CREDENTIAL in the unit.
+    Seal {
+        /// Key file
+        file: PathBuf,
+        /// File to write; it must not exist
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Begin a new generation of pseudonyms, in a new key file that keeps the older ones
     ///
     /// The same patient becomes another one for every destination, except for those that are held to an older generation in
@@ -92,6 +104,12 @@ pub fn run(command: KeysCommand) -> Result<ExitCode, Problem> {
             }
         }
         KeysCommand::Join { shares, out } => join(&shares, &out)?,
+        KeysCommand::Seal { file, out } => {
+            let key = RootKey::read_file(&file)?;
+            key.create_sealed_file(&out)?;
+            println!("{}: root key {}, sealed", out.display(), key.fingerprint());
+            println!("Try it, keep the passphrase apart from it, then remove {}", file.display());
+        }
         KeysCommand::Rotate { file, out } => rotate(&file, &out)?,
     }
     Ok(ExitCode::SUCCESS)

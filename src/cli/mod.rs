@@ -15,6 +15,7 @@ mod objection;
 mod page;
 mod profile;
 mod reading;
+mod reidentify;
 mod report;
 mod serve;
 mod status;
@@ -68,6 +69,8 @@ enum Command {
     /// Verify, show and export the log of every decision; prove what it says of a study
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Tell who the patient of a pseudonymous study is: two people must agree that somebody has to know
+    Reidentify(reidentify::ReidentifyArgs),
     /// Have a second machine sign the log's checkpoints, so that a rollback shows; be that machine
     #[command(subcommand)]
     Witness(witness::WitnessCommand),
@@ -100,6 +103,9 @@ enum Command {
     /// The receiver: for the gateway alone
     #[command(hide = true)]
     Receive(work::ChildArgs),
+    /// The shipper of audit messages: for the gateway alone
+    #[command(hide = true)]
+    Ship(work::ChildArgs),
     /// Receive or send for a gateway as a user of its own: for a unit of the system (packaging/efface-receiver.service)
     Attend(work::AttendArgs),
     /// Look at what stays inside, and why
@@ -135,6 +141,7 @@ pub fn run() -> ExitCode {
         Command::Spool(command) => inspect::spool(command),
         Command::Audit(command) => audit::run(command),
         Command::Report(command) => report::run(command),
+        Command::Reidentify(args) => reidentify::run(&args),
         Command::Witness(command) => witness::run(command),
         Command::Approval(command) => approval::run(command),
         Command::Objection(command) => objection::run(command),
@@ -143,6 +150,7 @@ pub fn run() -> ExitCode {
         Command::SubjectReport(args) => subject::run(&args),
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),
+        Command::Ship(args) => work::ship(&args),
         Command::Attend(args) => work::attend(&args),
         Command::Receive(args) => work::receive(&args),
         Command::Quarantine(command) => inspect::quarantine(command),

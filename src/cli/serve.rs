@@ -3,7 +3,7 @@
 use super::Problem;
 use crate::approval::Approvers;
 use crate::commitment::Listener;
-use crate::config::{self, DestinationSettings, Limits, Settings, WrittenProfile};
+use crate::config::{self, DestinationSettings, Limits, Repository, Settings, WrittenProfile};
 use crate::crosswalk::Retention;
 use crate::id::AeTitle;
 use crate::isolation::{Attendants, Strictness};
@@ -120,6 +120,15 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
             "  keeps no checkpoint elsewhere: a log put back to an older state would not show"
         ),
     }
+    match &settings.audit_repository {
+        Some(Repository { address, papers: Some(_) }) => {
+            println!("  reports to the audit repository {address}, over TLS");
+        }
+        Some(Repository { address, papers: None }) => {
+            println!("  reports to the audit repository {address}, plain, on this machine");
+        }
+        None => println!("  reports to no audit repository"),
+    }
     match &settings.attendants {
         Some(Attendants { receiver, sender }) => {
             let (receiver, sender) = (&receiver.user.name, &sender.user.name);
@@ -200,6 +209,8 @@ impl Flags {
             state,
             key_file,
             checkpoint_file: self.checkpoint_file,
+            // Certificates are for those who have a configuration.
+            audit_repository: None,
             listen: self.listen,
             ae_title: self.ae_title,
             allow: self.allow.into_iter().map(caller).collect(),

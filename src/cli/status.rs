@@ -3,7 +3,9 @@
 use super::inspect::look;
 use super::serve::read;
 use super::{Problem, StateArgs};
-use crate::clock::Day;
+use crate::atna;
+use crate::audit;
+use crate::clock::{self, Day};
 use crate::custody::outbox::Outbox;
 use crate::disk;
 use crate::erasure;
@@ -15,7 +17,7 @@ use crate::spool::quarantine::{self, Code};
 use crate::spool::{Place, Spool, entry_ids};
 use clap::Args;
 use serde::{Serialize, Serializer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -48,6 +50,8 @@ struct Status {
     quarantine: BTreeMap<&'static str, u64>,
     free_bytes: u64,
     objections: Objections,
+    /// What the audit repository is not known to have; `null`: nothing is reported.
+    audit_behind: Option<Behind>,
     erasures: Erasures,
     /// By name: whether a destination may be sent to, in words.
     destinations: BTreeMap<String, String>,
@@ -59,6 +63,13 @@ struct Objections {
     version: u64,
     in_force: usize,
     readable: bool,
+}
+
+/// Records that have not arrived, and how long the oldest has waited.
+#[derive(Serialize)]
+struct Behind {
+    records: u64,
+    oldest_s: u64,
 }
 
 /// Requests to destinations to erase what they have.
@@ -114,6 +125,7 @@ impl Status {
             quarantine: by_code(spool)?,
             free_bytes: disk::free_bytes(&spool.dir(Place::Inbox))?,
             objections: Objections::of(spool),
+            audit_behind: Behind::of(spool)?,
             erasures: Erasures::of(spool),
             destinations: BTreeMap::new(),
         })
@@ -136,6 +148,9 @@ impl Status {
         println!("the oldest that is not delivered has waited {} s", self.oldest_undelivered_s);
         for (destination, words) in &self.destinations {
             println!("{destination}: {words}");
+        }
+        if let Some(Behind { records, oldest_s }) = &self.audit_behind {
+            println!("audit repository: {records} records behind, the oldest by {oldest_s} s");
         }
         println!("{:.1} GB of disk are free", self.free_bytes as f64 / 1e9);
         match &self.objections {
@@ -182,6 +197,28 @@ impl Objections {
         let looked = objection::look(&spool.dir(Place::Objections));
         let (version, in_force) = looked.as_ref().map_or((0, 0), |counts| *counts);
         Objections { version, in_force, readable: looked.is_ok() }
+    }
+}
+
+impl Behind {
+    fn of(spool: &Spool) -> Result<Option<Self>, Problem> {
+        let audit = spool.dir(Place::Audit);
+        let Some(records) = atna::backlog(&spool.dir(Place::Atna), &audit)? else {
+            return Ok(None);
+        };
+        let (mut last, mut oldest_s) = (VecDeque::new(), 0);
+        if records > 0 {
+            // Of the last so many records, the first.
+            audit::read(&audit, |record| {
+                last.push_back(record.time);
+                if last.len() as u64 > records {
+                    last.pop_front();
+                }
+            })?;
+            let age = last.front().and_then(|time| clock::since(time));
+            oldest_s = age.unwrap_or_default().as_secs();
+        }
+        Ok(Some(Behind { records, oldest_s }))
     }
 }
 

@@ -1,5 +1,5 @@
-//! `efface receive`, `efface work` and `efface send`: the processes of the gateway. Hidden: nobody else has a use for
-//! them. `efface attend` starts them as users of their own.
+//! `efface receive`, `efface work`, `efface send` and `efface ship`: the processes of the gateway. Hidden: nobody else has
+//! a use for them. `efface attend` starts them as users of their own.
 
 use super::Problem;
 use super::serve::log_to_stderr;
@@ -59,6 +59,15 @@ pub fn attend(args: &AttendArgs) -> Result<ExitCode, Problem> {
 pub fn send(args: &ChildArgs) -> Result<ExitCode, Problem> {
     log_to_stderr(args.log_json);
     isolation::send()
+}
+
+/// Runs a shipper until the gateway hangs up.
+///
+/// # Errors
+/// There were no orders, or it must be started anew.
+pub fn ship(args: &ChildArgs) -> Result<ExitCode, Problem> {
+    log_to_stderr(args.log_json);
+    isolation::ship()
 }
 
 /// Runs a receiver until the gateway tells it to stop.

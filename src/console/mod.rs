@@ -2,10 +2,12 @@
 //!
 //! No label is derived from a patient; there is nothing to log in to and nothing to change.
 
-use crate::clock::Day;
+use crate::atna;
+use crate::clock::{self, Day};
 use crate::custody::outbox::Outbox;
 use crate::disk;
 use crate::erasure;
+use crate::isolation::Reporting;
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::objection::Watch;
@@ -39,6 +41,8 @@ pub struct Console {
     pub listener: Arc<ListenerCounters>,
     /// Names of the destinations, and whether they may be sent to.
     pub destinations: Vec<(String, Standing)>,
+    /// How the reports to the audit record repository stand; `None`: there is none.
+    pub reporting: Option<Arc<Reporting>>,
 }
 
 /// Serves until the sender of `stop` is dropped or used.
@@ -187,6 +191,18 @@ fn registry(console: &Console) -> io::Result<Registry> {
     gauge(&mut registry, "objections", "Objections in force", in_force as u64);
     let help = "1: the register of objections can be read; 0: nothing leaves";
     gauge(&mut registry, "objections_readable", help, register.is_ok().into());
+    if let Some(reporting) = &console.reporting {
+        let (oldest, is_in_trouble) = reporting.now();
+        let behind = atna::backlog(&spool.dir(Place::Atna), &spool.dir(Place::Audit));
+        let behind = behind.map_err(io::Error::other)?.unwrap_or_default();
+        let age = oldest.and_then(|stamp| clock::since(&stamp)).unwrap_or_default();
+        let help = "Records of the log that the audit repository is not known to have";
+        gauge(&mut registry, "audit_records_behind", help, behind);
+        let help = "Age of the oldest of them, in seconds";
+        gauge(&mut registry, "audit_behind_seconds", help, age.as_secs());
+        let help = "1: the audit repository gets what it is owed; 0: something is wrong";
+        gauge(&mut registry, "audit_reporting", help, (!is_in_trouble).into());
+    }
     let requests = erasure::look(spool).unwrap_or_default();
     let (open, today) = (requests.iter().filter(|request| request.is_open()), Day::today());
     let overdue = requests.iter().filter(|request| request.is_overdue(today));

@@ -13,10 +13,14 @@
 //!                                           receiver: efface receive
 //!   Porter::run              -- orders --->   bind, confine, then Listener::run        porter.rs, receiver.rs
 //!     arrivals, commitments  <- notes -----
+//!
+//!                                           shipper: efface ship
+//!   Dispatcher::run          -- orders --->   confine, then Shipper::run               dispatcher.rs, shipper.rs
+//!     metrics                <- words -----
 //! ```
 //! A receiver has the socket on which it listens, and an inbox into which it can put but not look. A worker has its
 //! study and no network. A sender has the parcels of its destination and one TCP port; it has neither originals nor the
-//! root key. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
+//! root key. A shipper can read the log, move its cursor, and reach the one TCP port of the audit record repository. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
 //! their own, too (`attendant.rs`), for whom the kernel has no file of the other, whatever becomes of their confinement.
 //!
 //! What this does not keep apart: a worker makes pseudonyms and seals parcels, so it has keys. A decoder that is taken
@@ -26,11 +30,13 @@ mod attendant;
 mod child;
 mod confine;
 mod courier;
+mod dispatcher;
 mod ending;
 mod home;
 mod porter;
 mod receiver;
 mod sender;
+mod shipper;
 mod syscalls;
 mod task;
 mod user;
@@ -40,9 +46,11 @@ mod worker;
 pub use attendant::{Attendant, Attendants, Attended, attend};
 pub use confine::{Bounds, Error, Strictness, keep_memory_private};
 pub use courier::Courier;
+pub use dispatcher::{Dispatcher, Reporting};
 pub use porter::{AtTheDoor, Closed, Porter};
 pub use receiver::{ReceiveOrders, receive};
 pub use sender::{SendOrders, send};
+pub use shipper::{ShipOrders, ship};
 pub use task::{Orders, RouteOrders};
 pub use user::{NoUser, User};
 pub use warden::Warden;
@@ -54,3 +62,5 @@ pub const WORKER: &str = "work";
 pub const RECEIVER: &str = "receive";
 /// See [`WORKER`].
 pub const SENDER: &str = "send";
+/// See [`WORKER`].
+pub const SHIPPER: &str = "ship";

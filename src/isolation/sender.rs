@@ -95,12 +95,18 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
 
 fn rights(outbox: PathBuf, address: &str) -> Vec<(Rights, PathBuf)> {
     let mut rights = vec![(Rights::Own, outbox)];
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    if host.trim_matches(['[', ']']).parse::<IpAddr>().is_err() {
-        let there = RESOLVER.iter().map(Path::new).filter(|file| file.exists());
-        rights.extend(there.map(|file| (Rights::Read, file.to_owned())));
-    }
+    rights.extend(resolver(address));
     rights
+}
+
+/// What it takes to find `host:port`: nothing, if that is an address.
+pub(super) fn resolver(address: &str) -> Vec<(Rights, PathBuf)> {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+        return Vec::new();
+    }
+    let there = RESOLVER.iter().map(Path::new).filter(|file| file.exists());
+    there.map(|file| (Rights::Read, file.to_owned())).collect()
 }
 
 /// The way home: words out, for some an answer back.

@@ -10,6 +10,7 @@
 //! | `negotiate` | A-ASSOCIATE-RQ in, A-ASSOCIATE-AC or -RJ out |
 //! | `acceptor` | one association, from its first byte to its last |
 //! | `upper` | PDUs and PDVs over TCP, in constant memory and under deadlines |
+//! | [`tls`] | TLS between two sides that know each other |
 //! | `line`, [`rehearsal`] | a connection, and one whose peer has said everything in advance |
 //!
 //! From `dicom-ul` we take the A-ASSOCIATE codec and no more. Its associations have no ARTIM timer
@@ -31,6 +32,7 @@ pub mod rehearsal;
 pub mod scu;
 pub mod sink;
 pub mod status;
+pub mod tls;
 mod upper;
 
 pub use negotiate::Rejection;

@@ -18,6 +18,7 @@
 //!   reviews/ID              what two people let leave although a stage has its doubts (see reviews.rs)
 //!   ledger/HANDLE           which instances of a study were released, as keyed tags
 //!   audit/                  the log (see audit/mod.rs)
+//!   atna/cursor             how far the audit record repository is (see atna/cursor.rs)
 //!   objections/             who objects, as keyed hashes (see objection/mod.rs)
 //!   crosswalk/PROJECT/      what pseudonyms stand for, encrypted (see crosswalk/mod.rs)
 //!   erasures/               what destinations were asked to erase, as pseudonyms (see erasure/mod.rs)
@@ -84,12 +85,14 @@ pub enum Place {
     Ledger,
     /// The log.
     Audit,
+    /// How far the audit record repository is.
+    Atna,
     /// Who objects.
     Objections,
 }
 
 /// All places with their directories.
-const PLACES: [(Place, &str); 14] = [
+const PLACES: [(Place, &str); 15] = [
     (Place::Receiving, "inbox/tmp"),
     (Place::Inbox, "inbox/new"),
     (Place::Studies, "studies"),
@@ -103,6 +106,7 @@ const PLACES: [(Place, &str); 14] = [
     (Place::Reviews, "reviews"),
     (Place::Ledger, "ledger"),
     (Place::Audit, "audit"),
+    (Place::Atna, "atna"),
     (Place::Objections, "objections"),
 ];
 

@@ -206,7 +206,7 @@ impl Site {
 }
 
 /// Whether the kernel can confine efface's processes. Where it can't, tests go on without, and say so.
-fn can_confine() -> bool {
+pub fn can_confine() -> bool {
     static CAN: OnceLock<bool> = OnceLock::new();
     *CAN.get_or_init(|| {
         let can = efface(&["work", "--probe"]).status.success();

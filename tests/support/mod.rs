@@ -13,11 +13,13 @@
     reason = "each test file uses its part; a test fails by its panic and owns its files"
 )]
 
+pub mod authority;
 pub mod canary;
 pub mod dcmtk;
 pub mod gateway;
 pub mod memory;
 pub mod raw;
+pub mod rsyslog;
 pub mod study;
 
 use std::path::{Path, PathBuf};

@@ -234,6 +234,7 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         | Event::Objections { .. }
         | Event::Withdrawn { .. }
         | Event::AuditRead { .. }
+        | Event::Reidentified { .. }
         | Event::Policy { .. }
         | Event::Approved { .. }
         | Event::Crosswalk { .. }
