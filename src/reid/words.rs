@@ -35,15 +35,15 @@ impl<'a> Words<'a> {
         if text.contains(char::REPLACEMENT_CHARACTER) {
             return Err(Refusal::Charset(tag));
         }
+        if self.names_somebody_else(text) {
+            return Err(Refusal::SecondPatient(tag));
+        }
         if vr == VR::PN && replaced(text, &self.rows.patient, "") != text {
             return Ok(self.name.to_owned());
         }
         let mut new = self.uids_inside(text);
         for (pseudonym, original) in &self.pairs {
             new = replaced(&new, pseudonym, original);
-        }
-        if self.names_somebody_else(&new) {
-            return Err(Refusal::SecondPatient(tag));
         }
         let longest = LONGEST.iter().find(|(of, _)| *of == vr).map(|(_, longest)| *longest);
         let is_too_long = longest.is_some_and(|longest| new.chars().count() > longest);
@@ -77,7 +77,7 @@ impl<'a> Words<'a> {
             let code = word.strip_prefix(generation.as_str()).unwrap_or_default();
             let of_code =
                 |b: u8| b.is_ascii_digit() || b.is_ascii_uppercase() && !b"ILOU".contains(&b);
-            code.len() == PSEUDONYM && code.bytes().all(of_code)
+            word != self.rows.patient && code.len() == PSEUDONYM && code.bytes().all(of_code)
         })
     }
 }
