@@ -254,7 +254,9 @@ fn whatever_is_wrong_with_a_result_nothing_of_it_is_written() {
     let original = arrived(&sent.site.path("pacs"))[0].text("SOPInstanceUID");
     let text = |tag, vr, value: &str| {
         let value = value.to_owned();
-        move |data: &mut Elements| drop(data.text(tag, vr, &value))
+        move |data: &mut Elements| {
+            data.text(tag, vr, &value);
+        }
     };
     let reference = |uid: &str| {
         let uid = uid.to_owned();
@@ -272,7 +274,7 @@ fn whatever_is_wrong_with_a_result_nothing_of_it_is_written() {
         ("unknown-study", Box::new(text(0x0020_000D, "UI", "2.25.4711"))),
         ("wrong-patient", Box::new(text(0x0010_0020, "LO", &stranger))),
         ("wrong-patient", Box::new(text(0x0010_0020, "LO", &patient(0).id()))),
-        ("wrong-patient", Box::new(|data| drop(data.remove(0x0010_0020)))),
+        ("wrong-patient", Box::new(|data| { data.remove(0x0010_0020); })),
         ("wrong-patient", Box::new(text(0x0010_0010, "PN", "Doe^Jane"))),
         ("wrong-accession", Box::new(text(0x0008_0050, "SH", "ACC1"))),
         ("class-not-allowed", Box::new(text(0x0008_0016, "UI", "1.2.840.10008.5.1.4.1.1.6.1"))),
@@ -283,19 +285,19 @@ fn whatever_is_wrong_with_a_result_nothing_of_it_is_written() {
         ("foreign-reference", Box::new(reference(&format!("{UID_ROOT}.9.9.9")))),
         ("referenced-class", Box::new({
             let uid = own[0].text("SOPInstanceUID");
-            move |data| drop(data.item(0x0008_1140, |image| {
+            move |data| { data.item(0x0008_1140, |image| {
                 image.text(0x0008_1150, "UI", SEGMENTATION).text(0x0008_1155, "UI", &uid);
-            }))
+            }); }
         })),
-        ("second-patient", Box::new(move |data| drop(data.item(0x0010_1002, |item| {
+        ("second-patient", Box::new(move |data| { data.item(0x0010_1002, |item| {
             item.text(0x0010_0020, "LO", &stranger);
-        })))),
-        ("second-patient", Box::new(|data| drop(data.item(0x0040_0275, |item| {
+        }); })),
+        ("second-patient", Box::new(|data| { data.item(0x0040_0275, |item| {
             item.text(0x0010_0010, "PN", "Doe^Jane");
-        })))),
+        }); })),
         ("malformed-value", Box::new(text(0x0008_0023, "DA", "someday"))),
-        ("charset", Box::new(|data| drop(data.text(0x0008_0005, "CS", "ISO_IR 192")))),
-        ("no-identity", Box::new(|data| drop(data.remove(0x0008_0018)))),
+        ("charset", Box::new(|data| { data.text(0x0008_0005, "CS", "ISO_IR 192"); })),
+        ("no-identity", Box::new(|data| { data.remove(0x0008_0018); })),
     ];
     for class in [SEGMENTATION, BASIC_TEXT_SR, PDF] {
         for (code, change) in &wrong {
