@@ -7,7 +7,7 @@
 use crate::approval::{self, Office};
 use crate::atna::{Recipient, Reporter};
 use crate::audit::{self, Event, Log, Signer, Witness};
-use crate::commitment::Commitments;
+use crate::commitment::{Commitments, CurrentPapers};
 use crate::config::{DestinationSettings, Settings};
 use crate::console::{self, Console};
 use crate::crosswalk::{self, Crosswalk};
@@ -16,14 +16,15 @@ use crate::desk::Desk;
 use crate::disk;
 use crate::forward::Forwarder;
 use crate::isolation::{
-    self, Bounds, Courier, Dispatcher, Orders, Porter, ReceiveOrders, Reporting, RouteOrders,
-    SendOrders, Warden,
+    self, Bounds, Cabinet, Courier, Dispatcher, Orders, Porter, ReceiveOrders, Reporting,
+    RouteOrders, SendOrders, Warden,
 };
 use crate::janitor::Janitor;
 use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::net::scu::Destination;
+use crate::net::tls;
 use crate::objection::{self, Book, Watch};
 use crate::pipeline::Route;
 use crate::residency::Standing;
@@ -44,6 +45,8 @@ use std::time::{Duration, Instant};
 const WORKERS: usize = 2;
 /// The pause before a batch that had to wait is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
+/// How often certificates that expire are warned of.
+const WARN_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Largest P-DATA-TF that is announced, in bytes.
 const PDU_BYTES_MAX: u32 = 131_072;
 
@@ -82,6 +85,9 @@ pub enum Error {
     /// No way to users of their own.
     #[error("attendants: {0}")]
     Attendants(io::Error),
+    /// No certificates.
+    #[error("tls: {0}")]
+    Tls(#[from] tls::Error),
     /// The system refused.
     #[error("the state directory cannot be used: {0}")]
     Io(#[from] io::Error),
@@ -99,6 +105,8 @@ pub struct Gateway {
     witness: Option<JoinHandle<Witness>>,
     shipping: Option<JoinHandle<()>>,
     stop_telling: Arc<AtomicBool>,
+    papers: Vec<Arc<Cabinet>>,
+    ship_anew: Option<Arc<AtomicBool>>,
 }
 
 impl Gateway {
@@ -112,6 +120,8 @@ impl Gateway {
         isolation::keep_memory_private()?;
         isolation::probe(settings.sandbox)?;
         let mut orders = orders(&settings, &root);
+        let listener_papers = listener_papers(&settings)?;
+        let mut papers: Vec<Arc<Cabinet>> = listener_papers.iter().cloned().collect();
         let spool = Arc::new(Spool::open(&settings.state, limits.disk_reserve_bytes)?);
         let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(&root))?);
         let witness = settings.checkpoint_file.clone();
@@ -138,11 +148,15 @@ impl Gateway {
             Arc::clone(&meter),
             settings.ae_title.clone(),
             settings.commitments.clone(),
+            listener_papers
+                .clone()
+                .map(|cabinet| -> CurrentPapers { Box::new(move || cabinet.now().0) }),
         )?);
         let counters = Arc::new(ListenerCounters::default());
         let mut porter = Porter {
             spool: Arc::clone(&spool),
             orders: receive_orders(&settings, &root),
+            papers: listener_papers,
             arrivals,
             commitments: Arc::clone(&commitments),
             counters: Arc::clone(&counters),
@@ -158,12 +172,16 @@ impl Gateway {
         });
         let names = names.collect();
         let dispatcher = dispatcher(&settings, &log);
+        let ship_anew = dispatcher.as_ref().map(|dispatcher| Arc::clone(&dispatcher.again));
+        let send_papers = send_papers(&settings)?;
+        papers.extend(send_papers.iter().flatten().cloned());
         let console = Console {
             spool: Arc::clone(&spool),
             meter: Arc::clone(&meter),
             objections: Arc::clone(&objections),
             listener: counters,
             destinations: names,
+            papers: papers.clone(),
             reporting: dispatcher.as_ref().map(|dispatcher| Arc::clone(&dispatcher.reporting)),
         };
         let stop_console = threads.console(console, settings.metrics)?;
@@ -175,7 +193,7 @@ impl Gateway {
         let left_in_work = disk::list(&spool.dir(Place::Work))?;
         let crosswalk = settings.state.join("crosswalk");
         let (mut routes, mut standings, mut crosswalks) = (Vec::new(), Vec::new(), Vec::new());
-        for destination in settings.destinations {
+        for (destination, cabinet) in settings.destinations.into_iter().zip(send_papers) {
             Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
             let DestinationSettings {
@@ -187,6 +205,7 @@ impl Gateway {
                 associations,
                 residency,
                 crosswalk: keep,
+                tls,
                 ..
             } = destination;
             let held = root.held_to(generation.as_deref(), &name)?;
@@ -217,13 +236,21 @@ impl Gateway {
             let send = SendOrders {
                 state: settings.state.clone(),
                 destination: place,
+                // By its courier: papers can be renewed.
+                tls: None,
                 associations,
                 seal: route.seal.to_text(),
                 strictness: settings.sandbox,
                 gateway: to_send.is_none().then(std::process::id),
                 log_json: settings.log_json,
             };
-            let courier = Courier { forwarder, orders: send, calls: to_send.clone() };
+            let pinned = tls.and_then(|tls| tls.pinned);
+            let courier = Courier {
+                forwarder,
+                orders: send,
+                papers: cabinet.map(|cabinet| (cabinet, pinned)),
+                calls: to_send.clone(),
+            };
             threads.spawn("forward", move |stop| courier.run(stop));
         }
         log.append(started(&routes, &root))?;
@@ -259,6 +286,8 @@ impl Gateway {
         };
         threads.spawn("retain", move |stop| janitor.run(stop));
 
+        let looked_at = papers.clone();
+        threads.spawn("papers", move |stop| look_at_papers(&looked_at, stop));
         let stop_telling = Arc::new(AtomicBool::new(false));
         let witness = witness.map(|witness| {
             let stop = Arc::clone(&stop_telling);
@@ -288,7 +317,18 @@ impl Gateway {
             witness,
             shipping,
             stop_telling,
+            papers,
+            ship_anew,
         })
+    }
+
+    /// Reads all certificates again: they are for new associations, those that run go on. What cannot be used is an
+    /// alarm, and the old ones stay in use.
+    pub fn read_certificates_again(&self) {
+        self.papers.iter().for_each(|papers| papers.read_again());
+        if let Some(again) = &self.ship_anew {
+            again.store(true, Ordering::SeqCst);
+        }
     }
 
     /// Where it listens.
@@ -359,6 +399,8 @@ fn receive_orders(settings: &Settings, root: &RootKey) -> ReceiveOrders {
         listen: settings.listen,
         ae_title: settings.ae_title.clone(),
         callers: settings.allow.clone(),
+        // By the porter: papers can be renewed.
+        tls: None,
         limits: settings.limits,
         handles: handles(root).to_text(),
         strictness: settings.sandbox,
@@ -390,7 +432,40 @@ fn dispatcher(settings: &Settings, log: &Log) -> Option<Dispatcher> {
         strictness: settings.sandbox,
         log_json: settings.log_json,
         reporting: Arc::new(Reporting::default()),
+        again: Arc::default(),
     })
+}
+
+/// What the listener shows, if it speaks TLS.
+fn listener_papers(settings: &Settings) -> Result<Option<Arc<Cabinet>>, tls::Error> {
+    let Some(tls) = settings.tls.as_ref().filter(|tls| !tls.plain_listener) else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(Cabinet::open("the listener".to_owned(), tls.files.clone())?)))
+}
+
+/// What is shown to each destination, if that is sent to under TLS.
+fn send_papers(settings: &Settings) -> Result<Vec<Option<Arc<Cabinet>>>, tls::Error> {
+    let open = |to: &DestinationSettings| {
+        let cabinet = to.tls.as_ref().map(|tls| {
+            let of = format!("the sender to {}", to.name);
+            Cabinet::open(of, tls.files.clone()).map(Arc::new)
+        });
+        cabinet.transpose()
+    };
+    settings.destinations.iter().map(open).collect()
+}
+
+/// Warns of certificates that expire, at the start and once a day.
+fn look_at_papers(papers: &[Arc<Cabinet>], stop: &AtomicBool) {
+    let mut due = Instant::now();
+    while !stop.load(Ordering::SeqCst) {
+        if Instant::now() >= due {
+            papers.iter().for_each(|papers| papers.warn());
+            due += WARN_EVERY;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// What workers are told, but for the routes.

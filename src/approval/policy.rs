@@ -42,6 +42,9 @@ pub struct Policy {
 pub struct Destination {
     /// `AE_TITLE@HOST:PORT`.
     pub address: String,
+    /// What it has to show; `None`: it is sent to in plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<String>,
     /// The domain of the pseudonyms.
     pub project: String,
     /// The generation that it is held to.
@@ -129,6 +132,15 @@ impl Destination {
         let generation =
             |of: &Destination| of.generation.clone().unwrap_or_else(|| "the newest".to_owned());
         differs("generation", &generation(self), &generation(to));
+        match (&self.tls, &to.tls) {
+            (None, None) => {}
+            (None, Some(_)) => changes.noted(format!("destination {name} is sent to under TLS")),
+            (Some(was), Some(is)) if was == is => {}
+            (Some(_), is) => {
+                let is = is.as_deref().unwrap_or("nothing: it is sent to in plain");
+                changes.two(format!("destination {name}, what it has to show: {is}"));
+            }
+        }
         if self.entry != to.entry {
             changes
                 .two(format!("destination {name}: the register says other things: {}", to.who()));
@@ -320,13 +332,14 @@ pub mod tests {
             "{said:?}"
         );
         assert_eq!(needs(&stricter, &basic), [true]);
-        let edits: [(&dyn Fn(&mut Policy), bool); 7] = [
+        let edits: [(&dyn Fn(&mut Policy), bool); 8] = [
             (&|p| p.key = "k B1".to_owned(), true),
             (&|p| p.destinations.clear(), false),
             (&|p| p.destinations.get_mut("lab").unwrap().address = "X@h:1".to_owned(), true),
             (&|p| p.destinations.get_mut("lab").unwrap().project = "other".to_owned(), true),
             (&|p| p.destinations.get_mut("lab").unwrap().entry = Some(Entry::default()), true),
             (&|p| p.approvers.push("anna".to_owned()), false),
+            (&|p| p.destinations.get_mut("lab").unwrap().tls = Some("a CA".to_owned()), false),
             (
                 &|p| {
                     let lab = p.destinations["lab"].clone();
@@ -340,6 +353,13 @@ pub mod tests {
             edit(&mut edited);
             assert_eq!(needs(&basic, &edited), [needs_two], "{:?}", basic.changes(&edited));
         }
+        let with_tls = |tls: &str| {
+            let mut policy = basic.clone();
+            policy.destinations.get_mut("lab").unwrap().tls = Some(tls.to_owned());
+            policy
+        };
+        assert_eq!(needs(&with_tls("a CA"), &with_tls("another")), [true]);
+        assert_eq!(needs(&with_tls("a CA"), &basic), [true], "TLS is not dropped alone");
         let mut named = basic.clone();
         named.approvers = vec!["anna".to_owned(), "bert".to_owned()];
         assert_eq!(needs(&named, &basic), [true, true], "who agrees cannot be dropped alone");

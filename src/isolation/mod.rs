@@ -27,6 +27,7 @@
 //! over could seal what was not verified; it could neither send it nor read another study.
 
 mod attendant;
+mod cabinet;
 mod child;
 mod confine;
 mod courier;
@@ -44,6 +45,7 @@ mod warden;
 mod worker;
 
 pub use attendant::{Attendant, Attendants, Attended, attend};
+pub use cabinet::Cabinet;
 pub use confine::{Bounds, Error, Strictness, keep_memory_private};
 pub use courier::Courier;
 pub use dispatcher::{Dispatcher, Reporting};

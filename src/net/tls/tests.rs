@@ -1,9 +1,18 @@
+use super::papers::certificates;
 use super::*;
 use authority::{Authority, Issued};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ServerConfig, ServerConnection};
-use std::net::TcpListener;
+use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
+use zeroize::Zeroizing;
 
 #[path = "../../../tests/support/authority.rs"]
 #[allow(missing_docs, clippy::disallowed_methods)]
@@ -54,7 +63,7 @@ fn dial(port: u16) -> TcpStream {
 /// Calls `server.test` and says something; how that went.
 fn call(papers: &Papers, port: u16) -> Result<(), Error> {
     let client = Client::new(papers, "server.test")?;
-    let mut channel = client.greet(dial(port))?;
+    let mut channel = client.greet(dial(port), Duration::from_secs(5))?;
     let mut all = || {
         channel.write_all(b"hello")?;
         channel.flush()?;
