@@ -25,7 +25,7 @@ use std::time::{Duration, UNIX_EPOCH};
 /// With a configuration file, or, for a first try, with flags.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  efface serve --config /etc/efface/efface.yaml\n  efface serve --state state --listen 127.0.0.1:11112 --ae-title EFFACE --allow PACS \\\n    --to LAB@192.0.2.7:104 --profile basic --key-file root.key --quiet-period 5"
+    after_help = "Examples:\n  efface serve --config /etc/efface/efface.yaml\n  efface serve --state state --listen 127.0.0.1:11112 --ae-title EFFACE --allow PACS \\\n    --to LAB@192.0.2.7:104 --profile basic --key-file root.key --quiet-period 5\n\nSIGTERM and SIGINT stop it, in order. SIGHUP has it read its certificates again; nothing is dropped."
 )]
 pub struct ServeArgs {
     /// Configuration file; excludes the flags below

@@ -6,6 +6,7 @@
 //!   - { ae_title: PACS, certificate_name: pacs.hospital.example }     # or certificate: FINGERPRINT
 //! destinations:
 //!   - { name: lab, ..., tls: { ca: lab-ca.pem, certificate: FINGERPRINT } }     # or true, as without; or false
+//!   # own_certificate: and own_key_file: what we show there, instead of the gateway's
 //! ```
 
 use super::{RawCaller, Settling};
@@ -79,7 +80,10 @@ enum RawListener {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "true, false, or { ca: FILE, certificate: FINGERPRINT }")]
+#[serde(
+    untagged,
+    expecting = "true, false, or { ca: FILE, certificate: FINGERPRINT, own_certificate: FILE, own_key_file: FILE }"
+)]
 pub(super) enum RawDestinationTls {
     Said(bool),
     Of(RawPins),
@@ -90,6 +94,28 @@ pub(super) enum RawDestinationTls {
 pub(super) struct RawPins {
     ca: Option<PathBuf>,
     certificate: Option<String>,
+    own_certificate: Option<PathBuf>,
+    own_key_file: Option<PathBuf>,
+}
+
+impl RawPins {
+    /// What differs from what the gateway shows and believes otherwise.
+    fn change(&self, wanted: &mut DestinationTls) -> Result<(), String> {
+        if let Some(ca) = &self.ca {
+            wanted.files.ca = ca.clone();
+        }
+        match (&self.own_certificate, &self.own_key_file) {
+            (Some(certificate), Some(key)) => {
+                wanted.files.certificate = certificate.clone();
+                wanted.files.key = key.clone();
+            }
+            (None, None) => {}
+            _ => return Err("own_certificate: and own_key_file: belong together".to_owned()),
+        }
+        let pinned = self.certificate.as_ref().map(|text| text.parse::<Fingerprint>()).transpose();
+        wanted.pinned = pinned.map_err(|what| format!("certificate: {what}"))?;
+        Ok(())
+    }
 }
 
 impl Settling<'_> {
@@ -161,13 +187,9 @@ impl Settling<'_> {
             }
         };
         let mut wanted = DestinationTls { files: own.files.clone(), pinned: None };
-        if let Some(RawDestinationTls::Of(RawPins { ca, certificate })) = said {
-            wanted.files.ca = ca.clone().unwrap_or(wanted.files.ca);
-            let pinned = certificate.as_ref().map(|text| text.parse::<Fingerprint>()).transpose();
-            wanted.pinned = pinned.unwrap_or_else(|what| {
-                raw.iter().for_each(|raw| self.notes.at(raw, format!("certificate: {what}")));
-                None
-            });
+        if let Some(RawDestinationTls::Of(pins)) = said {
+            let wrong = pins.change(&mut wanted).err();
+            raw.iter().zip(wrong).for_each(|(raw, what)| self.notes.at(raw, what));
         }
         let place = |papers| Trust { papers, certificate: wanted.pinned };
         let tried =
@@ -264,6 +286,7 @@ mod tests {
             (papers.with(", listener: none", name, ""), "listener", 10),
             (papers.with("", name, ", tls: { ca: /none/ca }"), "/none/ca: ", 9),
             (papers.with("", name, ", tls: { certificate: 0a }"), "64 hex digits", 9),
+            (papers.with("", name, ", tls: { own_key_file: key }"), "belong together", 9),
             (papers.with("", name, ", tls: { insecure: true }"), "true, false, or", 9),
             (plain(", tls: true"), "no certificate to show", 9),
             (papers.with("", name, "").replace("/key, ca", "/ca, ca"), "no private key", 10),
