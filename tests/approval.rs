@@ -128,6 +128,26 @@ fn an_objection_is_lifted_by_two_people_once() {
 }
 
 #[test]
+fn who_all_patients_are_is_taken_out_by_two_people() {
+    let house = House::new();
+    house.runs();
+    let (request, out) = (house.site.at("request"), house.site.at("lab.jsonl"));
+    let export = |more: &[&str], code| {
+        let export = ["crosswalk", "export", "--project", "lab", "-o", &out];
+        house.at_site(&[&export, more].concat(), code)
+    };
+    assert!(export(&[], 2).contains("2 of anna, bert, carl must agree"));
+    assert!(export(&["--ask", &request], 0).contains("project lab"));
+    house.sign("request", "anna", 0);
+    assert!(export(&["--approval", &request], 2).contains("only anna has"));
+    assert!(!house.site.path("lab.jsonl").exists());
+    house.sign("request", "bert", 0);
+    export(&["--approval", &request], 0);
+    assert!(house.site.path("lab.jsonl").exists());
+    assert!(house.log().contains("agreed anna and bert"));
+}
+
+#[test]
 fn a_looser_configuration_starts_when_two_people_agree() {
     let house = House::new();
     house.runs();

@@ -332,7 +332,8 @@ pub mod tests {
             "{said:?}"
         );
         assert_eq!(needs(&stricter, &basic), [true]);
-        let edits: [(&dyn Fn(&mut Policy), bool); 8] = [
+        type Edit<'a> = &'a dyn Fn(&mut Policy);
+        let edits: [(Edit<'_>, bool); 8] = [
             (&|p| p.key = "k B1".to_owned(), true),
             (&|p| p.destinations.clear(), false),
             (&|p| p.destinations.get_mut("lab").unwrap().address = "X@h:1".to_owned(), true),

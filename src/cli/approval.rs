@@ -1,7 +1,7 @@
 //! `efface approval`: what one person alone may not do. A request is written, two people sign it, it is used once.
 
 use super::Problem;
-use super::audit::create;
+use super::audit::{create, read};
 use super::objection::{Site, SiteArgs};
 use super::witness::name;
 use crate::approval::{self, Approvers, InForce, NEEDED, Operation, Request};
@@ -287,9 +287,4 @@ pub(super) fn print_changes(
         println!("  new: {}{who}", change.words);
     }
     Ok(())
-}
-
-fn read(file: &Path) -> Result<String, Problem> {
-    let text = disk::read_text(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(text.ok_or_else(|| format!("{}: there is no such file", file.display()))?)
 }

@@ -337,7 +337,8 @@ pub(super) fn time(text: &str) -> Result<String, String> {
     Ok(humantime::format_rfc3339_millis(time).to_string())
 }
 
-fn read(file: &Path) -> Result<String, Problem> {
+/// The text of a small file.
+pub(super) fn read(file: &Path) -> Result<String, Problem> {
     let text = disk::read_text(file).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(text.ok_or_else(|| format!("{}: there is no such file", file.display()))?)
 }

@@ -36,7 +36,7 @@ pub enum WitnessCommand {
     /// Ask a witness to sign the newest checkpoint, and keep it with both signatures
     ///
     /// Exit code 1: the witness says that the log was put back to an older state, or rewritten.
-    Ask(AskArgs),
+    Ask(Box<AskArgs>),
 }
 
 #[derive(Args)]

@@ -314,6 +314,7 @@ fn an_import_that_was_changed_or_contradicts_brings_nothing() {
     assert!(!refused.to_string().contains(CANARY));
     assert_eq!(there.crosswalk().census().unwrap().studies, 1, "not even the first one");
     let another = Crosswalk::new(there.folder.path(), "clinic", &there.root);
+    another.lay_out().unwrap();
     let import = Import::of(&another, &mut Cursor::new(&bytes), &BTreeSet::new(), |_| Ok(()));
     assert!(matches!(import, Err(BadImport::Project { .. })));
 }

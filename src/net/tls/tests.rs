@@ -58,6 +58,10 @@ fn server_of(
         if both.read_to_end(&mut came).is_ok() {
             both.conn.send_close_notify();
             let _ = both.conn.write_tls(&mut both.sock);
+        } else {
+            // The alert is out. With bytes unread the system would send a reset behind it, which may overtake it.
+            let _ = both.sock.shutdown(std::net::Shutdown::Write);
+            let _ = std::io::copy(&mut both.sock, &mut std::io::sink());
         }
         came
     };
