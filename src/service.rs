@@ -4,6 +4,8 @@
 //! listener first (running associations finish what they have), then the rest; whatever is not done
 //! is found again at the next start, by the code that does it every day.
 
+mod papers;
+
 use crate::approval::{self, Office};
 use crate::atna::{Recipient, Reporter};
 use crate::audit::{self, Event, Log, Signer, Witness};
@@ -45,8 +47,6 @@ use std::time::{Duration, Instant};
 const WORKERS: usize = 2;
 /// The pause before a batch that had to wait is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
-/// How often certificates that expire are warned of.
-const WARN_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Largest P-DATA-TF that is announced, in bytes.
 const PDU_BYTES_MAX: u32 = 131_072;
 
@@ -120,7 +120,7 @@ impl Gateway {
         isolation::keep_memory_private()?;
         isolation::probe(settings.sandbox)?;
         let mut orders = orders(&settings, &root);
-        let listener_papers = listener_papers(&settings)?;
+        let listener_papers = papers::of_listener(&settings)?;
         let mut papers: Vec<Arc<Cabinet>> = listener_papers.iter().cloned().collect();
         let spool = Arc::new(Spool::open(&settings.state, limits.disk_reserve_bytes)?);
         let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(&root))?);
@@ -173,7 +173,7 @@ impl Gateway {
         let names = names.collect();
         let dispatcher = dispatcher(&settings, &log);
         let ship_anew = dispatcher.as_ref().map(|dispatcher| Arc::clone(&dispatcher.again));
-        let send_papers = send_papers(&settings)?;
+        let send_papers = papers::of_senders(&settings)?;
         papers.extend(send_papers.iter().flatten().cloned());
         let console = Console {
             spool: Arc::clone(&spool),
@@ -287,7 +287,7 @@ impl Gateway {
         threads.spawn("retain", move |stop| janitor.run(stop));
 
         let looked_at = papers.clone();
-        threads.spawn("papers", move |stop| look_at_papers(&looked_at, stop));
+        threads.spawn("papers", move |stop| papers::look_at(&looked_at, stop));
         let stop_telling = Arc::new(AtomicBool::new(false));
         let witness = witness.map(|witness| {
             let stop = Arc::clone(&stop_telling);
@@ -434,38 +434,6 @@ fn dispatcher(settings: &Settings, log: &Log) -> Option<Dispatcher> {
         reporting: Arc::new(Reporting::default()),
         again: Arc::default(),
     })
-}
-
-/// What the listener shows, if it speaks TLS.
-fn listener_papers(settings: &Settings) -> Result<Option<Arc<Cabinet>>, tls::Error> {
-    let Some(tls) = settings.tls.as_ref().filter(|tls| !tls.plain_listener) else {
-        return Ok(None);
-    };
-    Ok(Some(Arc::new(Cabinet::open("the listener".to_owned(), tls.files.clone())?)))
-}
-
-/// What is shown to each destination, if that is sent to under TLS.
-fn send_papers(settings: &Settings) -> Result<Vec<Option<Arc<Cabinet>>>, tls::Error> {
-    let open = |to: &DestinationSettings| {
-        let cabinet = to.tls.as_ref().map(|tls| {
-            let of = format!("the sender to {}", to.name);
-            Cabinet::open(of, tls.files.clone()).map(Arc::new)
-        });
-        cabinet.transpose()
-    };
-    settings.destinations.iter().map(open).collect()
-}
-
-/// Warns of certificates that expire, at the start and once a day.
-fn look_at_papers(papers: &[Arc<Cabinet>], stop: &AtomicBool) {
-    let mut due = Instant::now();
-    while !stop.load(Ordering::SeqCst) {
-        if Instant::now() >= due {
-            papers.iter().for_each(|papers| papers.warn());
-            due += WARN_EVERY;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 /// What workers are told, but for the routes.

@@ -141,6 +141,7 @@ impl<S: InstanceSink> Acceptor<S> {
                 count(&self.counters.lost);
                 if let Some(why) = upper.trouble() {
                     tracing::warn!(caller, %from, why, "no TLS with a caller");
+                    upper.linger();
                     return;
                 }
                 tracing::warn!(caller, %from, %kind, "connection lost without a release");

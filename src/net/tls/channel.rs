@@ -91,6 +91,16 @@ where
         Ok(())
     }
 
+    /// After a failure nothing is taken for anything. It is read, or the system would send a reset behind our alert that
+    /// may overtake it.
+    fn read_past(&mut self) -> io::Result<usize> {
+        let kind = match self.socket.read(&mut [0; 4096])? {
+            0 => ErrorKind::UnexpectedEof,
+            _ => ErrorKind::WouldBlock,
+        };
+        Err(kind.into())
+    }
+
     /// One read of the socket, and what follows from it; the bytes that were read.
     fn receive(&mut self) -> io::Result<usize> {
         let bytes = self.connection.read_tls(&mut self.socket)?;
@@ -119,6 +129,9 @@ where
 {
     /// `Ok(0)`: the other side said that nothing more will come. An end without that is `UnexpectedEof`.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.trouble.is_some() {
+            return self.read_past();
+        }
         let until = self.patience.map(|patience| Instant::now() + patience);
         loop {
             match self.connection.reader().read(buffer) {
