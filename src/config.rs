@@ -112,6 +112,10 @@ impl Settings {
     /// What of it decides about people's data.
     pub fn policy(&self, root: &RootKey) -> Policy {
         let generation = root.generations().next().unwrap_or_default();
+        let checkpoints = self.checkpoint_file.iter();
+        let checkpoints = checkpoints.map(|file| format!("checkpoint_file {}", file.display()));
+        let repository = self.audit_repository.iter();
+        let repository = repository.map(|to| format!("audit_repository {}", to.address));
         let destination = |to: &DestinationSettings| {
             let destination = approval::Destination {
                 address: format!("{}@{}", to.ae_title, to.address),
@@ -128,6 +132,7 @@ impl Settings {
             key: format!("{} {generation}", root.fingerprint()),
             approvers: self.approvers.to_texts(),
             site: self.site.clone(),
+            told: checkpoints.chain(repository).collect(),
             destinations: self.destinations.iter().map(destination).collect(),
         }
     }

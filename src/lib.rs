@@ -6,7 +6,7 @@
 //!
 //! **Base.** [`phi`]: identifying values that cannot be shown. [`id`]: identifiers, parsed once.
 //! [`key`]: the root and what is derived from it. [`note`]: texts that are signed. [`crockford`]: letters for people. [`fate`]: what becomes of work that failed. [`disk`] and [`clock`]: the only code that
-//! touches the state directory, and that reads the time of day. [`pipe`]: values between a process and its parent. [`yaml`]: what people write, with every mistake at its place.
+//! touches the state directory, and that reads the time of day. [`pipe`]: values between a process and its parent. [`sealed`]: records that are read whole and sealed. [`yaml`]: what people write, with every mistake at its place.
 //!
 //! **Facts.** [`standard`]: tables of PS3.15, PS3.16 and PS3.4, compiled in.
 //!
@@ -40,6 +40,7 @@ pub mod key;
 pub mod note;
 pub mod phi;
 pub mod pipe;
+pub mod sealed;
 pub mod yaml;
 
 pub mod standard;

@@ -13,7 +13,7 @@ mod support;
 use std::collections::BTreeSet;
 use support::canary::assert_clean_files;
 use support::dcmtk::{self, Outside, deliver, free_port};
-use support::gateway::{Gateway, HEAD, LEAVE_FACES, Site, efface, printed, program};
+use support::gateway::{Gateway, HEAD, LEAVE_FACES, Site, efface, ends, printed, program};
 use support::study::{self, patient, write_all};
 use support::until;
 
@@ -60,23 +60,16 @@ impl House {
         assert!(self.start().terminate().success());
     }
 
-    #[track_caller]
-    fn ends(&self, arguments: &[&str], code: i32) -> String {
-        let output = efface(arguments);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", printed(&output));
-        printed(&output)
-    }
-
     /// A command that takes `--config`.
     #[track_caller]
     fn at_site(&self, arguments: &[&str], code: i32) -> String {
-        self.ends(&[arguments, &["--config", &self.site.at("efface.yaml")]].concat(), code)
+        ends(&[arguments, &["--config", &self.site.at("efface.yaml")]].concat(), code)
     }
 
     #[track_caller]
     fn sign(&self, file: &str, who: &str, code: i32) -> String {
         let (file, key) = (self.site.at(file), self.site.at(who));
-        self.ends(&["approval", "sign", &file, "--key", &key, "--yes"], code)
+        ends(&["approval", "sign", &file, "--key", &key, "--yes"], code)
     }
 
     fn log(&self) -> String {
@@ -104,7 +97,7 @@ fn an_objection_is_lifted_by_two_people_once() {
     assert!(house.sign("request", "anna", 2).contains("somebody else must"));
     assert!(given(2).contains("only anna has"));
     house.sign("request", "carl", 0);
-    let shown = house.ends(&["approval", "show", &file("request")], 0);
+    let shown = ends(&["approval", "show", &file("request")], 0);
     assert!(shown.contains("lift the objection"), "{shown}");
     // For one patient, once: whether the gateway runs or not.
     house.at_site(&["objection", "add", "--id", "ZYX-2"], 0);
@@ -265,6 +258,6 @@ fn what_two_people_have_looked_at_leaves_and_nothing_else() {
 
 impl House {
     fn at_site_check(&self) -> String {
-        self.ends(&["config", "check", &self.site.at("efface.yaml")], 0)
+        ends(&["config", "check", &self.site.at("efface.yaml")], 0)
     }
 }

@@ -15,16 +15,9 @@ use std::path::Path;
 use std::process::Command;
 use support::canary::{assert_clean, assert_clean_files, assert_clean_names};
 use support::dcmtk::{self, deliver, free_port};
-use support::gateway::{HEAD, LEAVE_FACES, Site, efface, printed, program};
+use support::gateway::{HEAD, LEAVE_FACES, Site, ends, printed, program};
 use support::study::{self, patient, write_all, write_body_ct};
 use support::{files, until};
-
-#[track_caller]
-fn ends(arguments: &[&str], code: i32) -> String {
-    let output = efface(arguments);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", printed(&output));
-    printed(&output)
-}
 
 /// De-identifies a folder and gives every file that left, by its name.
 fn left(input: &Path, out: &Path, key: &Path, profile: &str, crosswalk: &Path) -> Vec<Vec<u8>> {

@@ -13,15 +13,8 @@ mod support;
 use support::canary::assert_clean;
 use support::dcmtk::arrived;
 use support::files;
-use support::gateway::{HEAD, LEAVE_FACES, Site, efface, printed};
+use support::gateway::{HEAD, LEAVE_FACES, Site, ends, printed};
 use support::study::{self, patient, write_all, write_body_ct};
-
-#[track_caller]
-fn ends(arguments: &[&str], code: i32) -> String {
-    let output = efface(arguments);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", printed(&output));
-    printed(&output)
-}
 
 #[track_caller]
 fn says(said: &str, words: &[&str]) {

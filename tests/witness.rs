@@ -13,15 +13,8 @@ mod support;
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use support::dcmtk::free_port;
-use support::gateway::{Site, efface, printed, program};
+use support::gateway::{Site, ends, program};
 use support::until;
-
-#[track_caller]
-fn ends(arguments: &[&str], code: i32) -> String {
-    let output = efface(arguments);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", printed(&output));
-    printed(&output)
-}
 
 /// A witness that ends with the test.
 struct Witness(Child);

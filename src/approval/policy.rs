@@ -12,15 +12,18 @@ use crate::key::{Key, Purpose, RootKey};
 use crate::profile::compare::{Kind, compare, settings};
 use crate::profile::language;
 use crate::residency::{Entry, SitePolicy};
+use crate::sealed;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Elements that are named in the words of a change.
 const NAMED: usize = 12;
+/// What is sealed.
+const KIND: &[u8] = b"policy";
 /// Bytes of the longest record that is read.
 const BYTES_MAX: u64 = 64 << 20;
 
@@ -33,6 +36,9 @@ pub struct Policy {
     pub approvers: Vec<String>,
     /// What the site allows.
     pub site: Option<SitePolicy>,
+    /// Who is told of the log besides: where its checkpoints are kept, and where its records are reported.
+    #[serde(default)]
+    pub told: BTreeSet<String>,
     /// Where data go, by name.
     pub destinations: BTreeMap<String, Destination>,
 }
@@ -100,6 +106,12 @@ impl Policy {
             (before, after) if before == after => {}
             (None, Some(_)) => changes.noted("a site policy is in force now".to_owned()),
             _ => changes.two("the site policy is another one, or none any more".to_owned()),
+        }
+        for gone in self.told.difference(&to.told) {
+            changes.two(format!("is no longer told of the log: {gone}"));
+        }
+        for new in to.told.difference(&self.told) {
+            changes.noted(format!("is told of the log: {new}"));
         }
         for name in self.destinations.keys().filter(|name| !to.destinations.contains_key(*name)) {
             changes.noted(format!("destination {name} is no longer there"));
@@ -226,11 +238,6 @@ pub struct Entered {
     pub policy: Policy,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Foot {
-    seal: String,
-}
-
 impl InForce {
     /// That of a state directory.
     pub fn of(state: &Path, root: &RootKey) -> Self {
@@ -247,21 +254,14 @@ impl InForce {
     /// # Errors
     /// `InvalidData` if it is not what was written, or what the system says.
     pub fn read(&self) -> io::Result<Option<Entered>> {
-        let mut text = Vec::new();
-        match disk::open(&self.path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut text)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read?,
-        };
+        let Some(text) = sealed::read(&self.path, BYTES_MAX)? else { return Ok(None) };
         self.open(&text).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     fn open(&self, text: &[u8]) -> Option<Entered> {
-        let at = text.iter().position(|b| *b == b'\n')?;
-        let (line, foot) = text.split_at(at + 1);
-        let foot: Foot = serde_json::from_slice(foot).ok()?;
-        let seal = HEXLOWER.decode(foot.seal.as_bytes()).ok()?;
-        let entered = || serde_json::from_slice::<Entered>(line).ok();
-        self.key.check(&[b"policy", line], &seal).then(entered)?.filter(|e| e.efface_policy == 1)
+        let line = sealed::open(&self.key, KIND, text)?;
+        let entered: Entered = serde_json::from_slice(line).ok()?;
+        (entered.efface_policy == 1).then_some(entered)
     }
 
     /// Puts another policy in force, durably.
@@ -278,9 +278,7 @@ impl InForce {
         let entered = Entered { efface_policy: 1, before, by, nonce, policy };
         let mut text = serde_json::to_vec(&entered)?;
         text.push(b'\n');
-        let seal = HEXLOWER.encode(&self.key.tag(&[b"policy", &text]));
-        serde_json::to_writer(&mut text, &Foot { seal })?;
-        text.push(b'\n');
+        let text = sealed::seal(&self.key, KIND, text)?;
         disk::write_whole(&self.path, &text)?;
         Ok(entered)
     }
@@ -333,6 +331,9 @@ pub mod tests {
         );
         assert_eq!(needs(&stricter, &basic), [true]);
         type Edit<'a> = &'a dyn Fn(&mut Policy);
+        let told = ["checkpoint_file /mnt/dpo".to_owned()].into();
+        let watched = Policy { told, ..basic.clone() };
+        assert_eq!((needs(&basic, &watched), needs(&watched, &basic)), (vec![false], vec![true]));
         let edits: [(Edit<'_>, bool); 8] = [
             (&|p| p.key = "k B1".to_owned(), true),
             (&|p| p.destinations.clear(), false),

@@ -10,11 +10,11 @@ use super::Error;
 use crate::clock::Day;
 use crate::disk;
 use crate::key::{Key, Purpose, RootKey};
+use crate::sealed;
 use crate::spool::{Spool, random_name};
-use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What a destination was asked to erase.
@@ -61,12 +61,9 @@ struct Head {
     version: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Foot {
-    seal: String,
-}
-
 const FILE: &str = "register";
+/// What is sealed.
+const KIND: &[u8] = b"register";
 /// Bytes of the largest register that is read.
 const BYTES_MAX: u64 = 1 << 28;
 
@@ -108,12 +105,8 @@ impl Book {
     /// [`Error::Io`], [`Error::Damaged`].
     pub fn read(&self) -> Result<(u64, Vec<Request>), Error> {
         let Some(text) = text_of(&self.file())? else { return Ok((0, Vec::new())) };
-        let is_sealed = |(sealed, foot): (&[u8], Foot)| {
-            let seal = HEXLOWER.decode(foot.seal.as_bytes()).ok()?;
-            self.key.check(&[b"register", sealed], &seal).then_some(())
-        };
-        let read = split(&text).and_then(is_sealed).and_then(|()| parse(&text));
-        read.ok_or_else(|| Error::Damaged { path: self.file() })
+        let lines = sealed::open(&self.key, KIND, &text);
+        lines.and_then(parse).ok_or_else(|| Error::Damaged { path: self.file() })
     }
 
     /// The same, if it is no older than a version that is known.
@@ -195,13 +188,7 @@ impl Book {
         edit: impl FnOnce(&mut Vec<Request>) -> io::Result<Vec<Request>>,
     ) -> Result<(u64, Vec<Request>), Error> {
         let io = |error| Error::Io { path: self.file(), error };
-        let locked = disk::make_dir(&self.directory)
-            .and_then(|()| disk::append(&self.directory.join("lock")))
-            .and_then(|lock| {
-                rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
-                Ok(lock)
-            });
-        let _lock = locked.map_err(io)?;
+        let _lock = sealed::lock(&self.directory).map_err(io)?;
         let (version, mut requests) = self.read()?;
         let told = edit(&mut requests).map_err(io)?;
         if told.is_empty() {
@@ -219,10 +206,7 @@ impl Book {
             serde_json::to_writer(&mut text, request)?;
             text.push(b'\n');
         }
-        let seal = HEXLOWER.encode(&self.key.tag(&[b"register", &text]));
-        serde_json::to_writer(&mut text, &Foot { seal })?;
-        text.push(b'\n');
-        Ok(text)
+        sealed::seal(&self.key, KIND, text)
     }
 
     fn file(&self) -> PathBuf {
@@ -237,28 +221,16 @@ impl Book {
 pub fn look(spool: &Spool) -> Result<Vec<Request>, Error> {
     let path = spool.erasures().join(FILE);
     let Some(text) = text_of(&path)? else { return Ok(Vec::new()) };
-    Ok(parse(&text).ok_or(Error::Damaged { path })?.1)
+    Ok(sealed::look(&text).and_then(parse).ok_or(Error::Damaged { path })?.1)
 }
 
 fn text_of(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    let mut text = Vec::new();
-    match disk::open(path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut text)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::Io { path: path.to_owned(), error }),
-        Ok(_) => Ok(Some(text)),
-    }
+    sealed::read(path, BYTES_MAX).map_err(|error| Error::Io { path: path.to_owned(), error })
 }
 
-/// What is sealed, and the seal.
-fn split(text: &[u8]) -> Option<(&[u8], Foot)> {
-    let lines = text.strip_suffix(b"\n")?;
-    let at = lines.iter().rposition(|byte| *byte == b'\n')? + 1;
-    Some((&text[..at], serde_json::from_slice(&lines[at..]).ok()?))
-}
-
-fn parse(text: &[u8]) -> Option<(u64, Vec<Request>)> {
-    let (sealed, _) = split(text)?;
-    let mut lines = sealed.strip_suffix(b"\n")?.split(|byte| *byte == b'\n');
+/// What the lines say that are sealed.
+fn parse(lines: &[u8]) -> Option<(u64, Vec<Request>)> {
+    let mut lines = lines.split(|byte| *byte == b'\n');
     let head: Head = serde_json::from_slice(lines.next()?).ok()?;
     let requests =
         lines.map(|line| serde_json::from_slice(line).ok()).collect::<Option<Vec<_>>>()?;

@@ -12,6 +12,7 @@ use super::register::{Objection, Register};
 use super::{Called, Error};
 use crate::disk;
 use crate::key::{Key, Purpose, RootKey};
+use crate::sealed;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
@@ -36,11 +37,6 @@ struct Head {
     version: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Foot {
-    seal: String,
-}
-
 /// How a batch calls its patient, as it lies beside the originals.
 #[derive(Serialize, Deserialize)]
 struct Note {
@@ -50,6 +46,8 @@ struct Note {
 
 /// The register.
 const FILE: &str = "register";
+/// What is sealed.
+const KIND: &[u8] = b"register";
 /// Bytes of the largest register that is read: more than a million objections.
 const BYTES_MAX: u64 = 1 << 30;
 /// Bytes in which the head stands.
@@ -73,12 +71,12 @@ impl Book {
     /// # Errors
     /// [`Error::Io`], [`Error::Damaged`].
     pub fn read(&self) -> Result<Register, Error> {
-        let mut text = Vec::new();
-        let read = disk::open(&self.file()).and_then(|f| f.take(BYTES_MAX).read_to_end(&mut text));
-        match read {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Register::default()),
-            Err(error) => Err(self.io(error)),
-            Ok(_) => self.open(&text).ok_or_else(|| self.damaged()),
+        match sealed::read(&self.file(), BYTES_MAX).map_err(|error| self.io(error))? {
+            None => Ok(Register::default()),
+            Some(text) => {
+                let lines = sealed::open(&self.key, KIND, &text);
+                lines.and_then(parse).ok_or_else(|| self.damaged())
+            }
         }
     }
 
@@ -120,7 +118,7 @@ impl Book {
         &self,
         edit: impl FnOnce(&mut Vec<Objection>, u64) -> (T, bool),
     ) -> Result<T, Error> {
-        let lock = self.lock().map_err(|error| self.io(error))?;
+        let lock = sealed::lock(&self.directory).map_err(|error| self.io(error))?;
         let register = self.read()?;
         let version = register.version() + 1;
         let mut objections = register.objections().to_vec();
@@ -164,23 +162,7 @@ impl Book {
             serde_json::to_writer(&mut text, objection)?;
             text.push(b'\n');
         }
-        let seal = HEXLOWER.encode(&self.key.tag(&[b"register", &text]));
-        serde_json::to_writer(&mut text, &Foot { seal })?;
-        text.push(b'\n');
-        Ok(text)
-    }
-
-    fn open(&self, text: &[u8]) -> Option<Register> {
-        let (sealed, foot) = split(text)?;
-        let seal = HEXLOWER.decode(foot.seal.as_bytes()).ok()?;
-        self.key.check(&[b"register", sealed], &seal).then(|| parse(text))?
-    }
-
-    fn lock(&self) -> io::Result<std::fs::File> {
-        disk::make_dir(&self.directory)?;
-        let lock = disk::append(&self.directory.join("lock"))?;
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
-        Ok(lock)
+        sealed::seal(&self.key, KIND, text)
     }
 
     fn file(&self) -> PathBuf {
@@ -196,16 +178,9 @@ impl Book {
     }
 }
 
-/// What is sealed, and the seal.
-fn split(text: &[u8]) -> Option<(&[u8], Foot)> {
-    let lines = text.strip_suffix(b"\n")?;
-    let at = lines.iter().rposition(|byte| *byte == b'\n')? + 1;
-    Some((&text[..at], serde_json::from_slice(&lines[at..]).ok()?))
-}
-
-fn parse(text: &[u8]) -> Option<Register> {
-    let (sealed, _) = split(text)?;
-    let mut lines = sealed.strip_suffix(b"\n")?.split(|byte| *byte == b'\n');
+/// What the lines say that are sealed.
+fn parse(lines: &[u8]) -> Option<Register> {
+    let mut lines = lines.split(|byte| *byte == b'\n');
     let head: Head = serde_json::from_slice(lines.next()?).ok()?;
     let objections = lines.map(|line| serde_json::from_slice::<Objection>(line).ok());
     let objections = objections.collect::<Option<Vec<_>>>()?;
@@ -219,13 +194,12 @@ fn parse(text: &[u8]) -> Option<Register> {
 /// [`Error::Io`], [`Error::Damaged`].
 pub fn look(directory: &Path) -> Result<(u64, usize), Error> {
     let path = directory.join(FILE);
-    let mut text = Vec::new();
-    match disk::open(&path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut text)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, 0)),
+    let text = match sealed::read(&path, BYTES_MAX) {
+        Ok(None) => return Ok((0, 0)),
+        Ok(Some(text)) => text,
         Err(error) => return Err(Error::Io { path, error }),
-        Ok(_) => {}
-    }
-    let register = parse(&text).ok_or(Error::Damaged { path })?;
+    };
+    let register = sealed::look(&text).and_then(parse).ok_or(Error::Damaged { path })?;
     Ok((register.version(), register.in_force().count()))
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Whether a program of dcmtk or dicom3tools is installed.
 pub fn has(program: &str) -> bool {
@@ -17,10 +18,16 @@ pub fn missing() -> Option<&'static str> {
     ["storescu", "storescp", "dcmdump"].into_iter().find(|program| !has(program))
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, and that nobody is given: below those that the system gives to connections, and never
+/// the same one twice in a process.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Processes that run beside each other begin in different places.
+    let begin = std::process::id().wrapping_mul(617);
+    let port =
+        || 10_000 + (begin.wrapping_add(NEXT.fetch_add(1, Ordering::SeqCst)) % 20_000) as u16;
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(port).find(is_free).expect("a port")
 }
 
 /// A process that does not outlive its handle.

@@ -39,6 +39,14 @@ pub fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
 }
 
+/// Runs the program to its end, which must have this exit code; both of what it printed.
+#[track_caller]
+pub fn ends(arguments: &[&str], code: i32) -> String {
+    let output = efface(arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", printed(&output));
+    printed(&output)
+}
+
 /// A hospital: a folder with a key, a profile, a state directory, studies and what arrived.
 pub struct Site {
     folder: tempfile::TempDir,
