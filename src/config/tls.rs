@@ -124,7 +124,8 @@ impl Settling<'_> {
         let files =
             Files { ca: ca.clone(), certificate: certificate.clone(), key: key_file.clone() };
         if let Err(wrong) = files.read() {
-            self.notes.at(raw, format!("one of certificate:, key_file:, ca: cannot be used: {wrong}"));
+            self.notes
+                .at(raw, format!("one of certificate:, key_file:, ca: cannot be used: {wrong}"));
         }
         Tls { files, plain_listener: *listener == Some(RawListener::Plain) }
     }
