@@ -184,10 +184,15 @@ impl InstanceEntry for Incoming {
 
 static OPTIONS: LazyLock<Arc<ListenerOptions>> = LazyLock::new(|| {
     let uids = |all: &[&str]| all.iter().map(|uid| uid.parse().expect("a UID")).collect();
-    let pacs = Caller { ae_title: "PACS".parse().expect("a title"), sources: Vec::new() };
+    let pacs = Caller {
+        ae_title: "PACS".parse().expect("a title"),
+        sources: Vec::new(),
+        certificate: None,
+    };
     Arc::new(ListenerOptions {
         listen: "127.0.0.1:0".parse().expect("an address"),
         ae_title: "EFFACE".parse().expect("a title"),
+        tls: None,
         callers: vec![pacs],
         sop_classes: uids(&["1.2.840.10008.5.1.4.1.1.2"]),
         transfer_syntaxes: uids(&["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"]),

@@ -14,6 +14,7 @@ use crate::net::access::Network;
 use crate::net::scu::{Association, Destination, Inside, Proposal};
 use crate::net::sink::{Inquiry, Peer, Promise, Refusal};
 use crate::net::status::Status;
+use crate::net::tls::{Client, Papers, Trust};
 use crate::send::{PAUSE_MIN, Pause};
 use crate::spool::Spool;
 use crate::spool::commitment::{Failure, Pending, REQUEST_BYTES_MAX, Report, Request, search};
@@ -44,6 +45,9 @@ pub struct Listener {
     pub address: String,
 }
 
+/// What TLS needs now: certificates can be renewed.
+pub type CurrentPapers = Box<dyn Fn() -> Papers + Send + Sync>;
+
 /// All requests that were accepted and not reported on.
 pub struct Commitments {
     spool: Arc<Spool>,
@@ -51,6 +55,7 @@ pub struct Commitments {
     meter: Arc<Meter>,
     calling: AeTitle,
     listeners: Vec<Listener>,
+    papers: Option<CurrentPapers>,
     /// By name in the spool.
     pending: Mutex<HashMap<String, Waiting>>,
     /// One search at a time, so that requests cannot keep all disks busy.
@@ -67,7 +72,7 @@ struct Waiting {
 }
 
 impl Commitments {
-    /// Takes up what was promised before the start.
+    /// Takes up what was promised before the start. Reports go under TLS if there are papers for it.
     ///
     /// # Errors
     /// What the system says.
@@ -77,6 +82,7 @@ impl Commitments {
         meter: Arc<Meter>,
         calling: AeTitle,
         listeners: Vec<Listener>,
+        papers: Option<CurrentPapers>,
     ) -> io::Result<Self> {
         let mut pending = HashMap::new();
         for name in Pending::all(&spool)? {
@@ -89,7 +95,7 @@ impl Commitments {
             }
         }
         let (pending, searching) = (Mutex::new(pending), Mutex::default());
-        Ok(Commitments { spool, handles, meter, calling, listeners, pending, searching })
+        Ok(Commitments { spool, handles, meter, calling, listeners, papers, pending, searching })
     }
 
     /// Tells those whose association is over, until told to stop.
@@ -176,7 +182,13 @@ impl Commitments {
             why: error.to_string(),
         };
         let proposals = [Proposal::storage_commitment().map_err(|e| again(e.to_string()))?];
-        let mut association = Association::<Inside>::connect(&place, &proposals).map_err(failed)?;
+        let papers = self.papers.as_ref().map(|papers| papers());
+        let client = papers.map(|papers| {
+            Client::trusting(&Trust { papers, certificate: None }, &listener.address)
+        });
+        let client = client.transpose().map_err(|error| again(error.to_string()))?;
+        let mut association =
+            Association::<Inside>::connect(&place, client.as_ref(), &proposals).map_err(failed)?;
         association.n_event_report(report).map_err(failed)?;
         if let Err(error) = association.release() {
             tracing::debug!(%error, "the association was not released in order");

@@ -12,6 +12,7 @@
 //! destinations:
 //!   - { name: lab, to: LAB@192.0.2.7:104, project: lab, profile: basic }    # register: what is known of it (residency.rs)
 //! audit_repository: { to: arr.example:6514, ca: arr-ca.pem, certificate: efface.pem, key_file: efface.key }    # DICOM PS3.15 A.5
+//! tls: { certificate: efface.pem, key_file: efface.key, ca: hospital-ca.pem }    # for the listener and destinations (config/tls.rs)
 //! approvers: [anna+1f2e3d4c+AZ...]      # two of them must agree to what one alone may not do (approval/)
 //! site_policy: { countries: [EEA] }     # where data may go; with it every destination needs register:
 //! quiet_period_s: 60                    # a study is closed when nothing has come for so long
@@ -20,8 +21,10 @@
 //! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
 
 mod repository;
+mod tls;
 
 pub use repository::Repository;
+pub use tls::{DestinationTls, Files, Tls};
 
 use crate::approval::{self, Approvers, Policy};
 use crate::commitment::Listener;
@@ -51,6 +54,8 @@ pub struct Settings {
     pub checkpoint_file: Option<PathBuf>,
     /// Where audit messages go; `None`: nowhere.
     pub audit_repository: Option<Repository>,
+    /// Certificates of the gateway; `None`: everything is plain TCP.
+    pub tls: Option<Tls>,
     /// Address and port of the listener.
     pub listen: SocketAddr,
     /// The AE title by which efface is called, and calls.
@@ -85,6 +90,8 @@ pub struct DestinationSettings {
     pub ae_title: AeTitle,
     /// `host:port`.
     pub address: String,
+    /// What it has to show; `None`: it is sent to in plain.
+    pub tls: Option<DestinationTls>,
     /// The domain of the pseudonyms: one recipient and purpose.
     pub project: String,
     /// The generation of pseudonyms that it is held to; `None`: the newest of the key.
@@ -112,6 +119,7 @@ impl Settings {
         let destination = |to: &DestinationSettings| {
             let destination = approval::Destination {
                 address: format!("{}@{}", to.ae_title, to.address),
+                tls: to.tls.as_ref().map(DestinationTls::to_text),
                 project: to.project.clone(),
                 generation: to.generation.clone(),
                 profile: to.written.text.clone(),
@@ -195,6 +203,7 @@ struct RawConfig {
     key_file: Option<PathBuf>,
     checkpoint_file: Option<Spanned<PathBuf>>,
     audit_repository: Option<repository::RawRepository>,
+    tls: Option<Spanned<tls::RawTls>>,
     listen: Spanned<String>,
     ae_title: Spanned<String>,
     allow: Spanned<Vec<RawCaller>>,
@@ -225,6 +234,8 @@ struct RawCaller {
     #[serde(default)]
     from: Vec<Spanned<String>>,
     commitment: Option<Spanned<String>>,
+    certificate: Option<Spanned<String>>,
+    certificate_name: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -232,6 +243,7 @@ struct RawCaller {
 struct RawDestination {
     name: Spanned<String>,
     to: Spanned<String>,
+    tls: Option<Spanned<tls::RawDestinationTls>>,
     project: Option<Spanned<String>>,
     generation: Option<String>,
     profile: Spanned<String>,
@@ -292,9 +304,11 @@ impl Settling<'_> {
         let listen = self.address(&raw.listen);
         let metrics = raw.metrics.as_ref().and_then(|text| self.loopback(text));
         let ae_title = self.ae_title(&raw.ae_title);
-        let allow = self.callers(&raw.allow);
+        let tls = raw.tls.as_ref().map(|raw| self.tls(raw));
+        let is_tls = tls.as_ref().is_some_and(|tls| !tls.plain_listener);
+        let allow = self.callers(&raw.allow, is_tls);
         let policy = raw.site_policy.as_ref().map(|policy| self.site_policy(policy));
-        let destinations = self.destinations(&raw.destinations, policy.as_ref());
+        let destinations = self.destinations(&raw.destinations, policy.as_ref(), tls.as_ref());
         let commitments = self.commitments(&raw.allow, &allow, &destinations);
         let repository = raw.audit_repository.as_ref();
         let audit_repository = repository.and_then(|raw| self.audit_repository(raw));
@@ -309,6 +323,7 @@ impl Settling<'_> {
             key_file: key_file?,
             checkpoint_file: raw.checkpoint_file.map(|file| file.value),
             audit_repository,
+            tls,
             listen: listen?,
             ae_title: ae_title?,
             allow,
@@ -449,7 +464,7 @@ impl Settling<'_> {
         }
     }
 
-    fn callers(&mut self, raw: &Spanned<Vec<RawCaller>>) -> Vec<Caller> {
+    fn callers(&mut self, raw: &Spanned<Vec<RawCaller>>, is_tls: bool) -> Vec<Caller> {
         if raw.value.is_empty() {
             self.notes.at(raw, "nobody may send: name at least one calling AE title");
         }
@@ -462,7 +477,8 @@ impl Settling<'_> {
                 }
                 network
             });
-            Some(Caller { ae_title, sources: sources.collect() })
+            let sources = sources.collect();
+            Some(Caller { ae_title, sources, certificate: self.known(caller, is_tls) })
         });
         callers.collect()
     }
@@ -489,7 +505,7 @@ impl Settling<'_> {
                 self.notes.at(text, what);
             }
             let known = allow.iter().find(|known| known.ae_title.as_str() == caller.ae_title.value);
-            let Some(Caller { ae_title: calling, sources }) = known.cloned() else { continue };
+            let Some(Caller { ae_title: calling, sources, .. }) = known.cloned() else { continue };
             if listeners.iter().any(|other| other.calling == calling) {
                 self.notes.at(text, "a second commitment: of this calling AE title");
             }
@@ -543,13 +559,14 @@ impl Settling<'_> {
         &mut self,
         raw: &Spanned<Vec<RawDestination>>,
         policy: Option<&SitePolicy>,
+        tls: Option<&Tls>,
     ) -> Vec<DestinationSettings> {
         if raw.value.is_empty() {
             self.notes.at(raw, "name at least one destination");
         }
         let mut settled: Vec<DestinationSettings> = Vec::new();
         for destination in &raw.value {
-            let Some(mut new) = self.destination(destination) else { continue };
+            let Some(mut new) = self.destination(destination, tls) else { continue };
             new.residency.policy = policy.cloned();
             if settled.iter().any(|known| known.name == new.name) {
                 self.notes.at(&destination.name, "a second destination of this name");
@@ -563,7 +580,11 @@ impl Settling<'_> {
         settled
     }
 
-    fn destination(&mut self, raw: &RawDestination) -> Option<DestinationSettings> {
+    fn destination(
+        &mut self,
+        raw: &RawDestination,
+        tls: Option<&Tls>,
+    ) -> Option<DestinationSettings> {
         let name = self.name(&raw.name)?;
         let project = match &raw.project {
             Some(project) => self.name(project)?,
@@ -590,6 +611,7 @@ impl Settling<'_> {
             residency: Residency { policy: None, entry },
             name,
             ae_title,
+            tls: self.destination_tls(raw.tls.as_ref(), &raw.to, &address, tls),
             address,
             project,
             generation: raw.generation.clone(),

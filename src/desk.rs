@@ -70,8 +70,16 @@ enum Asked {
 /// The gateway's side.
 pub struct Desk {
     listener: UnixListener,
+    path: PathBuf,
     log: Arc<Log>,
     office: Office,
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // One that is left by a kill is removed by the next gateway.
+        let _ = disk::remove(&self.path);
+    }
 }
 
 impl Desk {
@@ -86,7 +94,7 @@ impl Desk {
         let listener = UnixListener::bind(&place.path)?;
         disk::keep_private(&state.join(NAME))?;
         listener.set_nonblocking(true)?;
-        Ok(Desk { listener, log, office })
+        Ok(Desk { listener, path: state.join(NAME), log, office })
     }
 
     /// Serves one command after the other, until told to stop.
@@ -263,6 +271,8 @@ mod tests {
             stop.store(true, Ordering::SeqCst);
         });
         drop((desk, spool));
+        assert!(ask(&state, &read()).unwrap().is_none(), "nobody is there any more");
+        drop(UnixListener::bind(Socket::of(&state).unwrap().path).unwrap());
         assert!(ask(&state, &read()).unwrap().is_none(), "a socket that nobody listens at");
         assert_eq!(note(&state, &root(), read()).unwrap().seq(), 3);
     }

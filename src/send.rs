@@ -13,12 +13,13 @@ use crate::disk::Syncs;
 use crate::fate::Fate;
 use crate::key::Key;
 use crate::net::scu::{Association, Destination, Error, Outside, Proposal, partition};
+use crate::net::tls;
 use crate::spool::Spool;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// How often the outbox is listed.
@@ -76,6 +77,11 @@ pub trait Wire: Sync {
         to: &Destination,
         proposals: &[Proposal],
     ) -> Result<Box<dyn Line + '_>, Error>;
+
+    /// Whether, since this was asked last, something has changed so that it makes sense to try at once.
+    fn has_changed(&self) -> bool {
+        false
+    }
 }
 
 /// An association that takes parcels, and nothing else.
@@ -93,8 +99,21 @@ pub trait Line {
     fn release(self: Box<Self>) -> Result<(), Error>;
 }
 
-/// DICOM over TCP.
-pub struct Dicom;
+/// DICOM over TCP, or under TLS.
+#[derive(Default)]
+pub struct Dicom {
+    /// `None`: plain.
+    tls: RwLock<Option<Arc<tls::Client>>>,
+    is_new: AtomicBool,
+}
+
+impl Dicom {
+    /// The next associations are under this TLS; those that run go on as they began.
+    pub fn take(&self, client: tls::Client) {
+        *self.tls.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(client));
+        self.is_new.store(true, Ordering::SeqCst);
+    }
+}
 
 impl Wire for Dicom {
     fn connect(
@@ -102,7 +121,12 @@ impl Wire for Dicom {
         to: &Destination,
         proposals: &[Proposal],
     ) -> Result<Box<dyn Line + '_>, Error> {
-        Ok(Box::new(Association::<Outside>::connect(to, proposals)?))
+        let client = self.tls.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Box::new(Association::<Outside>::connect(to, client.as_deref(), proposals)?))
+    }
+
+    fn has_changed(&self) -> bool {
+        self.is_new.swap(false, Ordering::SeqCst)
     }
 }
 
@@ -154,7 +178,7 @@ impl Sender<'_> {
     pub fn run(&self, stop: &AtomicBool) {
         let mut pause = Pause::default();
         while !stop.load(Ordering::SeqCst) {
-            if pause.is_over() {
+            if self.wire.has_changed() || pause.is_over() {
                 match self.round(stop) {
                     Ok(Attempt::Done | Attempt::Remake) => pause = Pause::default(),
                     Ok(Attempt::Held) => pause = Pause::of(ASK_AGAIN),

@@ -4,10 +4,12 @@
 //! listener first (running associations finish what they have), then the rest; whatever is not done
 //! is found again at the next start, by the code that does it every day.
 
+mod papers;
+
 use crate::approval::{self, Office};
 use crate::atna::{Recipient, Reporter};
 use crate::audit::{self, Event, Log, Signer, Witness};
-use crate::commitment::Commitments;
+use crate::commitment::{Commitments, CurrentPapers};
 use crate::config::{DestinationSettings, Settings};
 use crate::console::{self, Console};
 use crate::crosswalk::{self, Crosswalk};
@@ -16,14 +18,15 @@ use crate::desk::Desk;
 use crate::disk;
 use crate::forward::Forwarder;
 use crate::isolation::{
-    self, Bounds, Courier, Dispatcher, Orders, Porter, ReceiveOrders, Reporting, RouteOrders,
-    SendOrders, Warden,
+    self, Bounds, Cabinet, Courier, Dispatcher, Orders, Porter, ReceiveOrders, Reporting,
+    RouteOrders, SendOrders, Warden,
 };
 use crate::janitor::Janitor;
 use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::net::scu::Destination;
+use crate::net::tls;
 use crate::objection::{self, Book, Watch};
 use crate::pipeline::Route;
 use crate::residency::Standing;
@@ -82,6 +85,9 @@ pub enum Error {
     /// No way to users of their own.
     #[error("attendants: {0}")]
     Attendants(io::Error),
+    /// No certificates.
+    #[error("tls: {0}")]
+    Tls(#[from] tls::Error),
     /// The system refused.
     #[error("the state directory cannot be used: {0}")]
     Io(#[from] io::Error),
@@ -99,6 +105,8 @@ pub struct Gateway {
     witness: Option<JoinHandle<Witness>>,
     shipping: Option<JoinHandle<()>>,
     stop_telling: Arc<AtomicBool>,
+    papers: Vec<Arc<Cabinet>>,
+    ship_anew: Option<Arc<AtomicBool>>,
 }
 
 impl Gateway {
@@ -112,6 +120,8 @@ impl Gateway {
         isolation::keep_memory_private()?;
         isolation::probe(settings.sandbox)?;
         let mut orders = orders(&settings, &root);
+        let listener_papers = papers::of_listener(&settings)?;
+        let mut papers: Vec<Arc<Cabinet>> = listener_papers.iter().cloned().collect();
         let spool = Arc::new(Spool::open(&settings.state, limits.disk_reserve_bytes)?);
         let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(&root))?);
         let witness = settings.checkpoint_file.clone();
@@ -138,11 +148,15 @@ impl Gateway {
             Arc::clone(&meter),
             settings.ae_title.clone(),
             settings.commitments.clone(),
+            listener_papers
+                .clone()
+                .map(|cabinet| -> CurrentPapers { Box::new(move || cabinet.now().0) }),
         )?);
         let counters = Arc::new(ListenerCounters::default());
         let mut porter = Porter {
             spool: Arc::clone(&spool),
             orders: receive_orders(&settings, &root),
+            papers: listener_papers,
             arrivals,
             commitments: Arc::clone(&commitments),
             counters: Arc::clone(&counters),
@@ -158,12 +172,16 @@ impl Gateway {
         });
         let names = names.collect();
         let dispatcher = dispatcher(&settings, &log);
+        let ship_anew = dispatcher.as_ref().map(|dispatcher| Arc::clone(&dispatcher.again));
+        let send_papers = papers::of_senders(&settings)?;
+        papers.extend(send_papers.iter().flatten().cloned());
         let console = Console {
             spool: Arc::clone(&spool),
             meter: Arc::clone(&meter),
             objections: Arc::clone(&objections),
             listener: counters,
             destinations: names,
+            papers: papers.clone(),
             reporting: dispatcher.as_ref().map(|dispatcher| Arc::clone(&dispatcher.reporting)),
         };
         let stop_console = threads.console(console, settings.metrics)?;
@@ -175,7 +193,7 @@ impl Gateway {
         let left_in_work = disk::list(&spool.dir(Place::Work))?;
         let crosswalk = settings.state.join("crosswalk");
         let (mut routes, mut standings, mut crosswalks) = (Vec::new(), Vec::new(), Vec::new());
-        for destination in settings.destinations {
+        for (destination, cabinet) in settings.destinations.into_iter().zip(send_papers) {
             Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
             let DestinationSettings {
@@ -187,6 +205,7 @@ impl Gateway {
                 associations,
                 residency,
                 crosswalk: keep,
+                tls,
                 ..
             } = destination;
             let held = root.held_to(generation.as_deref(), &name)?;
@@ -217,13 +236,21 @@ impl Gateway {
             let send = SendOrders {
                 state: settings.state.clone(),
                 destination: place,
+                // By its courier: papers can be renewed.
+                tls: None,
                 associations,
                 seal: route.seal.to_text(),
                 strictness: settings.sandbox,
                 gateway: to_send.is_none().then(std::process::id),
                 log_json: settings.log_json,
             };
-            let courier = Courier { forwarder, orders: send, calls: to_send.clone() };
+            let pinned = tls.and_then(|tls| tls.pinned);
+            let courier = Courier {
+                forwarder,
+                orders: send,
+                papers: cabinet.map(|cabinet| (cabinet, pinned)),
+                calls: to_send.clone(),
+            };
             threads.spawn("forward", move |stop| courier.run(stop));
         }
         log.append(started(&routes, &root))?;
@@ -259,6 +286,8 @@ impl Gateway {
         };
         threads.spawn("retain", move |stop| janitor.run(stop));
 
+        let looked_at = papers.clone();
+        threads.spawn("papers", move |stop| papers::look_at(&looked_at, stop));
         let stop_telling = Arc::new(AtomicBool::new(false));
         let witness = witness.map(|witness| {
             let stop = Arc::clone(&stop_telling);
@@ -288,7 +317,18 @@ impl Gateway {
             witness,
             shipping,
             stop_telling,
+            papers,
+            ship_anew,
         })
+    }
+
+    /// Reads all certificates again: they are for new associations, those that run go on. What cannot be used is an
+    /// alarm, and the old ones stay in use.
+    pub fn read_certificates_again(&self) {
+        self.papers.iter().for_each(|papers| papers.read_again());
+        if let Some(again) = &self.ship_anew {
+            again.store(true, Ordering::SeqCst);
+        }
     }
 
     /// Where it listens.
@@ -359,6 +399,8 @@ fn receive_orders(settings: &Settings, root: &RootKey) -> ReceiveOrders {
         listen: settings.listen,
         ae_title: settings.ae_title.clone(),
         callers: settings.allow.clone(),
+        // By the porter: papers can be renewed.
+        tls: None,
         limits: settings.limits,
         handles: handles(root).to_text(),
         strictness: settings.sandbox,
@@ -390,6 +432,7 @@ fn dispatcher(settings: &Settings, log: &Log) -> Option<Dispatcher> {
         strictness: settings.sandbox,
         log_json: settings.log_json,
         reporting: Arc::new(Reporting::default()),
+        again: Arc::default(),
     })
 }
 

@@ -231,7 +231,12 @@ fn options() -> ListenerOptions {
     ListenerOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
         ae_title: "EFFACE".parse().unwrap(),
-        callers: vec![Caller { ae_title: "PACS".parse().unwrap(), sources: Vec::new() }],
+        tls: None,
+        callers: vec![Caller {
+            ae_title: "PACS".parse().unwrap(),
+            sources: Vec::new(),
+            certificate: None,
+        }],
         sop_classes: uids(&[CT, uids::MR_IMAGE_STORAGE]),
         transfer_syntaxes: uids(&[IMPLICIT, EXPLICIT, JPEG_LS]),
         max_associations: 8,

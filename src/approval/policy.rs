@@ -48,6 +48,9 @@ pub struct Policy {
 pub struct Destination {
     /// `AE_TITLE@HOST:PORT`.
     pub address: String,
+    /// What it has to show; `None`: it is sent to in plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<String>,
     /// The domain of the pseudonyms.
     pub project: String,
     /// The generation that it is held to.
@@ -141,6 +144,15 @@ impl Destination {
         let generation =
             |of: &Destination| of.generation.clone().unwrap_or_else(|| "the newest".to_owned());
         differs("generation", &generation(self), &generation(to));
+        match (&self.tls, &to.tls) {
+            (None, None) => {}
+            (None, Some(_)) => changes.noted(format!("destination {name} is sent to under TLS")),
+            (Some(was), Some(is)) if was == is => {}
+            (Some(_), is) => {
+                let is = is.as_deref().unwrap_or("nothing: it is sent to in plain");
+                changes.two(format!("destination {name}, what it has to show: {is}"));
+            }
+        }
         if self.entry != to.entry {
             changes
                 .two(format!("destination {name}: the register says other things: {}", to.who()));
@@ -322,13 +334,14 @@ pub mod tests {
         let told = ["checkpoint_file /mnt/dpo".to_owned()].into();
         let watched = Policy { told, ..basic.clone() };
         assert_eq!((needs(&basic, &watched), needs(&watched, &basic)), (vec![false], vec![true]));
-        let edits: [(Edit<'_>, bool); 7] = [
+        let edits: [(Edit<'_>, bool); 8] = [
             (&|p| p.key = "k B1".to_owned(), true),
             (&|p| p.destinations.clear(), false),
             (&|p| p.destinations.get_mut("lab").unwrap().address = "X@h:1".to_owned(), true),
             (&|p| p.destinations.get_mut("lab").unwrap().project = "other".to_owned(), true),
             (&|p| p.destinations.get_mut("lab").unwrap().entry = Some(Entry::default()), true),
             (&|p| p.approvers.push("anna".to_owned()), false),
+            (&|p| p.destinations.get_mut("lab").unwrap().tls = Some("a CA".to_owned()), false),
             (
                 &|p| {
                     let lab = p.destinations["lab"].clone();
@@ -342,6 +355,13 @@ pub mod tests {
             edit(&mut edited);
             assert_eq!(needs(&basic, &edited), [needs_two], "{:?}", basic.changes(&edited));
         }
+        let with_tls = |tls: &str| {
+            let mut policy = basic.clone();
+            policy.destinations.get_mut("lab").unwrap().tls = Some(tls.to_owned());
+            policy
+        };
+        assert_eq!(needs(&with_tls("a CA"), &with_tls("another")), [true]);
+        assert_eq!(needs(&with_tls("a CA"), &basic), [true], "TLS is not dropped alone");
         let mut named = basic.clone();
         named.approvers = vec!["anna".to_owned(), "bert".to_owned()];
         assert_eq!(needs(&named, &basic), [true, true], "who agrees cannot be dropped alone");

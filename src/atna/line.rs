@@ -2,6 +2,7 @@
 
 use super::shipper::{Line, Wire};
 use crate::net::tls::{self, Channel, Client, Papers};
+use rustls::ClientConnection;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
@@ -77,12 +78,16 @@ impl Wire for Syslog {
         let socket = self.dial()?;
         let broken = |error: io::Error| Trouble::Broken(error.kind());
         socket.set_nodelay(true).map_err(broken)?;
-        socket.set_read_timeout(Some(CONNECT)).map_err(broken)?;
-        socket.set_write_timeout(Some(PATIENCE)).map_err(broken)?;
+        let patiently = |socket: &TcpStream| {
+            socket.set_read_timeout(Some(CONNECT))?;
+            socket.set_write_timeout(Some(PATIENCE))
+        };
+        patiently(&socket).map_err(broken)?;
         Ok(match client {
             None => Box::new(Connection { stream: Stream::Plain(socket), client }),
             Some(client) => {
-                let channel = client.greet(socket)?;
+                let channel = client.greet(socket, CONNECT)?;
+                patiently(channel.socket()).map_err(broken)?;
                 Box::new(Connection {
                     stream: Stream::Tls(Box::new(channel)),
                     client: Some(client),
@@ -94,7 +99,7 @@ impl Wire for Syslog {
 
 enum Stream {
     Plain(TcpStream),
-    Tls(Box<Channel>),
+    Tls(Box<Channel<ClientConnection>>),
 }
 
 /// One connection.

@@ -3,7 +3,9 @@
 use super::Problem;
 use crate::approval::Approvers;
 use crate::commitment::Listener;
-use crate::config::{self, DestinationSettings, Limits, Repository, Settings, WrittenProfile};
+use crate::config::{
+    self, DestinationSettings, Files, Limits, Repository, Settings, WrittenProfile,
+};
 use crate::crosswalk::Retention;
 use crate::id::AeTitle;
 use crate::isolation::{Attendants, Strictness};
@@ -11,19 +13,19 @@ use crate::net::access::Caller;
 use crate::residency::Residency;
 use crate::service::Gateway;
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// With a configuration file, or, for a first try, with flags.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  efface serve --config /etc/efface/efface.yaml\n  efface serve --state state --listen 127.0.0.1:11112 --ae-title EFFACE --allow PACS \\\n    --to LAB@192.0.2.7:104 --profile basic --key-file root.key --quiet-period 5"
+    after_help = "Examples:\n  efface serve --config /etc/efface/efface.yaml\n  efface serve --state state --listen 127.0.0.1:11112 --ae-title EFFACE --allow PACS \\\n    --to LAB@192.0.2.7:104 --profile basic --key-file root.key --quiet-period 5\n\nSIGTERM and SIGINT stop it, in order. SIGHUP has it read its certificates again; nothing is dropped."
 )]
 pub struct ServeArgs {
     /// Configuration file; excludes the flags below
@@ -80,7 +82,7 @@ struct Flags {
     disk_reserve: u64,
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT. With a configuration SIGHUP has certificates read again.
 ///
 /// # Errors
 /// What keeps the gateway from starting.
@@ -97,8 +99,15 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Problem> {
         signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
+    let reload = Arc::new(AtomicBool::new(false));
+    if args.config.is_some() {
+        signal_hook::flag::register(SIGHUP, Arc::clone(&reload))?;
+    }
     let gateway = Gateway::start(settings)?;
     while !stop.load(Ordering::SeqCst) {
+        if reload.swap(false, Ordering::SeqCst) {
+            gateway.read_certificates_again();
+        }
         std::thread::sleep(Duration::from_millis(50));
     }
     tracing::info!("stopping: running associations finish first");
@@ -129,6 +138,7 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
         }
         None => println!("  reports to no audit repository"),
     }
+    print_tls(&settings);
     match &settings.attendants {
         Some(Attendants { receiver, sender }) => {
             let (receiver, sender) = (&receiver.user.name, &sender.user.name);
@@ -142,13 +152,16 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
     }
     for caller in &settings.allow {
         let from = if caller.sources.is_empty() { "any address" } else { "listed addresses" };
-        println!("  accepts {} from {from}", caller.ae_title);
+        match &caller.certificate {
+            Some(known) => println!("  accepts {} from {from}, with {known}", caller.ae_title),
+            None => println!("  accepts {} from {from}", caller.ae_title),
+        }
     }
     for listener in &settings.commitments {
         let Listener { calling, ae_title, address, .. } = listener;
         println!("  reports storage commitments of {calling} to {ae_title}@{address}");
     }
-    for DestinationSettings { name, ae_title, address, project, profile, residency, .. } in
+    for DestinationSettings { name, ae_title, address, project, profile, residency, tls, .. } in
         &settings.destinations
     {
         let digest = data_encoding::HEXLOWER.encode(&profile.digest()[..8]);
@@ -156,6 +169,10 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
             "  sends to {name}: {ae_title}@{address}, project {project}, profile {} {digest}",
             profile.name()
         );
+        match tls {
+            Some(tls) => println!("    under TLS; believes {}", tls.to_text()),
+            None => println!("    in plain, without TLS"),
+        }
         println!("    {}", super::status::may_be_sent_to(residency, profile));
         for because in profile.reasons() {
             println!("    weaker than its base, because: {because}");
@@ -163,6 +180,23 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
     }
     super::approval::print_changes(&settings, &root)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_tls(settings: &Settings) {
+    let Some(tls) = &settings.tls else {
+        return println!("  hears plain TCP, without TLS: for a network of its own");
+    };
+    let Files { ca, certificate, .. } = &tls.files;
+    match tls.plain_listener {
+        true => println!("  hears plain TCP, without TLS (listener: plain)"),
+        false => println!("  hears TLS alone; believes certificates of {}", ca.display()),
+    }
+    let until = tls.files.read().ok().and_then(|papers| papers.valid_until());
+    let until =
+        until.map(|s| humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(s)));
+    if let Some(until) = until {
+        println!("  shows {}, valid until {until}", certificate.display());
+    }
 }
 
 /// The configuration in a file.
@@ -182,12 +216,14 @@ impl Flags {
         else {
             return Err(missing.into());
         };
-        let caller = |ae_title| Caller { ae_title, sources: Vec::new() };
+        let caller = |ae_title| Caller { ae_title, sources: Vec::new(), certificate: None };
         let written = WrittenProfile::read(&self.profile, None)?;
         let destination = DestinationSettings {
             name: "outside".to_owned(),
             ae_title,
             address,
+            // Certificates are for those who have a configuration.
+            tls: None,
             project: "outside".to_owned(),
             generation: None,
             profile: written.parse()?,
@@ -209,8 +245,8 @@ impl Flags {
             state,
             key_file,
             checkpoint_file: self.checkpoint_file,
-            // Certificates are for those who have a configuration.
             audit_repository: None,
+            tls: None,
             listen: self.listen,
             ae_title: self.ae_title,
             allow: self.allow.into_iter().map(caller).collect(),

@@ -7,7 +7,7 @@ use crate::clock::{self, Day};
 use crate::custody::outbox::Outbox;
 use crate::disk;
 use crate::erasure;
-use crate::isolation::Reporting;
+use crate::isolation::{Cabinet, Reporting};
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::objection::Watch;
@@ -43,6 +43,8 @@ pub struct Console {
     pub destinations: Vec<(String, Standing)>,
     /// How the reports to the audit record repository stand; `None`: there is none.
     pub reporting: Option<Arc<Reporting>>,
+    /// Certificates that are shown.
+    pub papers: Vec<Arc<Cabinet>>,
 }
 
 /// Serves until the sender of `stop` is dropped or used.
@@ -191,6 +193,10 @@ fn registry(console: &Console) -> io::Result<Registry> {
     gauge(&mut registry, "objections", "Objections in force", in_force as u64);
     let help = "1: the register of objections can be read; 0: nothing leaves";
     gauge(&mut registry, "objections_readable", help, register.is_ok().into());
+    if let Some(left) = console.papers.iter().filter_map(|papers| papers.valid_for()).min() {
+        let help = "Seconds until the first of our certificates expires; 0: one has";
+        gauge(&mut registry, "certificate_valid_seconds", help, left);
+    }
     if let Some(reporting) = &console.reporting {
         let (oldest, is_in_trouble) = reporting.now();
         let behind = atna::backlog(&spool.dir(Place::Atna), &spool.dir(Place::Audit));

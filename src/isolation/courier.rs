@@ -2,9 +2,11 @@
 
 use super::SENDER;
 use super::attendant::Calls;
+use super::cabinet::Cabinet;
 use super::child::{Child, Heard};
 use super::sender::{Reply, SendOrders};
 use crate::forward::Forwarder;
+use crate::net::tls::{Fingerprint, Papers, Trust};
 use crate::send::{Home, PAUSE_MIN, Pause, Word};
 use std::io;
 use std::sync::Arc;
@@ -24,6 +26,8 @@ pub struct Courier {
     pub forwarder: Forwarder,
     /// What the sender is told.
     pub orders: SendOrders,
+    /// What TLS needs, and the one certificate that the destination may show; `None`: it is sent to in plain.
+    pub papers: Option<(Arc<Cabinet>, Option<Fingerprint>)>,
     /// Where the senders' attendant calls, if they have one.
     pub(crate) calls: Option<Arc<Calls>>,
 }
@@ -60,7 +64,9 @@ impl Courier {
     fn attend(&self, stop: &AtomicBool, sifted: &mut Option<u64>) -> io::Result<()> {
         let calls = self.calls.as_deref();
         let mut sender: Child<Word> = Child::start(SENDER, self.orders.log_json, calls)?;
-        sender.say(&self.orders)?;
+        let (papers, mut version) = self.papers.as_ref().map(|(cabinet, _)| cabinet.now()).unzip();
+        let tls = papers.and_then(|papers| self.trust(papers));
+        sender.say(&SendOrders { tls, ..self.orders.clone() })?;
         let mut on_the_wire = None;
         while !stop.load(Ordering::SeqCst) {
             if !self.may_go_on(&mut on_the_wire) {
@@ -74,6 +80,12 @@ impl Courier {
                 );
                 self.hear_out(&sender);
                 return Ok(());
+            }
+            if let Some((cabinet, _)) = &self.papers
+                && let Some(renewed) = version.as_mut().and_then(|version| cabinet.newer(version))
+                && let Some(trust) = self.trust(renewed)
+            {
+                sender.say(&Reply::Renewed(trust))?;
             }
             self.sift(sifted);
             match sender.hear() {
@@ -96,6 +108,10 @@ impl Courier {
         sender.hang_up();
         self.hear_out(&sender);
         sender.end_within(PATIENCE)
+    }
+
+    fn trust(&self, papers: Papers) -> Option<Trust> {
+        self.papers.as_ref().map(|(_, certificate)| Trust { papers, certificate: *certificate })
     }
 
     /// What it still has to say is of instances that have arrived.

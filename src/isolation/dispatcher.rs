@@ -38,6 +38,8 @@ pub struct Dispatcher {
     pub log_json: bool,
     /// How it stands, for the metrics.
     pub reporting: Arc<Reporting>,
+    /// Set: certificates are to be read again.
+    pub again: Arc<AtomicBool>,
 }
 
 /// How the reports stand, as the shipper said last.
@@ -81,6 +83,11 @@ impl Dispatcher {
         let shipper: Child<Word> = Child::start(SHIPPER, self.log_json, None)?;
         shipper.say(&orders)?;
         while !stop.load(Ordering::SeqCst) {
+            if self.again.swap(false, Ordering::SeqCst) && self.can_start_anew() {
+                // The next goes on where its cursor is.
+                shipper.hang_up();
+                return shipper.end_within(PATIENCE);
+            }
             match shipper.hear() {
                 Heard::Word(word) => self.heed(word),
                 Heard::Silence => {}
@@ -89,6 +96,15 @@ impl Dispatcher {
         }
         shipper.hang_up();
         shipper.end_within(PATIENCE)
+    }
+
+    /// One that runs with old certificates is better than none.
+    fn can_start_anew(&self) -> bool {
+        let orders = self.orders();
+        if let Err(error) = &orders {
+            tracing::error!(%error, "certificates for the audit repository could not be read again: the old ones stay in use");
+        }
+        orders.is_ok() && self.papers.is_some()
     }
 
     fn heed(&self, mut word: Word) {

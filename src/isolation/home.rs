@@ -5,6 +5,7 @@ use crate::id::AeTitle;
 use crate::net::listener::{Counted, ListenerCounters};
 use crate::net::sink::{Inquiry, Peer, Promise, Refusal};
 use crate::net::status::Status;
+use crate::net::tls::{Papers, Server};
 use crate::pipe::{hear, say};
 use crate::spool::Spool;
 use crate::spool::commitment::{Failure, Report, Request};
@@ -28,6 +29,8 @@ pub(super) enum Order {
     Stop,
     /// A sync has failed somewhere: acknowledge nothing more.
     Halt,
+    /// The next connections are under TLS with these papers.
+    Renewed(Papers),
     /// Whether a request for storage commitment is kept.
     Kept {
         /// The number of the inquiry.
@@ -96,11 +99,23 @@ impl Home {
     }
 
     /// Hears orders to the end of the pipe, which is one to stop.
-    pub(super) fn obey(&self, input: &mut impl BufRead, spool: &Spool, stop: &AtomicBool) {
+    pub(super) fn obey(
+        &self,
+        input: &mut impl BufRead,
+        spool: &Spool,
+        tls: Option<&Server>,
+        stop: &AtomicBool,
+    ) {
         while let Ok(Some(order)) = hear::<Order>(input) {
             match &order {
                 Order::Stop => break,
                 Order::Halt => spool.poison(),
+                Order::Renewed(papers) => {
+                    if let Some(Err(error)) = tls.map(|server| server.renew(papers)) {
+                        // The gateway has tried them before: old ones are better than none.
+                        tracing::error!(%error, "renewed certificates are not used");
+                    }
+                }
                 Order::Kept { inquiry, .. } | Order::Found { inquiry, .. } => {
                     if let Some(waits) = self.waiting().remove(inquiry) {
                         // Nobody waits any more when the association is over.

@@ -23,10 +23,14 @@
 //! root key. A shipper can read the log, move its cursor, and reach the one TCP port of the audit record repository. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
 //! their own, too (`attendant.rs`), for whom the kernel has no file of the other, whatever becomes of their confinement.
 //!
+//! Certificates and their keys are read by the gateway alone and handed over by the pipes, to whoever needs them, and again
+//! when they were renewed (`cabinet.rs`).
+//!
 //! What this does not keep apart: a worker makes pseudonyms and seals parcels, so it has keys. A decoder that is taken
 //! over could seal what was not verified; it could neither send it nor read another study.
 
 mod attendant;
+mod cabinet;
 mod child;
 mod confine;
 mod courier;
@@ -44,6 +48,7 @@ mod warden;
 mod worker;
 
 pub use attendant::{Attendant, Attendants, Attended, attend};
+pub use cabinet::Cabinet;
 pub use confine::{Bounds, Error, Strictness, keep_memory_private};
 pub use courier::Courier;
 pub use dispatcher::{Dispatcher, Reporting};

@@ -3,6 +3,7 @@
 
 use super::RECEIVER;
 use super::attendant::Calls;
+use super::cabinet::Cabinet;
 use super::child::{Child, Heard, Speaker};
 use super::home::{Note, Order};
 use super::receiver::ReceiveOrders;
@@ -33,6 +34,8 @@ pub struct Porter {
     pub spool: Arc<Spool>,
     /// What the receiver is told.
     pub orders: ReceiveOrders,
+    /// What TLS needs; `None`: it listens in plain.
+    pub papers: Option<Arc<Cabinet>>,
     /// Gets the spool ids of what has arrived.
     pub arrivals: Sender<String>,
     /// Answers those who ask what is stored.
@@ -44,7 +47,11 @@ pub struct Porter {
 }
 
 /// A receiver that listens.
-pub struct AtTheDoor(Child<Note>);
+pub struct AtTheDoor {
+    child: Child<Note>,
+    /// How often the papers had been renewed that it was given.
+    papers: u64,
+}
 
 /// Why none listens.
 #[derive(Debug, thiserror::Error)]
@@ -64,10 +71,14 @@ impl Porter {
     /// [`Closed`].
     pub fn open(&self) -> Result<(AtTheDoor, SocketAddr), Closed> {
         let receiver = Child::start(RECEIVER, self.orders.log_json, self.calls.as_ref())?;
-        receiver.say(&self.orders)?;
+        let (tls, version) = self.papers.as_ref().map(|cabinet| cabinet.now()).unzip();
+        receiver.say(&ReceiveOrders { tls, ..self.orders.clone() })?;
         loop {
             match receiver.hear() {
-                Heard::Word(Note::Listening(address)) => return Ok((AtTheDoor(receiver), address)),
+                Heard::Word(Note::Listening(address)) => {
+                    let papers = version.unwrap_or_default();
+                    return Ok((AtTheDoor { child: receiver, papers }, address));
+                }
                 Heard::Word(Note::NotListening(why)) => return Err(Closed::Said(why)),
                 Heard::Word(_) | Heard::Silence => {}
                 Heard::End => {
@@ -87,7 +98,7 @@ impl Porter {
                     Some(receiver) => Ok(receiver),
                     None => self.open().map(|(receiver, _)| receiver),
                 };
-                let ended = opened.and_then(|AtTheDoor(it)| Ok(self.attend(it, stop)?));
+                let ended = opened.and_then(|it| Ok(self.attend(it, stop)?));
                 if let Err(error) = ended {
                     tracing::error!(%error, "nobody listens; the receiver is started again");
                     due = Instant::now() + PAUSE;
@@ -98,7 +109,8 @@ impl Porter {
     }
 
     /// Hears a receiver to its end; an error if that is before the gateway's.
-    fn attend(&self, receiver: Child<Note>, stop: &AtomicBool) -> io::Result<()> {
+    fn attend(&self, at_the_door: AtTheDoor, stop: &AtomicBool) -> io::Result<()> {
+        let AtTheDoor { child: receiver, mut papers } = at_the_door;
         let desk = Desk { porter: self, speaker: receiver.speaker(), promises: Mutex::default() };
         let (mut counted, mut halted) = (Counted::default(), false);
         let desk = &desk;
@@ -107,6 +119,10 @@ impl Porter {
             loop {
                 if !is_stopping && stop.load(Ordering::SeqCst) {
                     is_stopping = receiver.say(&Order::Stop).is_ok();
+                }
+                if let Some(renewed) = self.papers.as_ref().and_then(|c| c.newer(&mut papers)) {
+                    // One that is gone is noticed by its silence, and the next gets them at its start.
+                    let _ = receiver.say(&Order::Renewed(renewed));
                 }
                 if !halted && self.spool.is_poisoned() {
                     halted = receiver.say(&Order::Halt).is_ok();

@@ -11,6 +11,7 @@ use crate::key::Key;
 use crate::net::STORAGE_COMMITMENT;
 use crate::net::access::Caller;
 use crate::net::listener::{LOBBY, Listener, ListenerOptions};
+use crate::net::tls::{Papers, Server};
 use crate::pipe::hear;
 use crate::receive::Receiver;
 use crate::spool::inbox::Inbox;
@@ -47,6 +48,8 @@ pub struct ReceiveOrders {
     pub ae_title: AeTitle,
     /// Who may send.
     pub callers: Vec<Caller>,
+    /// What TLS needs; `None`: it listens in plain.
+    pub tls: Option<Papers>,
     /// Times and sizes.
     pub limits: Limits,
     /// Tags instances; it can do nothing else.
@@ -75,7 +78,8 @@ pub fn receive() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let home = Arc::new(Home::default());
     let (arrivals, announced) = mpsc::channel();
     let receiver = Receiver { inbox, arrivals, handles, inquiries: Arc::new(home.clone()) };
-    let listener = match Listener::bind(options(&orders), receiver) {
+    let tls = orders.tls.as_ref().map(Server::new).transpose()?.map(Arc::new);
+    let listener = match Listener::bind(options(&orders, tls.clone()), receiver) {
         Ok(listener) => listener,
         Err(error) => {
             home.say(&Note::NotListening(error.to_string()))?;
@@ -89,10 +93,10 @@ pub fn receive() -> Result<ExitCode, Box<dyn std::error::Error>> {
     }
     home.say(&Note::Listening(listener.local_addr()))?;
     let stop = Arc::new(AtomicBool::new(false));
-    let (counters, home, spool) = (&listener.counters(), &home, &spool);
+    let (counters, home, spool, tls) = (&listener.counters(), &home, &spool, tls.as_deref());
     std::thread::scope(|scope| {
         let told_to_stop = &stop;
-        scope.spawn(move || home.obey(&mut input, spool, told_to_stop));
+        scope.spawn(move || home.obey(&mut input, spool, tls, told_to_stop));
         scope.spawn(move || home.report(&announced, counters));
         listener.run(told_to_stop);
         home.close();
@@ -100,7 +104,7 @@ pub fn receive() -> Result<ExitCode, Box<dyn std::error::Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn options(orders: &ReceiveOrders) -> ListenerOptions {
+fn options(orders: &ReceiveOrders, tls: Option<Arc<Server>>) -> ListenerOptions {
     let limits = orders.limits;
     let uids = |texts: Vec<&str>| texts.into_iter().filter_map(|t| t.parse().ok()).collect();
     let sop_classes = sop_classes().keys().copied().chain([STORAGE_COMMITMENT]).collect();
@@ -108,6 +112,7 @@ fn options(orders: &ReceiveOrders) -> ListenerOptions {
         listen: orders.listen,
         ae_title: orders.ae_title.clone(),
         callers: orders.callers.clone(),
+        tls,
         sop_classes: uids(sop_classes),
         transfer_syntaxes: uids(TRANSFER_SYNTAXES.to_vec()),
         max_associations: limits.associations_max,

@@ -5,6 +5,7 @@ use super::worker::or_not_confined;
 use crate::disk::Syncs;
 use crate::key::Key;
 use crate::net::scu::Destination;
+use crate::net::tls::{Client, Trust};
 use crate::pipe::{hear, say};
 use crate::send::{Dicom, Home, Sender, Word};
 use crate::spool::Spool;
@@ -29,6 +30,8 @@ pub struct SendOrders {
     pub state: PathBuf,
     /// Where to send.
     pub destination: Destination,
+    /// What TLS needs, if it is sent to under TLS.
+    pub tls: Option<Trust>,
     /// Associations at a time.
     pub associations: usize,
     /// The key of the seals of this destination's parcels; it opens nothing else.
@@ -49,6 +52,8 @@ pub(super) enum Reply {
     Done(bool),
     /// Somebody objects to what is on the wire: end, without another byte.
     End,
+    /// The next associations are under TLS with these papers.
+    Renewed(Trust),
 }
 
 /// Is a sender, until the gateway hangs up.
@@ -71,6 +76,10 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
         return Ok(or_not_confined(confined));
     }
     let seal = Key::from_text(&orders.seal).ok_or("the orders have no key")?;
+    let wire = Dicom::default();
+    if let Some(trust) = &orders.tls {
+        wire.take(Client::trusting(trust, address)?);
+    }
     let stop = AtomicBool::new(false);
     let (answer, answers) = mpsc::channel();
     std::thread::scope(|scope| {
@@ -80,6 +89,7 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
                     Reply::Done(done) if answer.send(done).is_err() => break,
                     Reply::Done(_) => {}
                     Reply::End => std::process::exit(1),
+                    Reply::Renewed(trust) => renew(&wire, &trust, address),
                 }
             }
             stop.store(true, Ordering::SeqCst);
@@ -88,9 +98,17 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
         let home = Line(Mutex::new((io::stdout(), answers)));
         let SendOrders { destination, associations, .. } = &orders;
         let (spool, seal, associations) = (&spool, &seal, *associations);
-        Sender { spool, seal, destination, associations, wire: &Dicom, home: &home }.run(&stop);
+        Sender { spool, seal, destination, associations, wire: &wire, home: &home }.run(&stop);
     });
     Ok(ExitCode::SUCCESS)
+}
+
+fn renew(wire: &Dicom, trust: &Trust, address: &str) {
+    match Client::trusting(trust, address) {
+        Ok(client) => wire.take(client),
+        // The gateway has tried them before: old ones are better than none.
+        Err(error) => tracing::error!(%error, "renewed certificates are not used"),
+    }
 }
 
 fn rights(outbox: PathBuf, address: &str) -> Vec<(Rights, PathBuf)> {

@@ -5,13 +5,14 @@
 //! in A-ABORT, and so does every fault in the middle of a message: the entry is dropped then, and
 //! nothing was acknowledged.
 
-use super::access;
+use super::access::{self, Admission};
 use super::commitment::{self, Information, Owed};
 use super::dimse::{ActionRq, Assembler, Command, StoreRq, StoreRsp, unrecognized};
 use super::listener::{ListenerCounters, ListenerOptions, Seat, count};
 use super::negotiate::{self, Agreement, Context, Rejection};
 use super::sink::{InstanceEntry, InstanceSink, NotReady, Peer, Promise, Refusal, StoreRequest};
 use super::status::{Class, Status};
+use super::tls::Shown;
 use super::upper::{Abort, Event, Fault, Stop, Upper, command_pdus, pdu_type, violation};
 use super::{STORAGE_COMMITMENT, VERIFICATION};
 use crate::id::{AeTitle, Uid};
@@ -64,7 +65,7 @@ impl<S: InstanceSink> Acceptor<S> {
         let Pdu::AssociationRQ(rq) = upper.associate(&[pdu_type::A_ASSOCIATE_RQ])? else {
             return violation(Abort::UnexpectedPdu, "no A-ASSOCIATE-RQ");
         };
-        let (peer, seat) = match self.admit(&rq) {
+        let (peer, seat) = match self.admit(&rq, upper.shown().as_ref()) {
             Ok(admitted) => admitted,
             Err(rejection) => return Ok(Err(rejection)),
         };
@@ -88,13 +89,13 @@ impl<S: InstanceSink> Acceptor<S> {
         Ok(Ok(Established { acceptor: self, peer, agreement, _seat: seat }))
     }
 
-    /// Who calls, whom, and is there room? Title and address first: a stranger learns neither
-    /// our AE title nor the state of the disk.
-    fn admit(&self, rq: &AssociationRQ) -> Result<(Peer, Seat), Rejection> {
+    /// Who calls, whom, and is there room? Title, address and certificate first: a stranger learns
+    /// neither our AE title nor the state of the disk.
+    fn admit(&self, rq: &AssociationRQ, shown: Option<&Shown>) -> Result<(Peer, Seat), Rejection> {
         negotiate::check_protocol(rq)?;
         let title = |text: &str| text.parse::<AeTitle>().ok();
         let ae_title = title(&rq.calling_ae_title)
-            .filter(|calling| access::admits(&self.options.callers, calling, self.from))
+            .filter(|calling| self.knows(calling, shown))
             .ok_or(Rejection::CallingAeTitle)?;
         if title(&rq.called_ae_title).as_ref() != Some(&self.options.ae_title) {
             return Err(Rejection::CalledAeTitle);
@@ -112,6 +113,19 @@ impl<S: InstanceSink> Acceptor<S> {
         Ok((Peer { ae_title, address: self.from }, seat))
     }
 
+    fn knows(&self, calling: &AeTitle, shown: Option<&Shown>) -> bool {
+        match access::admits(&self.options.callers, calling, self.from, shown) {
+            Admission::Granted => true,
+            Admission::Unknown => false,
+            Admission::OtherCertificate => {
+                let shows = shown.map(|shown| shown.fingerprint().to_string()).unwrap_or_default();
+                tracing::warn!(caller = %calling, from = %self.from, shows,
+                    "a certificate of another than the AE title that calls. If it is the right one, give it to that title in allow:");
+                false
+            }
+        }
+    }
+
     /// Counts, logs and ends an association that can't go on.
     fn end(&self, upper: &mut Upper<'_>, fault: Fault, caller: Option<&AeTitle>) {
         // An unknown caller's own title is hostile input, and isn't logged.
@@ -125,6 +139,11 @@ impl<S: InstanceSink> Acceptor<S> {
             }
             Fault::Lost(kind) => {
                 count(&self.counters.lost);
+                if let Some(why) = upper.trouble() {
+                    tracing::warn!(caller, %from, why, "no TLS with a caller");
+                    upper.linger();
+                    return;
+                }
                 tracing::warn!(caller, %from, %kind, "connection lost without a release");
                 return;
             }

@@ -1,8 +1,10 @@
 //! Who may call: calling AE titles, each with the addresses that it may come from.
 //!
 //! An AE title is a name, not a proof: anyone can send it. Bound to an address or a network it is
-//! a weak one, good enough behind a firewall and no further.
+//! a weak one, good enough behind a firewall and no further. Bound to a certificate it is a proof: whoever calls by it
+//! has that certificate's key (PS3.15 B.12).
 
+use super::tls::{Known, Shown};
 use crate::id::AeTitle;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -16,18 +18,46 @@ pub struct Caller {
     pub ae_title: AeTitle,
     /// Where it may call from; empty: from anywhere.
     pub sources: Vec<Network>,
+    /// The certificate that it must show; `None`: no TLS, no certificate.
+    pub certificate: Option<Known>,
 }
 
 impl Caller {
     fn admits_address(&self, address: IpAddr) -> bool {
         self.sources.is_empty() || self.sources.iter().any(|network| network.contains(address))
     }
+
+    fn admits_certificate(&self, shown: Option<&Shown>) -> bool {
+        let Some(known) = &self.certificate else { return true };
+        shown.is_some_and(|shown| known.fits(shown))
+    }
 }
 
-/// Whether one of the callers has this title and may call from this address. Nobody may when the
-/// list is empty.
-pub(super) fn admits(callers: &[Caller], title: &AeTitle, address: IpAddr) -> bool {
-    callers.iter().any(|caller| caller.ae_title == *title && caller.admits_address(address))
+/// Whether a caller may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    Granted,
+    /// Nobody of this title may call from this address.
+    Unknown,
+    /// Somebody of this title may, but not with this certificate.
+    OtherCertificate,
+}
+
+/// Whether one of the callers has this title, may call from this address and shows its certificate.
+/// Nobody may when the list is empty.
+pub(super) fn admits(
+    callers: &[Caller],
+    title: &AeTitle,
+    address: IpAddr,
+    shown: Option<&Shown>,
+) -> Admission {
+    let is_known = |caller: &&Caller| caller.ae_title == *title && caller.admits_address(address);
+    let known: Vec<&Caller> = callers.iter().filter(is_known).collect();
+    match known.iter().any(|caller| caller.admits_certificate(shown)) {
+        true => Admission::Granted,
+        false if known.is_empty() => Admission::Unknown,
+        false => Admission::OtherCertificate,
+    }
 }
 
 /// Whether any caller may call from this address, whatever it calls itself.
@@ -143,12 +173,20 @@ mod tests {
     fn net_access_needs_title_and_address() {
         let pacs: AeTitle = "PACS".parse().unwrap();
         let other: AeTitle = "OTHER".parse().unwrap();
-        let callers =
-            [Caller { ae_title: pacs.clone(), sources: vec!["10.0.0.0/8".parse().unwrap()] }];
-        assert!(admits(&callers, &pacs, address("10.9.9.9")));
-        assert!(!admits(&callers, &pacs, address("192.0.2.1")));
-        assert!(!admits(&callers, &other, address("10.9.9.9")));
-        assert!(!admits(&[], &pacs, address("10.9.9.9")));
+        let mut callers = vec![Caller {
+            ae_title: pacs.clone(),
+            sources: vec!["10.0.0.0/8".parse().unwrap()],
+            certificate: None,
+        }];
+        let admits = |callers: &[Caller], title: &AeTitle, text: &str| {
+            admits(callers, title, address(text), None)
+        };
+        assert_eq!(admits(&callers, &pacs, "10.9.9.9"), Admission::Granted);
+        assert_eq!(admits(&callers, &pacs, "192.0.2.1"), Admission::Unknown);
+        assert_eq!(admits(&callers, &other, "10.9.9.9"), Admission::Unknown);
+        assert_eq!(admits(&[], &pacs, "10.9.9.9"), Admission::Unknown);
+        callers[0].certificate = Some(Known::ByName("pacs.test".to_owned()));
+        assert_eq!(admits(&callers, &pacs, "10.9.9.9"), Admission::OtherCertificate);
         assert!(!admits_address(&[], address("10.9.9.9")));
     }
 }

@@ -1,6 +1,7 @@
 //! What the upper layer needs of a connection, and a connection whose peer has said everything in
 //! advance.
 
+use super::tls::Shown;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,25 +10,33 @@ use std::time::Duration;
 /// Bytes in both directions, each wait under a timeout.
 pub(super) trait Line: Read + Write + Send {
     /// How long a read may wait.
-    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()>;
+    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()>;
     /// How long a write may wait.
-    fn set_write_timeout(&self, timeout: Duration) -> io::Result<()>;
+    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()>;
     /// Acknowledges at once what has arrived; lasts for one receive only.
     fn acknowledge_quickly(&self);
     /// Whether a read would not wait: bytes have come, or the end.
-    fn has_input(&self) -> bool;
+    fn has_input(&mut self) -> bool;
     /// Whether the end of this process drops what was written and has not been sent, and resets the connection.
     fn drop_unsent(&self, drop: bool);
     /// Ends one direction or both.
-    fn shutdown(&self, how: Shutdown) -> io::Result<()>;
+    fn shutdown(&mut self, how: Shutdown) -> io::Result<()>;
+    /// What TLS found wrong, for whoever has to put it right; `None`: nothing, or there is no TLS.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+    /// The certificate of the other side, if there is TLS and its handshake was made.
+    fn shown(&self) -> Option<Shown> {
+        None
+    }
 }
 
 impl Line for TcpStream {
-    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         TcpStream::set_read_timeout(self, Some(timeout))
     }
 
-    fn set_write_timeout(&self, timeout: Duration) -> io::Result<()> {
+    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         TcpStream::set_write_timeout(self, Some(timeout))
     }
 
@@ -36,7 +45,7 @@ impl Line for TcpStream {
         let _ = rustix::net::sockopt::set_tcp_quickack(self, true);
     }
 
-    fn has_input(&self) -> bool {
+    fn has_input(&mut self) -> bool {
         use rustix::net::{RecvFlags, recv};
         let looked = recv(self, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         !matches!(looked, Err(rustix::io::Errno::AGAIN))
@@ -48,7 +57,7 @@ impl Line for TcpStream {
         let _ = rustix::net::sockopt::set_socket_linger(self, linger);
     }
 
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+    fn shutdown(&mut self, how: Shutdown) -> io::Result<()> {
         TcpStream::shutdown(self, how)
     }
 }
@@ -92,23 +101,23 @@ impl Write for Script<'_> {
 }
 
 impl Line for Script<'_> {
-    fn set_read_timeout(&self, _: Duration) -> io::Result<()> {
+    fn set_read_timeout(&mut self, _: Duration) -> io::Result<()> {
         Ok(())
     }
 
-    fn set_write_timeout(&self, _: Duration) -> io::Result<()> {
+    fn set_write_timeout(&mut self, _: Duration) -> io::Result<()> {
         Ok(())
     }
 
     fn acknowledge_quickly(&self) {}
 
-    fn has_input(&self) -> bool {
+    fn has_input(&mut self) -> bool {
         true
     }
 
     fn drop_unsent(&self, _: bool) {}
 
-    fn shutdown(&self, _: Shutdown) -> io::Result<()> {
+    fn shutdown(&mut self, _: Shutdown) -> io::Result<()> {
         Ok(())
     }
 }

@@ -8,6 +8,8 @@
 //!  close                     close                        close
 //! ```
 //!
+//! Under TLS the handshake is part of the time for the A-ASSOCIATE-RQ.
+//!
 //! A thread for each connection, blocking: a data set flows from the socket to the sink with no
 //! queue between, so a slow disk slows its sender down by TCP alone. A panic ends its own
 //! association and nothing else.
@@ -17,6 +19,7 @@ use super::access::{self, Caller};
 use super::negotiate::Rejection;
 use super::sink::InstanceSink;
 use super::status::Status;
+use super::tls;
 use super::upper::{Abort, Stop, Upper};
 use crate::id::{AeTitle, Uid};
 use serde::{Deserialize, Serialize};
@@ -45,6 +48,8 @@ pub struct ListenerOptions {
     pub ae_title: AeTitle,
     /// Who may call. Empty: nobody.
     pub callers: Vec<Caller>,
+    /// With it nothing is heard but TLS, and nobody without a certificate; `None`: plain TCP.
+    pub tls: Option<Arc<tls::Server>>,
     /// SOP classes that are accepted, with Verification always among them.
     pub sop_classes: Vec<Uid>,
     /// Transfer syntaxes that are accepted for each of them.
@@ -325,7 +330,13 @@ fn serve<S: InstanceSink>(acceptor: &Acceptor<S>, stream: TcpStream) {
     let options = &acceptor.options;
     let idle = Duration::from_secs(options.artim_s);
     let stop = Some(Arc::clone(&acceptor.stop));
-    let Ok(mut upper) = Upper::new(stream, options.pdu_bytes_max, idle, stop) else {
+    let upper = match &options.tls {
+        None => Upper::new(stream, options.pdu_bytes_max, idle, stop),
+        Some(server) => stream.set_nodelay(true).and_then(|()| {
+            Ok(Upper::on(server.answer(stream)?, options.pdu_bytes_max, idle, stop))
+        }),
+    };
+    let Ok(mut upper) = upper else {
         count(&acceptor.counters.lost);
         return;
     };

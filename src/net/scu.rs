@@ -10,6 +10,7 @@
 use super::dimse::{Assembler, Command, StoreRq};
 use super::negotiate::{max_length, plain, user_information};
 use super::status::{Class, Status};
+use super::tls;
 use super::upper::{
     Abort, Event, Fault, PEER_PDU_BYTES_MIN, Upper, command_pdus, fragment_bytes_max, pdu_type,
     put_p_data, violation,
@@ -208,6 +209,14 @@ pub enum Error {
         /// The operating system's reason.
         kind: ErrorKind,
     },
+    /// No TLS, or not with whom it should be.
+    #[error("destination \"{destination}\": {why}. Nothing was sent; it is tried again")]
+    Tls {
+        /// The destination's name.
+        destination: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// A-ASSOCIATE-RJ with result "rejected-transient".
     #[error(
         "destination \"{destination}\": association rejected for now ({reason}). Sending is tried \
@@ -311,6 +320,8 @@ impl Error {
         match self {
             Error::Unresolved { .. }
             | Error::Unreachable { .. }
+            // What expired is renewed on either side, and nobody need tell us.
+            | Error::Tls { .. }
             | Error::RejectedTransient { .. }
             | Error::Late { .. }
             | Error::Ended { .. } => Fate::Retry,
@@ -358,12 +369,17 @@ pub struct Association<Z: Zone> {
 }
 
 impl<Z: Zone> Association<Z> {
-    /// Connects and negotiates (PS3.8 9.2, requestor).
+    /// Connects and negotiates (PS3.8 9.2, requestor). With `tls` nothing is sent before the handshake has shown who is
+    /// there.
     ///
     /// # Errors
-    /// [`Error::Option`], [`Error::Unresolved`], [`Error::Unreachable`], a rejection, [`Error::Late`],
+    /// [`Error::Option`], [`Error::Unresolved`], [`Error::Unreachable`], [`Error::Tls`], a rejection, [`Error::Late`],
     /// [`Error::Ended`], [`Error::NotDicom`], [`Error::Protocol`], [`Error::Proposals`].
-    pub fn connect(destination: &Destination, proposals: &[Proposal]) -> Result<Self, Error> {
+    pub fn connect(
+        destination: &Destination,
+        tls: Option<&tls::Client>,
+        proposals: &[Proposal],
+    ) -> Result<Self, Error> {
         if !(1..=PROPOSALS_MAX).contains(&proposals.len()) {
             return Err(Error::Proposals);
         }
@@ -371,15 +387,20 @@ impl<Z: Zone> Association<Z> {
         let until = Instant::now() + Duration::from_secs(destination.connect_s);
         let name = destination.name.as_str();
         let stream = dial(destination, until)?;
+        let mut upper = upper(stream, destination, tls, until)?;
         let left = until.saturating_duration_since(Instant::now());
-        let mut upper = Upper::new(stream, destination.pdu_bytes_max, left, None)
-            .map_err(|e| Error::Unreachable { destination: name.to_owned(), kind: e.kind() })?;
         // Who ends this process wants that nothing more leaves.
         upper.drop_unsent(true);
         upper.begin_message(left);
         let answer = request(&mut upper, destination, proposals);
         let ac = answer.map_err(|fault| match broken(&mut upper, name, fault) {
             Error::Protocol { destination, what } => Error::NotDicom { destination, what },
+            Error::Ended { destination, how } if tls.is_some() => {
+                let why = format!(
+                    "it ended the connection after the handshake ({how}). It may not accept our certificate: its log says why"
+                );
+                Error::Tls { destination, why }
+            }
             other => other,
         })??;
         upper.end_message();
@@ -491,6 +512,7 @@ impl<Z: Zone> Association<Z> {
         });
         released.map_err(|fault| self.broken(fault))?;
         self.over = true;
+        self.upper.say_goodbye();
         Ok(())
     }
 
@@ -631,6 +653,26 @@ fn dial(destination: &Destination, until: Instant) -> Result<TcpStream, Error> {
     Err(Error::Unreachable { destination: name(), kind })
 }
 
+/// A connection that is ready for the first PDU.
+fn upper(
+    stream: TcpStream,
+    destination: &Destination,
+    tls: Option<&tls::Client>,
+    until: Instant,
+) -> Result<Upper<'static>, Error> {
+    let name = || destination.name.clone();
+    let left = || until.saturating_duration_since(Instant::now());
+    let unusable = |e: io::Error| Error::Unreachable { destination: name(), kind: e.kind() };
+    let Some(client) = tls else {
+        return Upper::new(stream, destination.pdu_bytes_max, left(), None).map_err(unusable);
+    };
+    stream.set_nodelay(true).map_err(unusable)?;
+    let greeted = client.greet(stream, left());
+    let channel =
+        greeted.map_err(|error| Error::Tls { destination: name(), why: error.to_string() })?;
+    Ok(Upper::on(channel, destination.pdu_bytes_max, left(), None))
+}
+
 /// Sends the A-ASSOCIATE-RQ and hears the answer: the outer error is of the line, the inner one a
 /// rejection.
 fn request(
@@ -705,6 +747,9 @@ fn accepted(ac: &AssociationAC, proposals: &[Proposal]) -> Vec<(Proposal, u8)> {
 /// Turns a fault into an error, after telling the peer where it has to hear of it.
 fn broken(upper: &mut Upper<'_>, destination: &str, fault: Fault) -> Error {
     let destination = destination.to_owned();
+    if let Some(why) = upper.trouble() {
+        return Error::Tls { destination, why };
+    }
     match fault {
         Fault::Violation(abort, what) => {
             upper.abort(abort);

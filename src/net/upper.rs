@@ -1,12 +1,13 @@
 //! The upper layer on one TCP connection (PS3.8 9.3): PDUs and PDVs, in constant memory, under
 //! deadlines.
 //!
-//! [`Upper`] owns the socket and one buffer of fixed size. A P-DATA-TF PDU is never gathered: its
-//! PDVs come out as [`Piece`]s, slices of the buffer, so what a peer announces costs nothing until
-//! it is sent, and then nothing more. Each wait ends at the earlier of two deadlines, one for the
+//! [`Upper`] owns the connection, which may be under TLS, and one buffer of fixed size. A P-DATA-TF
+//! PDU is never gathered: its PDVs come out as [`Piece`]s, slices of the buffer, so what a peer
+//! announces costs nothing until it is sent, and then nothing more. Each wait ends at the earlier of two deadlines, one for the
 //! next PDU and one for the whole message, so a peer that sends a byte a second ends too.
 
 use super::line::Line;
+use super::tls::Shown;
 use dicom_ul::pdu::{MAXIMUM_PDU_SIZE, Pdu};
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpStream};
@@ -251,7 +252,7 @@ impl<'l> Upper<'l> {
     }
 
     /// Whether the peer says nothing for so long. Whatever is wrong with the line counts as something said.
-    pub fn is_quiet_for(&self, time: Duration) -> bool {
+    pub fn is_quiet_for(&mut self, time: Duration) -> bool {
         const LOOK: Duration = Duration::from_millis(5);
         let until = Instant::now() + time;
         while self.start == self.end && self.pdu_left == 0 && !self.stream.has_input() {
@@ -333,7 +334,19 @@ impl<'l> Upper<'l> {
                 Err(e) => return Err(lost(e)),
             }
         }
-        Ok(())
+        self.flush(until)
+    }
+
+    /// TLS may have taken bytes that the peer did not take yet.
+    fn flush(&mut self, until: Instant) -> Result<(), Fault> {
+        loop {
+            match self.stream.flush() {
+                Ok(()) => return Ok(()),
+                Err(e) if !again(&e) => return Err(lost(e)),
+                Err(_) if Instant::now() >= until => return Err(Fault::Late),
+                Err(_) => {}
+            }
+        }
     }
 
     /// Sends an A-ABORT, as far as the peer still takes it, and lets go.
@@ -355,6 +368,22 @@ impl<'l> Upper<'l> {
     /// Whether nothing that was written leaves any more once this process has ended.
     pub fn drop_unsent(&self, drop: bool) {
         self.stream.drop_unsent(drop);
+    }
+
+    /// What TLS found wrong, for whoever has to put it right.
+    pub fn trouble(&self) -> Option<String> {
+        self.stream.trouble()
+    }
+
+    /// The certificate of the peer, under TLS.
+    pub fn shown(&self) -> Option<Shown> {
+        self.stream.shown()
+    }
+
+    /// Says that nothing more will come from us.
+    pub fn say_goodbye(&mut self) {
+        // Everything has been said and heard: whoever has gone already misses nothing.
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Waits a little for the peer to read our last word and close. Closing at once with bytes

@@ -34,11 +34,19 @@ impl Authority {
 
     /// For this name, from the beginning of one year to that of another.
     pub fn issue_for_years(&self, name: &str, years: (i32, i32)) -> Issued {
+        self.sign(name, years, &KeyPair::generate().expect("a key"))
+    }
+
+    /// For this name and a key that was made elsewhere, PEM: RSA, say.
+    pub fn issue_for_key(&self, name: &str, key: &str) -> Issued {
+        self.sign(name, (2020, 2120), &KeyPair::from_pem(key).expect("a key as PEM"))
+    }
+
+    fn sign(&self, name: &str, years: (i32, i32), key: &KeyPair) -> Issued {
         let mut params = params(name, years);
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
+        let certificate = params.signed_by(key, &self.issuer).expect("a certificate").pem();
         Issued { certificate, key: key.serialize_pem() }
     }
 }

@@ -149,7 +149,18 @@ pub fn send(port: u16, files: &[PathBuf]) -> Sent {
 }
 
 pub fn send_as(calling: &str, called: &str, port: u16, files: &[PathBuf]) -> Sent {
-    let output = Command::new("storescu")
+    send_by(&mut Command::new("storescu"), calling, called, port, files)
+}
+
+/// By a storescu that has been given options or an environment.
+pub fn send_by(
+    storescu: &mut Command,
+    calling: &str,
+    called: &str,
+    port: u16,
+    files: &[PathBuf],
+) -> Sent {
+    let output = storescu
         .args(["-v", "-nh", "-R", "-xe", "-aet", calling, "-aec", called])
         .args(["-to", "20", "-ta", "60", "-td", "60"])
         .args(["127.0.0.1", &port.to_string()])

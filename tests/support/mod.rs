@@ -79,7 +79,9 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     for path in paths {
         match path.is_dir() {
             true => found.extend(files(&path)),
-            false => found.push(path),
+            false if path.is_file() => found.push(path),
+            // A socket of a gateway that runs.
+            false => {}
         }
     }
     found

@@ -39,7 +39,12 @@ impl Server {
         let options = ListenerOptions {
             listen: ANYWHERE,
             ae_title: AE_TITLE.parse()?,
-            callers: vec![Caller { ae_title: "EFFACE".parse()?, sources: Vec::new() }],
+            tls: None,
+            callers: vec![Caller {
+                ae_title: "EFFACE".parse()?,
+                sources: Vec::new(),
+                certificate: None,
+            }],
             sop_classes: uids(sop_classes().keys().copied().collect()),
             transfer_syntaxes: uids(TRANSFER_SYNTAXES.to_vec()),
             max_associations: 8,

@@ -105,7 +105,7 @@ fn proposals() -> [Proposal; 2] {
 }
 
 fn connect(port: u16) -> Result<Association<Bench>, Error> {
-    Association::connect(&destination(port), &proposals())
+    Association::connect(&destination(port), None, &proposals())
 }
 
 /// The error of something whose value has no `Debug`.
@@ -213,7 +213,7 @@ fn net_scu_knows_what_storescp_does_not_take() {
     // storescp takes no compressed transfer syntax by default.
     let only = [Proposal::new(CT, JPEG_LS).unwrap(), Proposal::verification().unwrap()];
     let mut association: Association<Bench> =
-        Association::connect(&destination(storescp.port), &only).unwrap();
+        Association::connect(&destination(storescp.port), None, &only).unwrap();
     assert!(!association.accepts(CT, JPEG_LS));
     let not_accepted = error(association.c_store(&Parcel::new(0, 100)));
     assert_eq!(not_accepted.fate(), Fate::Quarantine);
@@ -280,7 +280,12 @@ impl Peer {
         let options = ListenerOptions {
             listen: "127.0.0.1:0".parse().unwrap(),
             ae_title: ae_title.parse().unwrap(),
-            callers: vec![Caller { ae_title: "EFFACE".parse().unwrap(), sources: Vec::new() }],
+            tls: None,
+            callers: vec![Caller {
+                ae_title: "EFFACE".parse().unwrap(),
+                sources: Vec::new(),
+                certificate: None,
+            }],
             sop_classes: vec![CT.parse().unwrap()],
             transfer_syntaxes: vec![EXPLICIT.parse().unwrap()],
             max_associations: 4,
@@ -380,7 +385,7 @@ fn net_scu_waits_only_so_long() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let patience = Destination { connect_s: 1, ..destination(port) };
-    let late = error(Association::<Bench>::connect(&patience, &proposals()));
+    let late = error(Association::<Bench>::connect(&patience, None, &proposals()));
     assert_eq!(late, Error::Late { destination: "lab".to_owned() });
     assert_eq!(late.fate(), Fate::Retry);
 }
@@ -411,7 +416,8 @@ fn net_scu_says_nothing_more_after_half_a_pdu() {
         sent
     });
     let hasty = Destination { response_s: 1, ..destination(port) };
-    let mut association: Association<Bench> = Association::connect(&hasty, &proposals()).unwrap();
+    let mut association: Association<Bench> =
+        Association::connect(&hasty, None, &proposals()).unwrap();
     let parcel = Parcel::new(0, 32 << 20);
     let late = error(association.c_store(&parcel));
     assert_eq!(late, Error::Late { destination: "lab".to_owned() });
@@ -460,7 +466,7 @@ fn net_scu_proposes_as_many_contexts_as_there_are_ids() {
     let others = (0..127).map(|n| Proposal::new(&format!("1.2.{}", n + 1), EXPLICIT).unwrap());
     let proposals: Vec<Proposal> = others.chain([Proposal::new(CT, EXPLICIT).unwrap()]).collect();
     let mut association: Association<Bench> =
-        Association::connect(&destination(peer.port), &proposals).unwrap();
+        Association::connect(&destination(peer.port), None, &proposals).unwrap();
     assert!(!association.accepts("1.2.1", EXPLICIT));
     association.c_store(&Parcel::new(0, 100)).unwrap();
     association.release().unwrap();
@@ -469,7 +475,7 @@ fn net_scu_proposes_as_many_contexts_as_there_are_ids() {
 #[test]
 fn net_scu_checks_its_options() {
     let silly = Destination { pdu_bytes_max: 100, ..destination(1) };
-    let refused = error(Association::<Bench>::connect(&silly, &proposals()));
+    let refused = error(Association::<Bench>::connect(&silly, None, &proposals()));
     assert!(matches!(refused, Error::Option { option: "pdu_bytes_max", .. }), "{refused}");
 }
 
@@ -502,7 +508,7 @@ fn measure_scu_memory_of_a_200_mb_object() {
     let Some(storescp) = Storescp::start(&["--ignore"]) else { return };
     let proposals = proposals();
     let mut association: Association<Heavy> =
-        Association::connect(&destination(storescp.port), &proposals).unwrap();
+        Association::connect(&destination(storescp.port), None, &proposals).unwrap();
     let began = Instant::now();
     association.c_store(&Large).unwrap();
     let seconds = began.elapsed().as_secs_f64();
@@ -518,5 +524,5 @@ fn net_scu_partitions_proposals() {
     let groups = partition((0..300).chain(0..300).map(proposal));
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [128, 128, 44]);
     assert_eq!(groups[1][0], proposal(128));
-    assert_eq!(error(Association::<Bench>::connect(&destination(1), &[])), Error::Proposals);
+    assert_eq!(error(Association::<Bench>::connect(&destination(1), None, &[])), Error::Proposals);
 }

@@ -1,12 +1,23 @@
+use super::papers::certificates;
 use super::*;
 use authority::{Authority, Issued};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ServerConfig, ServerConnection};
-use std::net::TcpListener;
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
+};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
+use zeroize::Zeroizing;
 
 #[path = "../../../tests/support/authority.rs"]
-#[allow(missing_docs, clippy::disallowed_methods)]
+#[allow(missing_docs, dead_code, clippy::disallowed_methods)]
 pub(crate) mod authority;
 
 pub(crate) fn papers(ca: &Authority, own: &Issued) -> Papers {
@@ -16,6 +27,14 @@ pub(crate) fn papers(ca: &Authority, own: &Issued) -> Papers {
 
 /// Listens once, believing one CA, and reads to the end: what came, and how it ended.
 pub(crate) fn server(believed: &Authority, own: &Issued) -> (u16, JoinHandle<Vec<u8>>) {
+    server_of(&[&TLS13, &TLS12], believed, own)
+}
+
+fn server_of(
+    versions: &[&'static SupportedProtocolVersion],
+    believed: &Authority,
+    own: &Issued,
+) -> (u16, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -23,7 +42,7 @@ pub(crate) fn server(believed: &Authority, own: &Issued) -> (u16, JoinHandle<Vec
     roots.add(certificates(&believed.certificate, "CA").unwrap().remove(0)).unwrap();
     let judge = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
     let config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13, &TLS12])
+        .with_protocol_versions(versions)
         .unwrap()
         .with_client_cert_verifier(judge.build().unwrap())
         .with_single_cert(
@@ -58,7 +77,7 @@ fn dial(port: u16) -> TcpStream {
 /// Calls `server.test` and says something; how that went.
 fn call(papers: &Papers, port: u16) -> Result<(), Error> {
     let client = Client::new(papers, "server.test")?;
-    let mut channel = client.greet(dial(port))?;
+    let mut channel = client.greet(dial(port), Duration::from_secs(5))?;
     let mut all = || {
         channel.write_all(b"hello")?;
         channel.flush()?;
@@ -75,9 +94,65 @@ fn call(papers: &Papers, port: u16) -> Result<(), Error> {
 #[test]
 fn two_that_know_each_other_talk() {
     let ca = Authority::new("ca");
-    let (port, served) = server(&ca, &ca.issue("server.test"));
-    call(&papers(&ca, &ca.issue("client.test")), port).unwrap();
-    assert_eq!(served.join().unwrap(), b"hello");
+    for versions in [&[&TLS12][..], &[&TLS13][..], &[&TLS12, &TLS13][..]] {
+        let (port, served) = server_of(versions, &ca, &ca.issue("server.test"));
+        call(&papers(&ca, &ca.issue("client.test")), port).unwrap();
+        assert_eq!(served.join().unwrap(), b"hello");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_pinned_is_the_only_one() {
+    let ca = Authority::new("ca");
+    let (own, other) = (ca.issue("server.test"), ca.issue("server.test"));
+    let digest = |one: &Issued| {
+        Shown(certificates(&one.certificate, "own").unwrap().remove(0)).fingerprint()
+    };
+    let papers = papers(&ca, &ca.issue("client.test"));
+    let greet = |pinned: Fingerprint, port: u16| {
+        let trust = Trust { papers: papers.clone(), certificate: Some(pinned) };
+        let client = Client::trusting(&trust, "server.test:1").unwrap();
+        client.greet(dial(port), Duration::from_secs(5)).map(drop)
+    };
+    let (port, served) = server(&ca, &own);
+    greet(digest(&own), port).unwrap();
+    drop(served);
+    let (port, served) = server(&ca, &own);
+    let error = greet(digest(&other), port).unwrap_err().to_string();
+    assert!(error.contains("pins") && error.contains(&digest(&own).to_string()), "{error}");
+    assert_eq!(served.join().unwrap(), b"");
+}
+
+#[test]
+fn certificates_are_known_by_digest_or_by_name() {
+    let ca = Authority::new("ca");
+    let shown = |name: &str| {
+        let one = ca.issue(name).certificate;
+        Shown(certificates(&one, "own").unwrap().remove(0))
+    };
+    let (pacs, ward) = (shown("pacs.test"), shown("*.ward.test"));
+    let named = |name: &str| Known::ByName(name.to_owned());
+    assert!(named("pacs.test").fits(&pacs) && named("PACS.test").fits(&pacs));
+    assert!(!named("ct.test").fits(&pacs) && !named("test").fits(&pacs));
+    assert!(named("ct.ward.test").fits(&ward) && !named("ward.test").fits(&ward));
+    let digest = pacs.fingerprint();
+    assert!(Known::ByFingerprint(digest).fits(&pacs) && !Known::ByFingerprint(digest).fits(&ward));
+    let text = digest.to_string();
+    assert_eq!(text.len(), 95);
+    for same in [text.clone(), text.replace(':', ""), text.to_lowercase()] {
+        assert_eq!(same.parse(), Ok(digest));
+    }
+    for none in ["", "00", &text[3..], &text.replacen('A', "G", 1).replacen('0', "x", 1)] {
+        assert_eq!(none.parse::<Fingerprint>(), Err(NoFingerprint), "{none}");
+    }
+}
+
+#[test]
+fn it_is_known_until_when_a_certificate_is_valid() {
+    let ca = Authority::new("ca");
+    let until = |years| papers(&ca, &ca.issue_for_years("gate.test", years)).valid_until();
+    assert_eq!(until((2020, 2021)), Some(1_609_459_200));
+    assert_eq!(until((2020, 2120)), Some(4_733_510_400));
 }
 
 #[test]
