@@ -334,7 +334,9 @@ fn a_repository_that_does_not_know_us_counts_nothing_as_arrived() {
             let shipper = shipping.ship();
             std::thread::sleep(Duration::from_secs(3));
             drop(shipper);
-            assert!(numbers(&collector.file).is_empty(), "{driver:?}: {what}");
+            // Under TLS 1.3 we speak before we are turned away, and rsyslog with OpenSSL may keep what it heard until then. That
+            // it is the repository it has shown; that it has taken anything it has not said.
+            drop(collector);
             assert_eq!(shipping.cursor(), [0, 0], "{driver:?}: {what}");
         }
     }

@@ -33,4 +33,4 @@ mod xml;
 pub use cursor::{Cursor, backlog};
 pub use line::{Syslog, Trouble};
 pub use message::{Recipient, Reporter};
-pub use shipper::{Home, Line, Shipper, Wire, Word};
+pub use shipper::{Error, Home, Line, Shipper, Wire, Word};
