@@ -130,7 +130,7 @@ impl Settings {
         };
         Policy {
             key: format!("{} {generation}", root.fingerprint()),
-            approvers: self.approvers.to_texts(),
+            approvers: self.approvers.clone(),
             site: self.site.clone(),
             told: checkpoints.chain(repository).collect(),
             destinations: self.destinations.iter().map(destination).collect(),

@@ -8,6 +8,7 @@
 use crate::disk;
 use crate::key::Key;
 use data_encoding::HEXLOWER;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read};
@@ -27,6 +28,33 @@ pub fn seal(key: &Key, what: &[u8], mut lines: Vec<u8>) -> io::Result<Vec<u8>> {
     serde_json::to_writer(&mut lines, &Foot { seal })?;
     lines.push(b'\n');
     Ok(lines)
+}
+
+/// A head and rows as lines of JSON, sealed.
+///
+/// # Errors
+/// When they cannot be written as JSON.
+pub fn seal_rows(
+    key: &Key,
+    what: &[u8],
+    head: &impl Serialize,
+    rows: &[impl Serialize],
+) -> io::Result<Vec<u8>> {
+    let mut lines = serde_json::to_vec(head)?;
+    lines.push(b'\n');
+    for row in rows {
+        serde_json::to_writer(&mut lines, row)?;
+        lines.push(b'\n');
+    }
+    seal(key, what, lines)
+}
+
+/// The head and the rows of lines that are sealed; `None` if one of them does not read.
+pub fn parse_rows<H: DeserializeOwned, R: DeserializeOwned>(lines: &[u8]) -> Option<(H, Vec<R>)> {
+    let mut lines = lines.split(|byte| *byte == b'\n');
+    let head = serde_json::from_slice(lines.next()?).ok()?;
+    let rows = lines.map(|line| serde_json::from_slice(line).ok()).collect::<Option<_>>()?;
+    Some((head, rows))
 }
 
 /// The lines, without the last newline; `None` if they are not what was sealed with this key as such a record.

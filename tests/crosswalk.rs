@@ -28,26 +28,6 @@ use support::gateway::{LEAVE_FACES, Site, efface, key_of_nobody, printed};
 use support::study::{patient, write_body_ct};
 use support::{files, until};
 
-/// `efface COMMAND ...` with state directory and key; exit code and what it printed.
-fn ask(site: &Site, arguments: &[&str]) -> (i32, String) {
-    let (state, key) = (site.state().display().to_string(), site.at("root.key"));
-    let output = efface(&[arguments, &["--state", &state, "--key-file", &key]].concat());
-    (output.status.code().unwrap(), printed(&output))
-}
-
-#[track_caller]
-fn done(site: &Site, arguments: &[&str]) -> String {
-    let (code, said) = ask(site, arguments);
-    assert_eq!(code, 0, "{arguments:?}: {said}");
-    said
-}
-
-#[track_caller]
-fn refused(site: &Site, arguments: &[&str], words: &str) {
-    let (code, said) = ask(site, arguments);
-    assert!(code == 2 && said.contains(words), "{arguments:?}: {code}: {said}");
-}
-
 fn rows(site: &Site, project: &str, study: &str) -> Option<Rows> {
     rows_in(&site.state().join("crosswalk"), project, study)
 }
@@ -145,9 +125,9 @@ fn every_uid_that_left_leads_back_inside_and_nowhere_else() {
     assert_clean_names(site.state());
     let log = std::fs::read(site.state().join("audit/log")).unwrap();
     assert_clean("the log", &log);
-    assert!(done(&site, &["crosswalk", "ls"]).contains("outside: 2 studies of 2 patients"));
+    assert!(site.done(&["crosswalk", "ls"]).contains("outside: 2 studies of 2 patients"));
     site.make_a_key();
-    refused(&site, &["crosswalk", "ls"], "of another root key");
+    site.refused(&["crosswalk", "ls"], "of another root key");
 }
 
 #[test]
@@ -161,10 +141,10 @@ fn an_export_is_taken_out_of_a_running_gateway_and_comes_back_on_another_machine
     let file = here.at("crosswalk.jsonl");
     let export = ["crosswalk", "export", "--project", "outside", "-o", &file];
     let gateway = here.serve(free_port(), &[]);
-    let said = done(&here, &export);
+    let said = here.done(&export);
     assert!(said.contains("2 studies of project outside") && said.contains("IT NAMES PATIENTS"));
     assert_clean("what export says", said.as_bytes());
-    refused(&here, &export, "exists");
+    here.refused(&export, "exists");
     let mode = Path::new(&file).metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
     let text = std::fs::read_to_string(&file).unwrap();
@@ -172,9 +152,9 @@ fn an_export_is_taken_out_of_a_running_gateway_and_comes_back_on_another_machine
     assert!(here.ask(&["audit", "show", "-n", "0"]).contains("crosswalk  were exported"));
     drop(gateway);
 
-    refused(&there, &["crosswalk", "import", &file], "is not a state directory");
+    there.refused(&["crosswalk", "import", &file], "is not a state directory");
     assert!(there.serve(free_port(), &[]).terminate().success());
-    let said = done(&there, &["crosswalk", "import", &file]);
+    let said = there.done(&["crosswalk", "import", &file]);
     assert!(said.contains("2 studies of project outside are in the crosswalk"), "{said}");
     for study in &studies {
         let [one, other] = [&here, &there].map(|site| rows(site, "outside", study).unwrap());
@@ -192,11 +172,11 @@ fn an_export_is_taken_out_of_a_running_gateway_and_comes_back_on_another_machine
     // What was changed, and what contradicts: the name of one number is another's.
     let cut = there.at("cut.jsonl");
     std::fs::write(&cut, &text[..text.len() - 10]).unwrap();
-    refused(&there, &["crosswalk", "import", &cut], "the file was cut off");
+    there.refused(&["crosswalk", "import", &cut], "the file was cut off");
     let forged = text.replace(&patient(0).id(), "MRN-77419999");
     std::fs::write(&cut, resummed(&forged)).unwrap();
-    refused(&there, &["crosswalk", "import", &cut], "stands for something else already");
-    assert!(!ask(&there, &["crosswalk", "import", &cut]).1.contains("MRN"));
+    there.refused(&["crosswalk", "import", &cut], "stands for something else already");
+    assert!(!there.with_key(&["crosswalk", "import", &cut]).1.contains("MRN"));
 }
 
 #[test]
@@ -286,14 +266,14 @@ fn a_patient_is_erased_here_and_every_destination_is_asked_until_it_says_that_it
         let id = patient(0).id();
         let spelled = id.replace('-', " ").to_lowercase();
         let request = ["erasure", "request", "--id", &spelled, "--received", "2026-01-31"];
-        let said = done(&site, &request);
+        let said = site.done(&request);
         assert!(said.contains("ask outside to erase 1 studies, by 2026-02-28"), "{said}");
         assert_clean("what erasure says", said.as_bytes());
         let line = said.lines().find(|line| line.contains(": ask outside")).unwrap();
         let reference = line.split(':').next().unwrap().to_owned();
         assert!(rows(&site, "outside", &own).is_none() && rows(&site, "outside", &other).is_some());
         let file = site.at("after.jsonl");
-        done(&site, &["crosswalk", "export", "--project", "outside", "-o", &file]);
+        site.done(&["crosswalk", "export", "--project", "outside", "-o", &file]);
         let left = std::fs::read_to_string(&file).unwrap();
         assert!(!left.contains(&id) && !left.contains(&own) && left.contains(&patient(1).id()));
         assert_eq!(files(&secrets).len(), usize::from(random));
@@ -301,7 +281,7 @@ fn a_patient_is_erased_here_and_every_destination_is_asked_until_it_says_that_it
         let log = site.ask(&["audit", "show", "-n", "0"]);
         assert!(!log.contains(&own) && log.contains(&other), "{log}");
         site.ask(&["audit", "verify"]);
-        let report = done(&site, &["subject-report", "--id", &id]);
+        let report = site.done(&["subject-report", "--id", &id]);
         assert!(report.contains("could not be searched"), "{report}");
 
         assert!(
@@ -309,22 +289,22 @@ fn a_patient_is_erased_here_and_every_destination_is_asked_until_it_says_that_it
                 .contains("1 requests for erasure are not acknowledged, 1 OF THEM OVERDUE")
         );
         assert_eq!(gateway.metric("efface_erasures_overdue"), 1);
-        let listed = done(&site, &["erasure", "ls"]);
+        let listed = site.done(&["erasure", "ls"]);
         assert!(listed.contains("open, OVERDUE since 2026-02-28"), "{listed}");
         assert!(!listed.contains("NOT ERASED HERE"), "{listed}");
         let letter = site.at("letter.html");
-        done(&site, &["erasure", "letter", &reference, "-o", &letter]);
+        site.done(&["erasure", "letter", &reference, "-o", &letter]);
         let page = std::fs::read_to_string(&letter).unwrap();
         let patient_id = arrived.iter().find(|a| a.text("StudyInstanceUID") == own).unwrap();
         assert!(page.contains(&own) && page.contains(&patient_id.text("PatientID")), "{page}");
         assert!(!page.contains(&other));
         assert_clean("a letter", page.as_bytes());
-        done(&site, &["erasure", "sent", &reference, "--on", "2026-02-02"]);
-        assert!(done(&site, &["erasure", "ls"]).contains("sent, OVERDUE"));
-        refused(&site, &["erasure", "acknowledged", "0123"], "there is no such request");
-        done(&site, &["erasure", "acknowledged", &reference, "--on", "2026-02-20"]);
-        assert!(done(&site, &["erasure", "ls"]).contains("0 are not acknowledged"));
-        let all = done(&site, &["erasure", "ls", "--all", "--json"]);
+        site.done(&["erasure", "sent", &reference, "--on", "2026-02-02"]);
+        assert!(site.done(&["erasure", "ls"]).contains("sent, OVERDUE"));
+        site.refused(&["erasure", "acknowledged", "0123"], "there is no such request");
+        site.done(&["erasure", "acknowledged", &reference, "--on", "2026-02-20"]);
+        assert!(site.done(&["erasure", "ls"]).contains("0 are not acknowledged"));
+        let all = site.done(&["erasure", "ls", "--all", "--json"]);
         assert!(all.contains("\"acknowledged\": \"2026-02-20\""), "{all}");
         assert_eq!(gateway.metric("efface_erasures_open"), 0);
         let log = site.ask(&["audit", "show", "-n", "0"]);
@@ -333,7 +313,7 @@ fn a_patient_is_erased_here_and_every_destination_is_asked_until_it_says_that_it
         }
         assert!(log.contains("crosswalk  were erased"), "{log}");
         // Once more: nothing is there. And nothing of the patient leaves any more.
-        let again = done(&site, &request);
+        let again = site.done(&request);
         assert!(again.contains("no destination has to be asked"), "{again}");
         assert!(site.ask(&["status"]).contains("1 objections are in force"));
         for place in ["crosswalk", "erasures", "objections", "audit"] {
@@ -342,7 +322,7 @@ fn a_patient_is_erased_here_and_every_destination_is_asked_until_it_says_that_it
         // An older register is none.
         drop(gateway);
         std::fs::remove_file(site.state().join("erasures/register")).unwrap();
-        refused(&site, &["erasure", "ls"], "was put back to an older state, or removed");
+        site.refused(&["erasure", "ls"], "was put back to an older state, or removed");
     }
 }
 
@@ -380,15 +360,14 @@ fn what_cannot_be_remembered_does_not_leave_and_two_who_may_be_meant_are_not_era
     outside.wait_for(5);
     site.settled();
     let id = patient(0).id();
-    refused(
-        &site,
+    site.refused(
         &["erasure", "request", "--id", &id],
         "2 patients of project outside may be meant",
     );
-    assert!(done(&site, &["crosswalk", "ls"]).contains("3 studies of 2 patients"));
+    assert!(site.done(&["crosswalk", "ls"]).contains("3 studies of 2 patients"));
     let named = ["erasure", "request", "--id", &id, "--issuer", "Elsewhere"];
-    let said = done(&site, &named);
+    let said = site.done(&named);
     assert!(said.contains("ask outside to erase 1 studies"), "{said}");
     assert!(said.contains("1 other patients have the number in their studies"), "{said}");
-    assert!(done(&site, &["crosswalk", "ls"]).contains("2 studies of 1 patients"));
+    assert!(site.done(&["crosswalk", "ls"]).contains("2 studies of 1 patients"));
 }

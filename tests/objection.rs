@@ -20,29 +20,9 @@ use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 use support::canary::{assert_clean, assert_clean_files};
 use support::dcmtk::{self, Outside, deliver, free_port};
-use support::gateway::{Site, efface, key_of_nobody, printed, program};
+use support::gateway::{Site, efface, key_of_nobody, program};
 use support::study::{Patient, patient, write_all, write_body_ct};
 use support::{files, until, until_some};
-
-/// `efface COMMAND ...` with state directory and key; exit code and what it printed.
-fn ask(site: &Site, arguments: &[&str]) -> (i32, String) {
-    let (state, key) = (site.state().display().to_string(), site.at("root.key"));
-    let output = efface(&[arguments, &["--state", &state, "--key-file", &key]].concat());
-    (output.status.code().unwrap(), printed(&output))
-}
-
-#[track_caller]
-fn done(site: &Site, arguments: &[&str]) -> String {
-    let (code, said) = ask(site, arguments);
-    assert_eq!(code, 0, "{arguments:?}: {said}");
-    said
-}
-
-#[track_caller]
-fn refused(site: &Site, arguments: &[&str], words: &str) {
-    let (code, said) = ask(site, arguments);
-    assert!(code == 2 && said.contains(words), "{arguments:?}: {code}: {said}");
-}
 
 /// As it leaves.
 fn pseudonym(somebody: &Patient) -> String {
@@ -67,15 +47,15 @@ fn the_register_is_kept_by_commands_and_names_nobody() {
     const NUMBER: &str = "ZYX-00123";
     let site = Site::leaving_faces();
     let serve = || assert!(site.serve(free_port(), &[]).terminate().success());
-    refused(&site, &["objection", "ls"], "is not a state directory");
+    site.refused(&["objection", "ls"], "is not a state directory");
     serve();
-    let add = |more: &[&str]| done(&site, &[&["objection", "add", "--id", NUMBER], more].concat());
+    let add = |more: &[&str]| site.done(&[&["objection", "add", "--id", NUMBER], more].concat());
     let said = add(&["--received", "2026-01-31"]);
     assert!(said.contains("objects to everything; answer due by 2026-02-28"), "{said}");
     let reference = said.split(':').next().unwrap().to_owned();
     assert!(add(&[]).contains("since 2026-01-31; it stays as it is"));
     // The same patient by another spelling.
-    assert!(done(&site, &["objection", "add", "--id", "zyx 00123 "]).starts_with(&reference));
+    assert!(site.done(&["objection", "add", "--id", "zyx 00123 "]).starts_with(&reference));
     add(&["--destination", "outside"]);
     let mut piped = program();
     let key = site.at("root.key");
@@ -93,16 +73,16 @@ fn the_register_is_kept_by_commands_and_names_nobody() {
         (&["lift", "--id", "ZYX-555"], "no such objection is in force"),
         (&["answered", "0123"], "nothing waits for an answer"),
     ] {
-        refused(&site, &[&["objection"], wrong].concat(), words);
+        site.refused(&[&["objection"], wrong].concat(), words);
     }
-    let listed = done(&site, &["objection", "ls"]);
+    let listed = site.done(&["objection", "ls"]);
     assert!(listed.contains(&format!("{reference}  all  received 2026-01-31  ANSWER OVERDUE")));
     assert!(
         listed.contains("destination:outside")
             && listed.ends_with("3 in force, 1 answers overdue\n")
     );
-    done(&site, &["objection", "answered", &reference, "--on", "2026-02-01"]);
-    let listed = done(&site, &["objection", "ls"]);
+    site.done(&["objection", "answered", &reference, "--on", "2026-02-01"]);
+    let listed = site.done(&["objection", "ls"]);
     assert!(
         listed.contains("answered 2026-02-01") && listed.contains(" 0 answers overdue"),
         "{listed}"
@@ -110,22 +90,22 @@ fn the_register_is_kept_by_commands_and_names_nobody() {
 
     let table = site.path("table.csv");
     std::fs::write(&table, "id;scope\nZYX-1;all\nZYX-2;nobody\n").unwrap();
-    let import = || ask(&site, &["objection", "import", table.to_str().unwrap()]);
+    let import = || site.with_key(&["objection", "import", table.to_str().unwrap()]);
     let (code, said) = import();
     assert!(code == 2 && said.contains("line 3: scope must be") && !said.contains("ZYX"), "{said}");
     std::fs::write(&table, "id;scope;received\nZYX-1;all;2026-11-01\nZYX-00123;;\n").unwrap();
     assert!(import().1.contains("1 added, 1 were in force before"));
 
-    let lifted = done(&site, &["objection", "lift", "--id", NUMBER]);
+    let lifted = site.done(&["objection", "lift", "--id", NUMBER]);
     assert!(lifted.contains("1 lifted"), "{lifted}");
-    assert!(done(&site, &["objection", "ls", "--all"]).contains("lifted 20"));
+    assert!(site.done(&["objection", "ls", "--all"]).contains("lifted 20"));
     serve();
     let shown = site.ask(&["audit", "show", "-n", "0"]);
     for words in ["objections  were added  against all", "objections  were lifted  against all"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert!(site.ask(&["status"]).contains("3 objections are in force"));
-    let report = done(&site, &["subject-report", "--id", NUMBER]);
+    let report = site.done(&["subject-report", "--id", NUMBER]);
     assert!(
         report.contains("<strong>No. ") && report.contains("<td>lifted</td><td>all</td>"),
         "{report}"
@@ -156,7 +136,7 @@ fn who_objects_stays_inside_and_is_told_what_left_before() {
     send(gateway.port, 0, 1);
     outside.wait_for(3);
     site.settled();
-    done(&site, &["objection", "add", "--id", &patient(0).id()]);
+    site.done(&["objection", "add", "--id", &patient(0).id()]);
     send(gateway.port, 0, 2);
     send(gateway.port, 1, 1);
     // Whose this is nobody can say.
@@ -174,7 +154,7 @@ fn who_objects_stays_inside_and_is_told_what_left_before() {
     outside.stop();
     send(gateway.port, 2, 2);
     until("it waits", || site.count("waiting for outside").0 == 1);
-    done(&site, &["objection", "add", "--id", &patient(2).id(), "--destination", "outside"]);
+    site.done(&["objection", "add", "--id", &patient(2).id(), "--destination", "outside"]);
     gateway.comes_to("efface_parcels_withdrawn_total", 3);
     site.settled();
 
@@ -199,7 +179,7 @@ fn who_objects_stays_inside_and_is_told_what_left_before() {
     site.settled();
 
     // Lifted, and put back by a person.
-    done(&site, &["objection", "lift", "--id", &patient(2).id(), "--destination", "outside"]);
+    site.done(&["objection", "lift", "--id", &patient(2).id(), "--destination", "outside"]);
     let kept = site.ask(&["quarantine", "ls"]);
     let all = kept.lines().filter(|line| line.contains("  objection  "));
     let all: Vec<&str> = all.filter_map(|line| line.split(' ').next()).collect();
@@ -218,7 +198,7 @@ fn who_objects_stays_inside_and_is_told_what_left_before() {
     assert_eq!(status["instances"]["in quarantine"], 4, "{status}");
 
     let report = |somebody: u32| {
-        let page = done(&site, &["subject-report", "--id", &patient(somebody).id()]);
+        let page = site.done(&["subject-report", "--id", &patient(somebody).id()]);
         assert_clean("a report", page.as_bytes());
         page
     };
@@ -271,7 +251,7 @@ fn nothing_leaves_later_than_a_second_after_an_objection_also_over_a_kill() {
     let slow = Outside::start_at(port, &site.sink(), &["--sleep-after", "1"]);
     let gateway = site.serve(port, &["--associations", "8"]);
     until("some have arrived", || files(&slow.folder).len() >= 20);
-    done(&site, &["objection", "add", "--id", &patient(0).id()]);
+    site.done(&["objection", "add", "--id", &patient(0).id()]);
     let objected = SystemTime::now();
     until("the one on the wire is stopped", || {
         !gateway.lines("the sender was stopped in the middle").is_empty()
@@ -319,7 +299,7 @@ fn a_parcel_that_is_on_the_wire_ends_in_the_middle() {
     large.bytes(0x7FE0_0010, "OW", &vec![7; 2 * usize::from(SIDE) * usize::from(SIDE)]);
     deliver(gateway.port, &write_all(&site.path("pacs"), &[large]));
     until("it is on the wire", || !files(&outside.folder).is_empty());
-    done(&site, &["objection", "add", "--id", &patient(0).id()]);
+    site.done(&["objection", "add", "--id", &patient(0).id()]);
     gateway.wait_for("the sender was stopped in the middle");
     site.settled();
     until("the other side has given it up", || files(&outside.folder).is_empty());

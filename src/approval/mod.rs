@@ -17,7 +17,7 @@ pub use policy::{Change, Destination, InForce, Policy};
 
 use crate::audit::Event;
 use crate::clock;
-use crate::note::{Kind, Note, Signed, Verifier};
+use crate::note::{self, Kind, Note, Signed, Verifier};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -267,9 +267,25 @@ impl Approved {
     }
 }
 
-/// Who may agree.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Who may agree. In records their keys, as they stand in the configuration: what would be no two people does not read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct Approvers(Vec<Verifier>);
+
+impl TryFrom<Vec<String>> for Approvers {
+    type Error = String;
+
+    fn try_from(texts: Vec<String>) -> Result<Self, String> {
+        let keys = texts.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+        Approvers::new(keys.map_err(|error: note::BadKey| error.to_string())?)
+    }
+}
+
+impl From<Approvers> for Vec<String> {
+    fn from(approvers: Approvers) -> Self {
+        approvers.to_texts()
+    }
+}
 
 impl Approvers {
     /// These; in words, what is wrong with them. Two names with one key would be one person.

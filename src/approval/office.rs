@@ -1,7 +1,7 @@
 //! Where approvals are taken: each once, against what is in force and what the log knows of those that were used.
 
 use super::policy::{Entered, InForce, Policy};
-use super::{Approvers, Error, Operation, Request};
+use super::{Approvers, Error, Operation};
 use crate::audit::{self, Event, Log, Receipt};
 use crate::disk;
 use crate::key::RootKey;
@@ -134,7 +134,7 @@ impl Office {
         if !is_it {
             return Err(lost());
         }
-        let approvers = entered.as_ref().map(|entered| of(&entered.policy)).unwrap_or_default();
+        let approvers = entered.as_ref().map(|e| e.policy.approvers.clone()).unwrap_or_default();
         let name = log.verifier().name().to_owned();
         let (approvals, used) = (approvals(state), Mutex::new(known.nonces));
         let office = Office { record, entered, approvers, approvals, log, name, used };
@@ -176,7 +176,7 @@ impl Office {
         let entered = self.record.enter(before.unwrap_or_default(), policy, by, nonce);
         let entered = entered.map_err(io)?;
         self.tell(&entered, words)?;
-        self.approvers = of(&entered.policy);
+        self.approvers = entered.policy.approvers.clone();
         self.entered = Some(entered);
         Ok(())
     }
@@ -184,19 +184,6 @@ impl Office {
     /// What two people would have to agree to before a configuration is in force; `None` if nothing.
     pub fn change(&self, to: &Policy) -> Option<Operation> {
         self.entered.as_ref()?.policy.change(to)
-    }
-
-    /// A request for something at this gateway.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn request(&self, operation: Operation) -> io::Result<Request> {
-        Request::new(operation, &self.name)
-    }
-
-    /// Who may agree now.
-    pub fn approvers(&self) -> &Approvers {
-        &self.approvers
     }
 
     /// Takes an approval, once: it stands in the log when this returns.
@@ -252,15 +239,10 @@ impl Office {
     }
 }
 
-/// Who agrees under a policy. The configuration that it is made of was checked.
-fn of(policy: &Policy) -> Approvers {
-    let keys = policy.approvers.iter().filter_map(|key| key.parse().ok()).collect();
-    Approvers::new(keys).unwrap_or_default()
-}
-
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "a test owns its files")]
 mod tests {
+    use super::super::Request;
     use super::super::policy::tests::policy;
     use super::super::tests::{lift, people, person, signed_by};
     use super::*;
@@ -312,11 +294,11 @@ mod tests {
 
     /// With people who must agree.
     fn with_people(profile: &str) -> Policy {
-        Policy { approvers: people().to_texts(), ..policy(profile) }
+        Policy { approvers: people(), ..policy(profile) }
     }
 
     fn agree(office: &Office, to: &Policy) -> String {
-        let request = office.request(office.change(to).unwrap()).unwrap();
+        let request = Request::new(office.change(to).unwrap(), &office.name).unwrap();
         signed_by(&request, &[person("anna", 1), person("bert", 2)])
     }
 
@@ -333,7 +315,7 @@ mod tests {
             Policy { destinations: Default::default(), key: "x".into(), ..loose.clone() };
         let office = site.open().unwrap();
         site.submit("a", &agree(&office, &elsewhere));
-        let request = office.request(office.change(&loose).unwrap()).unwrap();
+        let request = Request::new(office.change(&loose).unwrap(), &office.name).unwrap();
         site.submit("b", &signed_by(&request, &[person("anna", 1)]));
         drop(office);
         assert!(matches!(site.start(loose.clone()), Err(NotTaken::NotAgreed { .. })));
@@ -400,7 +382,7 @@ mod tests {
     fn an_approval_is_taken_once_also_over_a_restart() {
         let site = Site::new();
         let office = site.start(with_people("basic")).unwrap();
-        let request = office.request(lift("r1")).unwrap();
+        let request = Request::new(lift("r1"), &office.name).unwrap();
         let note = signed_by(&request, &[person("bert", 2), person("carl", 3)]);
         assert!(matches!(
             office.take(&note, &lift("r2")),

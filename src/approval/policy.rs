@@ -6,7 +6,7 @@
 //! ```
 //! The log has its digest: a file that is gone, or older than the log knows, is refused at the start.
 
-use super::Operation;
+use super::{Approvers, Operation};
 use crate::disk;
 use crate::key::{Key, Purpose, RootKey};
 use crate::profile::compare::{Kind, compare, settings};
@@ -32,8 +32,8 @@ const BYTES_MAX: u64 = 64 << 20;
 pub struct Policy {
     /// Fingerprint of the root key, and its newest generation.
     pub key: String,
-    /// Keys of those who agree, as they stand in the configuration.
-    pub approvers: Vec<String>,
+    /// Who agrees.
+    pub approvers: Approvers,
     /// What the site allows.
     pub site: Option<SitePolicy>,
     /// Who is told of the log besides: where its checkpoints are kept, and where its records are reported.
@@ -94,7 +94,9 @@ impl Policy {
         if self.key != to.key {
             changes.two(format!("another root key or generation: {} -> {}", self.key, to.key));
         }
-        let people = |policy: &Policy| policy.approvers.iter().cloned().collect::<BTreeSet<_>>();
+        let people = |policy: &Policy| -> BTreeSet<String> {
+            policy.approvers.to_texts().into_iter().collect()
+        };
         for gone in people(self).difference(&people(to)) {
             changes.two(format!("no longer agrees to anything: {gone}"));
         }
@@ -287,6 +289,7 @@ impl InForce {
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "a test owns its files")]
 pub mod tests {
+    use super::super::tests::person;
     use super::*;
     use crate::profile::SHIPPED;
 
@@ -334,13 +337,12 @@ pub mod tests {
         let told = ["checkpoint_file /mnt/dpo".to_owned()].into();
         let watched = Policy { told, ..basic.clone() };
         assert_eq!((needs(&basic, &watched), needs(&watched, &basic)), (vec![false], vec![true]));
-        let edits: [(Edit<'_>, bool); 8] = [
+        let edits: [(Edit<'_>, bool); 7] = [
             (&|p| p.key = "k B1".to_owned(), true),
             (&|p| p.destinations.clear(), false),
             (&|p| p.destinations.get_mut("lab").unwrap().address = "X@h:1".to_owned(), true),
             (&|p| p.destinations.get_mut("lab").unwrap().project = "other".to_owned(), true),
             (&|p| p.destinations.get_mut("lab").unwrap().entry = Some(Entry::default()), true),
-            (&|p| p.approvers.push("anna".to_owned()), false),
             (&|p| p.destinations.get_mut("lab").unwrap().tls = Some("a CA".to_owned()), false),
             (
                 &|p| {
@@ -363,7 +365,10 @@ pub mod tests {
         assert_eq!(needs(&with_tls("a CA"), &with_tls("another")), [true]);
         assert_eq!(needs(&with_tls("a CA"), &basic), [true], "TLS is not dropped alone");
         let mut named = basic.clone();
-        named.approvers = vec!["anna".to_owned(), "bert".to_owned()];
+        let two =
+            [("anna", 1), ("bert", 2)].map(|(name, key)| person(name, key).verifier().clone());
+        named.approvers = Approvers::new(two.to_vec()).unwrap();
+        assert_eq!(needs(&basic, &named), [false, false], "there was nobody to ask");
         assert_eq!(needs(&named, &basic), [true, true], "who agrees cannot be dropped alone");
     }
 

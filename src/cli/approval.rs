@@ -108,7 +108,7 @@ impl ApprovalArgs {
         let entered = InForce::of(state, &site.root).read();
         let entered = entered.map_err(|error| format!("{}/policy: {error}", state.display()))?;
         let approvers = match (entered, &site.settings) {
-            (Some(entered), _) => approvers(&entered.policy.approvers)?,
+            (Some(entered), _) => entered.policy.approvers,
             // Before the gateway has ever run.
             (None, Some(settings)) => settings.approvers.clone(),
             (None, None) => Approvers::default(),
@@ -135,11 +135,6 @@ impl ApprovalArgs {
         desk::approve(state, &site.root, &note, operation)?;
         Ok(Settled::Go(Request::read(&note)?.nonce))
     }
-}
-
-fn approvers(keys: &[String]) -> Result<Approvers, Problem> {
-    let keys = keys.iter().map(|key| key.parse()).collect::<Result<_, _>>()?;
-    Ok(Approvers::new(keys)?)
 }
 
 fn ask(file: &Path, operation: &Operation, log: &str, names: &[&str]) -> Result<(), Problem> {
@@ -263,7 +258,7 @@ fn changed(site: &Site) -> Result<(Operation, Approvers), Problem> {
         entered.ok_or("the gateway has not run yet: it starts under any configuration")?;
     let operation = entered.policy.change(&to);
     let operation = operation.ok_or("nothing in it needs two people")?;
-    Ok((operation, approvers(&entered.policy.approvers)?))
+    Ok((operation, entered.policy.approvers))
 }
 
 /// What a configuration would change, for `efface config check`.

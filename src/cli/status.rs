@@ -4,7 +4,7 @@ use super::inspect::look;
 use super::serve::read;
 use super::{Problem, StateArgs};
 use crate::atna;
-use crate::audit;
+use crate::audit::{self, Line, Row};
 use crate::clock::{self, Day};
 use crate::custody::outbox::Outbox;
 use crate::disk;
@@ -209,11 +209,14 @@ impl Behind {
         let (mut last, mut oldest_s) = (VecDeque::new(), 0);
         if records > 0 {
             // Of the last so many records, the first.
-            audit::read(&audit, |record| {
-                last.push_back(record.time);
+            let time =
+                |line: &Line<'_>| serde_json::from_slice::<Row>(line.bytes).map(|row| row.time);
+            audit::walk(&audit, &audit::key(&audit)?, time, |time| {
+                last.push_back(time?);
                 if last.len() as u64 > records {
                     last.pop_front();
                 }
+                Ok(())
             })?;
             let age = last.front().and_then(|time| clock::since(time));
             oldest_s = age.unwrap_or_default().as_secs();

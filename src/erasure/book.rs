@@ -200,13 +200,7 @@ impl Book {
     }
 
     fn text(&self, version: u64, requests: &[Request]) -> io::Result<Vec<u8>> {
-        let mut text = serde_json::to_vec(&Head { efface_erasures: 1, version })?;
-        text.push(b'\n');
-        for request in requests {
-            serde_json::to_writer(&mut text, request)?;
-            text.push(b'\n');
-        }
-        sealed::seal(&self.key, KIND, text)
+        sealed::seal_rows(&self.key, KIND, &Head { efface_erasures: 1, version }, requests)
     }
 
     fn file(&self) -> PathBuf {
@@ -230,10 +224,7 @@ fn text_of(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 
 /// What the lines say that are sealed.
 fn parse(lines: &[u8]) -> Option<(u64, Vec<Request>)> {
-    let mut lines = lines.split(|byte| *byte == b'\n');
-    let head: Head = serde_json::from_slice(lines.next()?).ok()?;
-    let requests =
-        lines.map(|line| serde_json::from_slice(line).ok()).collect::<Option<Vec<_>>>()?;
+    let (head, requests) = sealed::parse_rows::<Head, _>(lines)?;
     (head.efface_erasures == 1).then_some((head.version, requests))
 }
 

@@ -156,13 +156,7 @@ impl Book {
     }
 
     fn text(&self, version: u64, objections: &[Objection]) -> io::Result<Vec<u8>> {
-        let mut text = serde_json::to_vec(&Head { efface_objections: 1, version })?;
-        text.push(b'\n');
-        for objection in objections {
-            serde_json::to_writer(&mut text, objection)?;
-            text.push(b'\n');
-        }
-        sealed::seal(&self.key, KIND, text)
+        sealed::seal_rows(&self.key, KIND, &Head { efface_objections: 1, version }, objections)
     }
 
     fn file(&self) -> PathBuf {
@@ -180,10 +174,7 @@ impl Book {
 
 /// What the lines say that are sealed.
 fn parse(lines: &[u8]) -> Option<Register> {
-    let mut lines = lines.split(|byte| *byte == b'\n');
-    let head: Head = serde_json::from_slice(lines.next()?).ok()?;
-    let objections = lines.map(|line| serde_json::from_slice::<Objection>(line).ok());
-    let objections = objections.collect::<Option<Vec<_>>>()?;
+    let (head, objections) = sealed::parse_rows::<Head, _>(lines)?;
     (head.efface_objections == 1).then(|| Register::new(head.version, objections))
 }
 

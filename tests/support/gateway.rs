@@ -193,6 +193,28 @@ impl Site {
         printed(&output)
     }
 
+    /// `efface COMMAND ...` with state directory and key; exit code and what it printed.
+    pub fn with_key(&self, arguments: &[&str]) -> (i32, String) {
+        let (state, key) = (self.state.display().to_string(), self.at("root.key"));
+        let output = efface(&[arguments, &["--state", &state, "--key-file", &key]].concat());
+        (output.status.code().expect("an exit code"), printed(&output))
+    }
+
+    /// The same, which has to succeed.
+    #[track_caller]
+    pub fn done(&self, arguments: &[&str]) -> String {
+        let (code, said) = self.with_key(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {said}");
+        said
+    }
+
+    /// The same, which has to be refused with these words.
+    #[track_caller]
+    pub fn refused(&self, arguments: &[&str], words: &str) {
+        let (code, said) = self.with_key(arguments);
+        assert!(code == 2 && said.contains(words), "{arguments:?}: {code}: {said}");
+    }
+
     /// The number of groups and instances that `spool ls` shows beside these words.
     pub fn count(&self, words: &str) -> (u64, u64) {
         let listed = self.ask(&["spool", "ls"]);
