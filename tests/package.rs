@@ -1,0 +1,171 @@
+//! The Debian package, installed into a copy of this system: the guide's way from the package to the first study that is
+//! forwarded, an upgrade, a removal, a purge. What is not to be deleted is there afterwards.
+//!
+//! It takes root, overlayfs, dpkg and dcmtk; without them it says SKIPPED.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test fails by its panic and owns its files"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use support::dcmtk::{self, Outside, Running, deliver, free_port};
+use support::gateway::{HEAD, LEAVE_FACES, printed};
+use support::study::{patient, write_body_ct};
+use support::until;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A copy of this system in which changes are somebody else's.
+struct Copy {
+    folder: tempfile::TempDir,
+}
+
+impl Copy {
+    /// `None`: this user or this kernel cannot have one.
+    fn new() -> Option<Self> {
+        // Not below what is copied, or the copy would be in itself.
+        let folder = tempfile::tempdir_in("/dev/shm").ok()?;
+        let copy = Copy { folder };
+        for name in ["upper", "work", "root"] {
+            std::fs::create_dir(copy.path(name)).ok()?;
+        }
+        let at = |name: &str| copy.path(name).display().to_string();
+        let layers = format!("lowerdir=/,upperdir={},workdir={}", at("upper"), at("work"));
+        let mount = |arguments: &[&str]| {
+            let mounted = Command::new("mount").args(arguments).stderr(Stdio::null()).status();
+            mounted.is_ok_and(|status| status.success()).then_some(())
+        };
+        mount(&["-t", "overlay", "overlay", "-o", &layers, &at("root")])?;
+        mount(&["-t", "proc", "proc", &at("root/proc")])?;
+        mount(&["--bind", "/dev", &at("root/dev")])?;
+        Some(copy)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A file of the copy.
+    fn file(&self, path: &str) -> PathBuf {
+        self.path("root").join(path.trim_start_matches('/'))
+    }
+
+    fn command(&self, user: &str, program: &[&str]) -> Command {
+        let mut command = Command::new("chroot");
+        command.arg(format!("--userspec={user}")).arg(self.path("root")).args(program);
+        command
+    }
+
+    #[track_caller]
+    fn run(&self, user: &str, program: &[&str]) -> String {
+        let output = self.command(user, program).output().unwrap();
+        assert!(output.status.success(), "{program:?}: {}", printed(&output));
+        printed(&output)
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        for name in ["root/dev", "root/proc", "root"] {
+            let _ = Command::new("umount").arg("-l").arg(self.path(name)).status();
+        }
+    }
+}
+
+/// The package of the program under test.
+fn package(folder: &Path) -> PathBuf {
+    let build = Command::new(Path::new(ROOT).join("packaging/deb/build"))
+        .arg(env!("CARGO_BIN_EXE_efface"))
+        .arg(folder)
+        .env("COMPRESSION", "none")
+        .output()
+        .unwrap();
+    assert!(build.status.success(), "{}", printed(&build));
+    PathBuf::from(String::from_utf8(build.stdout).unwrap().trim())
+}
+
+#[test]
+fn a_package_leads_to_a_first_study_and_deletes_nothing_unasked() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    if !dcmtk::has("dpkg-deb") {
+        skip!("dpkg is not installed: no Debian");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (deb, again) = (package(folder.path()), package(&folder.path().join("again")));
+    assert!(std::fs::read(&deb).unwrap() == std::fs::read(again).unwrap(), "other bytes");
+    let Some(copy) = Copy::new() else {
+        skip!("no copy of this system: it takes root and overlayfs");
+    };
+    std::fs::copy(&deb, copy.file("/efface.deb")).unwrap();
+
+    // As the guide says it.
+    let said = copy.run("root", &["dpkg", "--install", "/efface.deb"]);
+    assert!(said.contains("efface keys init"), "{said}");
+    let key = ["efface", "keys", "init", "--out", "/etc/efface/root.key"];
+    copy.run("root", &key);
+    copy.run("root", &["chown", "efface:", "/etc/efface/root.key"]);
+    let [listen, outside, metrics] = [free_port(), free_port(), free_port()];
+    let sample = std::fs::read_to_string(copy.file("/etc/efface/efface.yaml")).unwrap();
+    let mut edited = sample.clone();
+    for (was, is) in [
+        ("listen: 0.0.0.0:11112", format!("listen: 127.0.0.1:{listen}")),
+        ("from: [10.20.0.0/16]", "from: [127.0.0.1]".to_owned()),
+        ("LAB@192.0.2.7:104", format!("LAB@127.0.0.1:{outside}")),
+        ("127.0.0.1:9104", format!("127.0.0.1:{metrics}")),
+        ("quiet_period_s: 60", "quiet_period_s: 1".to_owned()),
+        ("disk_reserve_bytes: 2147483648", "disk_reserve_bytes: 1000000".to_owned()),
+        ("sandbox: strict", "sandbox: partial".to_owned()),
+        ("profile: basic ", "profile: site.yaml ".to_owned()),
+    ] {
+        assert!(edited.contains(was), "the sample does not say {was}");
+        edited = edited.replace(was, &is);
+    }
+    std::fs::write(copy.file("/etc/efface/efface.yaml"), &edited).unwrap();
+    let profile = format!("{HEAD}{LEAVE_FACES}");
+    std::fs::write(copy.file("/etc/efface/site.yaml"), profile).unwrap();
+    let config = ["efface", "config", "check", "/etc/efface/efface.yaml"];
+    assert!(copy.run("efface", &config).contains("sends to lab"));
+    let lab = Outside::start_at(outside, &folder.path().join("sink"), &[]);
+    let serve = ["efface", "serve", "--config", "/etc/efface/efface.yaml"];
+    let mut command = copy.command("efface", &serve);
+    let gateway = Running(command.stderr(Stdio::null()).spawn().unwrap());
+    until("it listens", || std::net::TcpStream::connect(("127.0.0.1", listen)).is_ok());
+    deliver(listen, &write_body_ct(&folder.path().join("pacs"), &patient(1), 1, 3));
+    lab.wait_for(3);
+    let status = ["efface", "status", "--state", "/var/lib/efface"];
+    until("it is delivered", || copy.run("efface", &status).contains("3 delivered"));
+    drop(gateway);
+
+    // Manual, completions, and units that systemd understands.
+    for file in ["/usr/share/man/man1/efface-serve.1.gz", "/usr/share/efface/verify_receipt.py"] {
+        assert!(copy.file(file).exists(), "{file}");
+    }
+    if dcmtk::has("systemd-analyze") {
+        for unit in ["efface", "efface-receiver", "efface-sender"] {
+            let unit = format!("/lib/systemd/system/{unit}.service");
+            let said = copy.run("root", &["systemd-analyze", "verify", "--man=no", &unit]);
+            assert!(!said.contains("efface"), "{said}");
+        }
+    }
+
+    // An upgrade asks nothing and changes nothing that a person wrote; removal and purge leave data and key.
+    copy.run("root", &["dpkg", "--install", "/efface.deb"]);
+    let kept = || std::fs::read_to_string(copy.file("/etc/efface/efface.yaml")).unwrap();
+    assert_eq!(kept(), edited);
+    copy.run("root", &["dpkg", "--remove", "efface"]);
+    assert!(!copy.file("/usr/bin/efface").exists());
+    let said = copy.run("root", &["dpkg", "--purge", "efface"]);
+    assert!(said.contains("/var/lib/efface is left"), "{said}");
+    assert_eq!(kept(), edited);
+    for file in ["/etc/efface/root.key", "/var/lib/efface/audit/log"] {
+        assert!(copy.file(file).exists(), "{file}");
+    }
+}
