@@ -21,9 +21,11 @@
 //! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
 
 mod repository;
+mod results;
 mod tls;
 
 pub use repository::Repository;
+pub use results::{Home, Pacs, ResultSettings};
 pub use tls::{DestinationTls, Files, Tls};
 
 use crate::approval::{self, Approvers, Policy};
@@ -64,6 +66,8 @@ pub struct Settings {
     pub allow: Vec<Caller>,
     /// Where callers listen for reports on storage commitment.
     pub commitments: Vec<Listener>,
+    /// Where results of what callers sent go.
+    pub homes: Vec<Home>,
     /// Where de-identified studies go.
     pub destinations: Vec<DestinationSettings>,
     /// Address of `/metrics` and `/healthz`, on loopback; `None`: not served.
@@ -106,6 +110,8 @@ pub struct DestinationSettings {
     pub residency: Residency,
     /// How long it is known what the project's pseudonyms stand for.
     pub crosswalk: Retention,
+    /// Whose results are taken back; `None`: nobody's, but by hand.
+    pub results: Option<ResultSettings>,
 }
 
 impl Settings {
@@ -125,6 +131,7 @@ impl Settings {
                 profile: to.written.text.clone(),
                 plan: HEXLOWER.encode(&to.profile.digest()),
                 entry: to.residency.entry.clone(),
+                results: to.results.as_ref().map(|results| results.to_text(&self.homes)),
             };
             (to.name.clone(), destination)
         };
@@ -234,6 +241,7 @@ struct RawCaller {
     #[serde(default)]
     from: Vec<Spanned<String>>,
     commitment: Option<Spanned<String>>,
+    results: Option<Spanned<String>>,
     certificate: Option<Spanned<String>>,
     certificate_name: Option<Spanned<String>>,
 }
@@ -251,6 +259,7 @@ struct RawDestination {
     register: Option<Spanned<Entry>>,
     crosswalk_days: Option<Spanned<u64>>,
     expire_pseudonyms: Option<Spanned<bool>>,
+    results: Option<results::RawResults>,
 }
 
 #[derive(Deserialize)]
@@ -308,7 +317,11 @@ impl Settling<'_> {
         let is_tls = tls.as_ref().is_some_and(|tls| !tls.plain_listener);
         let allow = self.callers(&raw.allow, is_tls);
         let policy = raw.site_policy.as_ref().map(|policy| self.site_policy(policy));
-        let destinations = self.destinations(&raw.destinations, policy.as_ref(), tls.as_ref());
+        let mut destinations = self.destinations(&raw.destinations, policy.as_ref(), tls.as_ref());
+        let homes = self.homes(&raw.allow, &destinations);
+        if let Some(own) = &ae_title {
+            self.all_results(&raw.destinations, &allow, own, is_tls, &homes, &mut destinations);
+        }
         let commitments = self.commitments(&raw.allow, &allow, &destinations);
         let repository = raw.audit_repository.as_ref();
         let audit_repository = repository.and_then(|raw| self.audit_repository(raw));
@@ -328,6 +341,7 @@ impl Settling<'_> {
             ae_title: ae_title?,
             allow,
             commitments,
+            homes,
             destinations,
             metrics,
             limits,
@@ -478,7 +492,8 @@ impl Settling<'_> {
                 network
             });
             let sources = sources.collect();
-            Some(Caller { ae_title, sources, certificate: self.known(caller, is_tls) })
+            let certificate = self.known(caller, is_tls);
+            Some(Caller { ae_title, sources, certificate, returns: None })
         });
         callers.collect()
     }
@@ -616,6 +631,8 @@ impl Settling<'_> {
             project,
             generation: raw.generation.clone(),
             crosswalk: self.retention(raw, &profile),
+            // When it is known who sends studies, and where everybody is.
+            results: None,
             profile,
             written,
             associations,

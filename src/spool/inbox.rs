@@ -30,6 +30,8 @@ pub enum Refused {
 /// Takes instances.
 pub struct Inbox {
     spool: Arc<Spool>,
+    receiving: PathBuf,
+    arrived: PathBuf,
     new_entries: GroupSync,
     instance_bytes_max: u64,
 }
@@ -40,12 +42,24 @@ impl Inbox {
     /// # Errors
     /// What the system says.
     pub fn open(spool: Arc<Spool>, instance_bytes_max: u64) -> io::Result<Self> {
-        let receiving = spool.dir(Place::Receiving);
+        let places = [spool.dir(Place::Receiving), spool.dir(Place::Inbox)];
+        Inbox::at(spool, places, instance_bytes_max)
+    }
+
+    /// The same in other directories of the spool: of what is being received, and of what has arrived.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn at(
+        spool: Arc<Spool>,
+        [receiving, arrived]: [PathBuf; 2],
+        instance_bytes_max: u64,
+    ) -> io::Result<Self> {
         for name in disk::list(&receiving)? {
             disk::remove(&receiving.join(name))?;
         }
-        let new_entries = GroupSync::new(spool.dir(Place::Inbox));
-        Ok(Inbox { spool, new_entries, instance_bytes_max })
+        let new_entries = GroupSync::new(arrived.clone());
+        Ok(Inbox { spool, receiving, arrived, new_entries, instance_bytes_max })
     }
 
     /// Whether an association may be accepted at all.
@@ -76,7 +90,7 @@ impl Inbox {
     /// [`Refused`].
     pub fn receive_as(self: &Arc<Self>, id: String, head: &Head) -> Result<Reception, Refused> {
         self.ready()?;
-        let path = self.spool.dir(Place::Receiving).join(&id);
+        let path = self.receiving.join(&id);
         let writer = Writer::create(&path, head)?;
         Ok(Reception { inbox: Arc::clone(self), id, path, writer: Some(writer) })
     }
@@ -119,7 +133,7 @@ impl Reception {
         }
         let file = writer.finish()?;
         disk::sync_file(&file).map_err(|_| self.inbox.sync_failed())?;
-        let target = self.inbox.spool.dir(Place::Inbox).join(&self.id);
+        let target = self.inbox.arrived.join(&self.id);
         disk::rename(&self.path, &target)?;
         self.inbox.new_entries.sync().map_err(|_| self.inbox.sync_failed())?;
         Ok(self.id.clone())

@@ -1,0 +1,198 @@
+//! What waits for a PACS. THE FILES NAME PATIENTS.
+//!
+//! ```text
+//! homes/HOME/ready/BATCH/     manifest.json and what was not delivered yet
+//! homes/HOME/refused/BATCH/   what the PACS refused for good, with the manifest
+//! ```
+//! A file is removed when the PACS has said that it stored the instance. HOME is a name made of the address.
+
+use super::homebound::Manifest;
+use crate::disk;
+use crate::spool::Spool;
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+const MANIFEST: &str = "manifest.json";
+/// Bytes of the largest manifest that is read: about 100,000 instances.
+const MANIFEST_MAX: u64 = 64 << 20;
+
+/// The homebox of one PACS.
+#[derive(Clone, Copy)]
+pub struct Homebox<'a> {
+    spool: &'a Spool,
+    home: &'a str,
+}
+
+/// The batches that wait.
+#[derive(Default)]
+pub struct Ready {
+    /// With their manifests, the oldest first.
+    pub batches: Vec<(String, Manifest)>,
+    /// Those whose manifest cannot be read: they must be made again.
+    pub broken: Vec<String>,
+}
+
+/// The name of the homebox of `AE_TITLE@HOST:PORT`.
+pub fn name_of(address: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(address)[..8])
+}
+
+/// Writes the list of what was put into a folder.
+///
+/// # Errors
+/// What the system says.
+pub fn close(folder: &Path, manifest: &Manifest) -> io::Result<()> {
+    disk::write_whole(&folder.join(MANIFEST), &serde_json::to_vec(manifest)?)?;
+    disk::sync_dir(folder)
+}
+
+impl<'a> Homebox<'a> {
+    /// That of a PACS, as it is.
+    pub fn of(spool: &'a Spool, home: &'a str) -> Self {
+        Homebox { spool, home }
+    }
+
+    /// The PACSs that have one.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn all(spool: &Spool) -> io::Result<Vec<String>> {
+        disk::list(&spool.root().join("homes"))
+    }
+
+    /// Makes its directories, once at the start.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn lay_out(&self) -> io::Result<()> {
+        ["ready", "refused"].iter().try_for_each(|state| disk::make_dir(&self.dir(state)))
+    }
+
+    /// Its directory.
+    pub fn directory(&self) -> PathBuf {
+        self.spool.root().join("homes").join(self.home)
+    }
+
+    /// Puts up what was drafted of a batch. Where nothing was, it is there already, or was delivered.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn put(&self, batch: &str, drafts: &Path) -> io::Result<()> {
+        if drafts.exists() {
+            disk::rename(drafts, &self.ready_dir(batch))?;
+            disk::sync_dir(&self.dir("ready"))?;
+        }
+        Ok(())
+    }
+
+    /// What is ready to be delivered.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn ready(&self) -> io::Result<Ready> {
+        let mut ready = Ready::default();
+        for batch in disk::list(&self.dir("ready"))? {
+            match self.manifest(&batch) {
+                Ok(manifest) => ready.batches.push((batch, manifest)),
+                Err(_) => ready.broken.push(batch),
+            }
+        }
+        ready.batches.sort_by_key(|(_, manifest)| manifest.receipt);
+        Ok(ready)
+    }
+
+    /// The manifest of a batch that waits.
+    ///
+    /// # Errors
+    /// What the system says, or `InvalidData`.
+    pub fn manifest(&self, batch: &str) -> io::Result<Manifest> {
+        let mut text = Vec::new();
+        let file = disk::open(&self.ready_dir(batch).join(MANIFEST))?;
+        file.take(MANIFEST_MAX).read_to_end(&mut text)?;
+        Ok(serde_json::from_slice(&text)?)
+    }
+
+    /// The directory of a batch that waits.
+    pub fn ready_dir(&self, batch: &str) -> PathBuf {
+        self.dir("ready").join(batch)
+    }
+
+    /// Notes that an instance has arrived.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn sent(&self, batch: &str, file: &str) -> io::Result<()> {
+        disk::remove(&self.ready_dir(batch).join(file))
+    }
+
+    /// Puts an instance aside that the PACS refused for good.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn refuse(&self, batch: &str, file: &str, manifest: &Manifest) -> io::Result<()> {
+        let refused = self.dir("refused").join(batch);
+        disk::make_dir(&refused)?;
+        close(&refused, manifest)?;
+        disk::rename(&self.ready_dir(batch).join(file), &refused.join(file))?;
+        disk::sync_dir(&refused)
+    }
+
+    /// Removes a batch of which nothing is left to deliver.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remove(&self, batch: &str) -> io::Result<()> {
+        disk::remove(&self.ready_dir(batch))?;
+        disk::sync_dir(&self.dir("ready"))
+    }
+
+    /// Puts up again what was refused.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn retry(&self, batch: &str) -> io::Result<()> {
+        disk::rename(&self.dir("refused").join(batch), &self.ready_dir(batch))?;
+        disk::sync_dir(&self.dir("ready"))
+    }
+
+    /// How many instances wait.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn waiting(&self) -> io::Result<u64> {
+        let batches = disk::list(&self.dir("ready"))?;
+        batches.iter().map(|batch| instances(&self.ready_dir(batch))).sum()
+    }
+
+    /// Batches of which the PACS refused something, and how many instances.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn refused(&self) -> io::Result<Vec<(String, u64)>> {
+        let batches = disk::list(&self.dir("refused"))?.into_iter();
+        let count = |batch: String| {
+            let refused = instances(&self.dir("refused").join(&batch))?;
+            Ok((batch, refused))
+        };
+        batches.map(count).collect()
+    }
+
+    /// How many instances of a batch wait.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn left(&self, batch: &str) -> io::Result<u64> {
+        instances(&self.ready_dir(batch))
+    }
+
+    fn dir(&self, state: &str) -> PathBuf {
+        self.directory().join(state)
+    }
+}
+
+fn instances(folder: &Path) -> io::Result<u64> {
+    let names = disk::list(folder)?;
+    Ok(names.iter().filter(|name| name.ends_with(".dcm")).count() as u64)
+}
