@@ -17,11 +17,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::canary::assert_clean;
-use support::dcmtk::{self, Arrived, Outside, arrived, deliver, free_port, has, send_as, tally};
+use support::dcmtk::{self, Arrived, Outside, deliver, free_port, has, send_as, tally};
 use support::gateway::{Gateway, LEAVE_FACES, Site, program};
 use support::orthanc::{self, Orthanc};
 use support::raw::Raw;
-use support::results::{CLASSES, MAKER, SEGMENTATION, result, wrong_kinds};
+use support::results::{CLASSES, MAKER, SEGMENTATION, reference, result, wrong_kinds};
 use support::study::{BASIC_TEXT_SR, Elements, patient, write_body_ct};
 use support::{Seeded, files, python_with, until};
 
@@ -226,7 +226,7 @@ fn of_a_thousand_wrong_results_none_is_delivered() {
 
     assert!(house.give_back(&[right]));
     assert_eq!(pacs.wait_for(1).len(), 1);
-    assert_eq!(pacs.arrived()[0].text("PatientID").starts_with("MRN-"), true);
+    assert!(pacs.arrived()[0].text("PatientID").starts_with("MRN-"));
     let shown = site.ask(&["quarantine", "show", "lab-"]);
     assert!(shown.contains("wrong-patient") && shown.contains("efface result retry"), "{shown}");
     assert_clean("quarantine", shown.as_bytes());
@@ -251,9 +251,7 @@ fn results_refer_to_earlier_ones_and_wait_for_the_crosswalk() {
     let outside_uid = segmentation.text_of(0x0008_0018);
     let refers = |class: &'static str, number: u32| {
         let mut report = result(BASIC_TEXT_SR, &own, number);
-        report.item(0x0008_1140, |one| {
-            one.text(0x0008_1150, "UI", class).text(0x0008_1155, "UI", &outside_uid);
-        });
+        reference(class, &outside_uid)(&mut report);
         report
     };
     // Not before there is such a segmentation.

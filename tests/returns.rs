@@ -228,7 +228,7 @@ fn whatever_is_wrong_with_a_result_nothing_of_it_is_written() {
     bad.text(0x0010_0020, "LO", &other[0].text("PatientID"));
     bad.write(&sent.site.path("wrong/1.dcm"));
     let mut report = result(BASIC_TEXT_SR, &own, 2);
-    reference(&format!("{MAKER}.1.1"))(&mut report);
+    reference(SEGMENTATION, &format!("{MAKER}.1.1"))(&mut report);
     report.write(&sent.site.path("wrong/2.dcm"));
     let (exit, said, inside) = sent.take("wrong", "files");
     assert!(exit == 1 && said.contains("0 re-identified, 2 refused"), "{said}");

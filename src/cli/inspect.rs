@@ -310,8 +310,9 @@ fn quarantined(spool: &Spool) -> Result<ExitCode, Problem> {
         }
     }
     for home in Homebox::all(spool)? {
-        for (name, instances) in Homebox::of(spool, &home).refused()? {
-            println!("{name}  {instances} RESULTS refused by the PACS of homes/{home}");
+        let homebox = Homebox::of(spool, &home);
+        for (name, instances) in homebox.refused()? {
+            println!("{name}  {instances} RESULTS refused by {}", homebox.address());
             results += instances;
         }
     }

@@ -50,7 +50,7 @@ struct Status {
     outboxes: BTreeMap<String, Waiting>,
     /// Results that came back, by the destination that made them.
     results: BTreeMap<String, Tally>,
-    /// Results re-identified, by homebox: those that wait, and those that the PACS refused.
+    /// Results re-identified, by PACS: those that wait, and those that the PACS refused.
     homes: BTreeMap<String, [u64; 2]>,
     /// Instances in quarantine, by code.
     quarantine: BTreeMap<&'static str, u64>,
@@ -159,10 +159,8 @@ impl Status {
                 "results of {destination}: {waiting} wait, {taken} on the way to the PACS, {delivered} delivered and still kept, {quarantined} in quarantine"
             );
         }
-        for (home, [waiting, refused]) in &self.homes {
-            println!(
-                "results for the PACS of homes/{home}: {waiting} wait, {refused} were refused"
-            );
+        for (pacs, [waiting, refused]) in &self.homes {
+            println!("results for {pacs}: {waiting} wait, {refused} were refused");
         }
         println!("the oldest that is not delivered has waited {} s", self.oldest_undelivered_s);
         for (destination, words) in &self.destinations {
@@ -275,7 +273,7 @@ fn homes(spool: &Spool) -> Result<BTreeMap<String, [u64; 2]>, Problem> {
         let homebox = Homebox::of(spool, &home);
         let refused = homebox.refused()?.iter().map(|(_, instances)| instances).sum();
         let counts = [homebox.waiting()?, refused];
-        Ok((home, counts))
+        Ok((homebox.address(), counts))
     })
     .collect()
 }

@@ -238,7 +238,7 @@ fn registry(console: &Console) -> io::Result<Registry> {
         let homebox = Homebox::of(spool, &home);
         let refused = homebox.refused()?.iter().map(|(_, instances)| instances).sum();
         for (state, n) in [("waiting", homebox.waiting()?), ("refused", refused)] {
-            let label = vec![("pacs", home.clone()), ("state", state.to_owned())];
+            let label = vec![("pacs", homebox.address()), ("state", state.to_owned())];
             homes.get_or_create(&label).set(as_gauge(n));
         }
     }

@@ -1,6 +1,7 @@
 //! What waits for a PACS. THE FILES NAME PATIENTS.
 //!
 //! ```text
+//! homes/HOME/address.txt      whose it is
 //! homes/HOME/ready/BATCH/     manifest.json and what was not delivered yet
 //! homes/HOME/refused/BATCH/   what the PACS refused for good, with the manifest
 //! ```
@@ -14,6 +15,8 @@ use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+/// The file that says whose it is.
+const ADDRESS: &str = "address.txt";
 const MANIFEST: &str = "manifest.json";
 /// Bytes of the largest manifest that is read: about 100,000 instances.
 const MANIFEST_MAX: u64 = 64 << 20;
@@ -62,12 +65,18 @@ impl<'a> Homebox<'a> {
         disk::list(&spool.root().join("homes"))
     }
 
-    /// Makes its directories, once at the start.
+    /// Makes its directories, once at the start, and notes whose it is: `AE_TITLE@HOST:PORT`.
     ///
     /// # Errors
     /// What the system says.
-    pub fn lay_out(&self) -> io::Result<()> {
-        ["ready", "refused"].iter().try_for_each(|state| disk::make_dir(&self.dir(state)))
+    pub fn lay_out(&self, address: &str) -> io::Result<()> {
+        ["ready", "refused"].iter().try_for_each(|state| disk::make_dir(&self.dir(state)))?;
+        disk::write_whole(&self.dir(ADDRESS), address.as_bytes())
+    }
+
+    /// Whose it is, `AE_TITLE@HOST:PORT`.
+    pub fn address(&self) -> String {
+        disk::read_text(&self.dir(ADDRESS)).ok().flatten().unwrap_or_else(|| self.home.to_owned())
     }
 
     /// Its directory.

@@ -124,7 +124,7 @@ impl Keeper {
 
     fn process(&self, batch: &str, stop: &AtomicBool) -> io::Result<Fate> {
         let tray = self.tray();
-        if let Some(verdicts) = tray.verdicts(batch)? {
+        if let Some(verdicts) = self.judged(batch)? {
             // Judged before the gateway was stopped.
             return self.finish(batch, &verdicts);
         }
@@ -135,9 +135,11 @@ impl Keeper {
             self.attend(batch, stop)?
         };
         let (code, detail) = match ending {
-            Ending::Said(Fate::Settled) => match self.sound(batch)? {
-                Some(verdicts) => return self.finish(batch, &verdicts),
-                None => (Code::WorkerCrashed, "its worker said what no worker says".to_owned()),
+            Ending::Said(Fate::Settled) => match self.judged(batch)? {
+                Some(verdicts) if self.is_sound(batch, &verdicts)? => {
+                    return self.finish(batch, &verdicts);
+                }
+                _ => (Code::WorkerCrashed, "its worker said what no worker says".to_owned()),
             },
             Ending::Said(Fate::Later) | Ending::Stopped => return Ok(Fate::Later),
             Ending::NotBegun(error) => {
@@ -175,17 +177,19 @@ impl Keeper {
         self.log.append(event)
     }
 
-    /// The verdicts on a batch, if they are what a returner says: one that was taken over may say anything.
-    fn sound(&self, batch: &str) -> io::Result<Option<Verdicts>> {
-        let tray = self.tray();
-        let Some(verdicts) = tray.verdicts(batch).ok().flatten() else { return Ok(None) };
-        let drafted = self.drafted(batch)?;
+    /// The verdicts on a batch, if paths may be made of what its returner said: one that was taken over may say anything.
+    fn judged(&self, batch: &str) -> io::Result<Option<Verdicts>> {
+        let Some(verdicts) = self.tray().verdicts(batch)? else { return Ok(None) };
         let terms = &self.orders.terms;
-        let mut homes = terms.homes.values().chain(&terms.home);
-        let is_known = drafted.iter().all(|home| homes.any(|known| known == home));
-        let is_drafted = verdicts.taken.is_empty() == drafted.is_empty();
-        let is_sound = is_known && is_drafted && tray.are_of(batch, &verdicts)?;
-        Ok(is_sound.then_some(verdicts))
+        let is_known =
+            |home: &String| terms.homes.values().chain(&terms.home).any(|known| known == home);
+        Ok(self.drafted(batch)?.iter().all(is_known).then_some(verdicts))
+    }
+
+    /// Whether verdicts on a batch that nothing was done with yet are about all of it, and drafts about what was taken.
+    fn is_sound(&self, batch: &str, verdicts: &Verdicts) -> io::Result<bool> {
+        let is_drafted = verdicts.taken.is_empty() == self.drafted(batch)?.is_empty();
+        Ok(is_drafted && self.tray().are_of(batch, verdicts)?)
     }
 
     /// The PACSs for which there are drafts.

@@ -138,7 +138,9 @@ fn options(orders: &ReceiveOrders, tls: Option<Arc<Server>>) -> ListenerOptions 
 fn results(spool: &Arc<Spool>, orders: &ReceiveOrders) -> io::Result<BTreeMap<String, Arc<Inbox>>> {
     let open = |returns: &Returns| {
         let inbox = Tray::of(spool, &returns.destination).inbox();
-        let inbox = Inbox::at(Arc::clone(spool), inbox, returns.instance_bytes_max)?;
+        // Whoever fills the disk with results must not keep studies out.
+        let spare = orders.limits.disk_reserve_bytes;
+        let inbox = Inbox::at(Arc::clone(spool), inbox, returns.instance_bytes_max, spare)?;
         Ok((returns.destination.clone(), Arc::new(inbox)))
     };
     orders.callers.iter().filter_map(|caller| caller.returns.as_ref()).map(open).collect()

@@ -16,6 +16,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The longest time for a batch of results: whoever erases a patient waits for it.
+const LIMIT: Duration = Duration::from_secs(600);
+
 /// What all of them share.
 pub(super) struct WayBack<'a> {
     pub settings: &'a Settings,
@@ -33,8 +36,8 @@ pub(super) fn lay_out(settings: &Settings, spool: &Spool) -> io::Result<()> {
     for destination in settings.destinations.iter().filter(|it| it.results.is_some()) {
         Tray::of(spool, &destination.name).lay_out()?;
     }
-    for pacs in all_pacs(settings).values() {
-        Homebox::of(spool, &name_of(&pacs.to_string())).lay_out()?;
+    for (name, pacs) in all_pacs(settings) {
+        Homebox::of(spool, &name).lay_out(&pacs.to_string())?;
     }
     Ok(())
 }
@@ -80,7 +83,7 @@ impl WayBack<'_> {
             crosswalk: Crosswalk::new(&directory, project, root),
             known_for: destination.crosswalk,
             quiet: Duration::from_secs_f64(limits.quiet_period_s),
-            limit: Duration::from_secs_f64(limits.worker_s),
+            limit: Duration::from_secs_f64(limits.worker_s).min(LIMIT),
             retention: Duration::from_secs_f64(limits.retain_delivered_h * 3600.0),
         })
     }

@@ -78,18 +78,26 @@ impl Verdicts {
         by_code
     }
 
-    /// Whether nobody else than a returner of ours could have written it: codes are words, and each entry has one verdict.
-    fn is_about(&self, ids: &[String]) -> bool {
-        let is_word = |code: &str| {
-            (1..=32).contains(&code.len())
-                && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+    /// Whether paths may be made of it: entries have plain names, codes are words.
+    fn is_plain(&self) -> bool {
+        let legal = |text: &str, most: usize, more: &dyn Fn(u8) -> bool| {
+            (1..=most).contains(&text.len())
+                && text.bytes().all(|b| b.is_ascii_lowercase() || more(b))
         };
+        let is_word = |code: &str| legal(code, 32, &|b| b == b'-');
+        let is_entry = |id: &String| legal(id, 32, &|b| b.is_ascii_digit());
+        self.taken.iter().all(is_entry)
+            && self.refused.iter().all(|one| is_word(&one.code) && one.ids.iter().all(is_entry))
+    }
+
+    /// Whether each of these has one verdict, and nothing else has.
+    fn is_about(&self, ids: &[String]) -> bool {
         let mut told: Vec<&String> = self.refused.iter().flat_map(|verdict| &verdict.ids).collect();
         told.extend(&self.taken);
         told.sort_unstable();
         let mut known: Vec<&String> = ids.iter().collect();
         known.sort_unstable();
-        told == known && self.refused.iter().all(|verdict| is_word(&verdict.code))
+        told == known
     }
 }
 
@@ -229,10 +237,10 @@ impl<'a> Tray<'a> {
         disk::write_whole(&self.drafts(batch).join(VERDICTS), &serde_json::to_vec(verdicts)?)
     }
 
-    /// What was said of a batch; `None` if its returner did not come to its end.
+    /// What was said of a batch; `None` if its returner did not come to its end, or said what no returner says.
     ///
     /// # Errors
-    /// `InvalidData` for what no returner says of this batch, or what the system says.
+    /// What the system says.
     pub fn verdicts(&self, batch: &str) -> io::Result<Option<Verdicts>> {
         let path = self.drafts(batch).join(VERDICTS);
         if !path.exists() {
@@ -240,7 +248,8 @@ impl<'a> Tray<'a> {
         }
         let mut text = Vec::new();
         disk::open(&path)?.take(RECORD_BYTES_MAX).read_to_end(&mut text)?;
-        Ok(Some(serde_json::from_slice(&text)?))
+        let verdicts = serde_json::from_slice::<Verdicts>(&text).ok();
+        Ok(verdicts.filter(Verdicts::is_plain))
     }
 
     /// Whether verdicts are about the entries of a batch that nothing was done with yet.
@@ -538,7 +547,12 @@ mod tests {
         for other in [ids(&[]), ids(&["b"]), ids(&["a", "b"])] {
             assert!(!verdicts.is_about(&other));
         }
-        verdicts.refuse("b".to_owned(), "../x", String::new());
-        assert!(!verdicts.is_about(&ids(&["a", "b"])));
+        verdicts.refuse("b".to_owned(), "wrong-patient", String::new());
+        assert!(verdicts.is_about(&ids(&["a", "b"])) && verdicts.is_plain());
+        for (id, code) in [("b", "../x"), ("../b", "x"), ("", "x"), ("b", "")] {
+            let mut verdicts = Verdicts::default();
+            verdicts.refuse(id.to_owned(), code, String::new());
+            assert!(!verdicts.is_plain(), "{id} {code}");
+        }
     }
 }

@@ -11,12 +11,10 @@ import highdicom as hd
 import numpy as np
 import pydicom
 from highdicom.sr.coding import CodedConcept
-from highdicom.sr.content import FindingSite, SourceImageForMeasurement
 from highdicom.sr.templates import (
     DeviceObserverIdentifyingAttributes,
     Measurement,
     MeasurementReport,
-    MeasurementsAndQualitativeEvaluations,
     ObserverContext,
     TrackingIdentifier,
 )
@@ -55,7 +53,9 @@ def report(seg):
         observer_identifying_attributes=DeviceObserverIdentifyingAttributes(uid=hd.UID(), name="Liver finder"))
     volume = Measurement(
         name=CodedConcept("118565006", "SCT", "Volume"), value=1500.0, unit=CodedConcept("cm3", "UCUM", "cm3"))
-    segment = hd.sr.ReferencedSegment.from_segmentation(seg, segment_number=1)
+    segment = hd.sr.ReferencedSegment(
+        sop_class_uid=seg.SOPClassUID, sop_instance_uid=seg.SOPInstanceUID, segment_number=1,
+        source_images=[hd.sr.SourceImageForSegmentation.from_source_image(image) for image in images])
     group = hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=hd.UID(), identifier="liver"), referenced_segment=segment,
         finding_type=CodedConcept("10200004", "SCT", "Liver"), measurements=[volume])

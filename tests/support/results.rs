@@ -76,12 +76,12 @@ pub fn result(class: &str, of: &[&Arrived], number: u32) -> Elements {
     data
 }
 
-/// Has a result refer to one image more.
-pub fn reference(uid: &str) -> impl Fn(&mut Elements) + use<> {
+/// Has a result refer to one instance more.
+pub fn reference(class: &'static str, uid: &str) -> impl Fn(&mut Elements) + use<> {
     let uid = uid.to_owned();
     move |data: &mut Elements| {
         data.item(0x0008_1140, |image| {
-            image.text(0x0008_1150, "UI", CT).text(0x0008_1155, "UI", &uid);
+            image.text(0x0008_1150, "UI", class).text(0x0008_1155, "UI", &uid);
         });
     }
 }
@@ -108,15 +108,10 @@ pub fn wrong_kinds(own: &[&Arrived], other: &[&Arrived]) -> Vec<(&'static str, C
         ("class-not-allowed", Box::new(text(0x0008_0016, "UI", "1.2.840.10008.5.1.4.1.1.6.1"))),
         ("existing-uid", Box::new(text(0x0008_0018, "UI", &own[0].text("SOPInstanceUID")))),
         ("existing-uid", Box::new(text(0x0020_000E, "UI", &own[0].text("SeriesInstanceUID")))),
-        ("foreign-reference", Box::new(reference(&of_other))),
-        ("foreign-reference", Box::new(reference("1.2.3.4"))),
-        ("foreign-reference", Box::new(reference(&format!("{UID_ROOT}.9.9.9")))),
-        ("referenced-class", Box::new({
-            let uid = own[0].text("SOPInstanceUID");
-            move |data| { data.item(0x0008_1140, |image| {
-                image.text(0x0008_1150, "UI", SEGMENTATION).text(0x0008_1155, "UI", &uid);
-            }); }
-        })),
+        ("foreign-reference", Box::new(reference(CT, &of_other))),
+        ("foreign-reference", Box::new(reference(CT, "1.2.3.4"))),
+        ("foreign-reference", Box::new(reference(CT, &format!("{UID_ROOT}.9.9.9")))),
+        ("referenced-class", Box::new(reference(SEGMENTATION, &own[0].text("SOPInstanceUID")))),
         ("second-patient", Box::new(move |data| { data.item(0x0010_1002, |item| {
             item.text(0x0010_0020, "LO", &stranger);
         }); })),
