@@ -108,6 +108,14 @@ impl ResultSettings {
     }
 }
 
+/// Who sends studies, and by which AE titles of ours, of which the first is our own.
+pub(super) struct Doors<'a> {
+    pub allow: &'a [Caller],
+    pub called: &'a [AeTitle],
+    /// Whether the listener hears TLS.
+    pub is_tls: bool,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawResults {
@@ -204,20 +212,23 @@ impl Settling<'_> {
     pub(super) fn all_results(
         &mut self,
         raw: &Spanned<Vec<RawDestination>>,
-        allow: &[Caller],
-        own: &AeTitle,
-        is_tls: bool,
+        studies: &Doors<'_>,
         homes: &[Home],
         destinations: &mut [DestinationSettings],
     ) {
-        let mut doors: BTreeSet<(AeTitle, AeTitle)> =
-            allow.iter().map(|caller| (caller.ae_title.clone(), own.clone())).collect();
+        let Some(own) = studies.called.first() else { return };
+        let mut doors: BTreeSet<(AeTitle, AeTitle)> = BTreeSet::new();
+        for caller in studies.allow {
+            doors.extend(
+                studies.called.iter().map(|called| (caller.ae_title.clone(), called.clone())),
+            );
+        }
         for raw in &raw.value {
             let Some(written) = &raw.results else { continue };
             let pacs = written.to.as_ref().and_then(|text| self.pacs(text, destinations));
             let is_it = |known: &&mut DestinationSettings| known.name == raw.name.value;
             let Some(destination) = destinations.iter_mut().find(is_it) else { continue };
-            let results = self.results(written, &destination.name, own, is_tls);
+            let results = self.results(written, &destination.name, own, studies.is_tls);
             let results = ResultSettings { to: pacs, ..results };
             let kept = destination.crosswalk.days;
             let Some(first) = written.from.value.first() else { continue };

@@ -110,6 +110,8 @@ impl Carrier {
                 self.meter.results.add("retried", "", 1);
                 Ok(())
             }
+            // The account of what leaves the house is of destinations.
+            Word::Wrote(_) => Ok(()),
             Word::Synced(syncs) => {
                 syncs.add();
                 Ok(())

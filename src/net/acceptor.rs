@@ -65,7 +65,7 @@ impl<S: InstanceSink> Acceptor<S> {
         let Pdu::AssociationRQ(rq) = upper.associate(&[pdu_type::A_ASSOCIATE_RQ])? else {
             return violation(Abort::UnexpectedPdu, "no A-ASSOCIATE-RQ");
         };
-        let (peer, returns, seat) = match self.admit(&rq, upper.shown().as_ref()) {
+        let (peer, called, returns, seat) = match self.admit(&rq, upper.shown().as_ref()) {
             Ok(admitted) => admitted,
             Err(rejection) => return Ok(Err(rejection)),
         };
@@ -89,7 +89,7 @@ impl<S: InstanceSink> Acceptor<S> {
         count(&self.counters.accepted);
         let contexts = agreement.contexts.len();
         tracing::info!(caller = %peer.ae_title, from = %self.from, contexts, "association accepted");
-        Ok(Ok(Established { acceptor: self, peer, returns, agreement, _seat: seat }))
+        Ok(Ok(Established { acceptor: self, peer, called, returns, agreement, _seat: seat }))
     }
 
     /// Who calls, whom, and is there room? Title, address and certificate first: a stranger learns
@@ -98,15 +98,17 @@ impl<S: InstanceSink> Acceptor<S> {
         &self,
         rq: &AssociationRQ,
         shown: Option<&Shown>,
-    ) -> Result<(Peer, Option<Returns>, Seat), Rejection> {
+    ) -> Result<(Peer, AeTitle, Option<Returns>, Seat), Rejection> {
         negotiate::check_protocol(rq)?;
         let title = |text: &str| text.parse::<AeTitle>().ok();
         let ae_title = title(&rq.calling_ae_title)
             .filter(|calling| self.knows(calling, shown))
             .ok_or(Rejection::CallingAeTitle)?;
+        let options = &self.options;
         let called = title(&rq.called_ae_title).ok_or(Rejection::CalledAeTitle)?;
-        let (callers, titles) = (&self.options.callers, [&called, &self.options.ae_title]);
-        let caller = access::calling(callers, &ae_title, self.from, shown, titles);
+        let is_ours = called == options.ae_title || options.also_called.contains(&called);
+        let door = access::Door { called: &called, is_ours };
+        let caller = access::calling(&options.callers, &ae_title, self.from, shown, &door);
         let returns = caller.ok_or(Rejection::CalledAeTitle)?.returns.clone();
         if self.stop.is_set() {
             return Err(Rejection::Congestion);
@@ -118,7 +120,7 @@ impl<S: InstanceSink> Acceptor<S> {
         let seat =
             Seat::take(Arc::clone(&self.counters.associations), self.options.max_associations)
                 .ok_or(Rejection::Congestion)?;
-        Ok((Peer { ae_title, address: self.from }, returns, seat))
+        Ok((Peer { ae_title, address: self.from }, called, returns, seat))
     }
 
     fn knows(&self, calling: &AeTitle, shown: Option<&Shown>) -> bool {
@@ -169,6 +171,7 @@ impl<S: InstanceSink> Acceptor<S> {
 struct Established<'a, S: InstanceSink> {
     acceptor: &'a Acceptor<S>,
     peer: Peer,
+    called: AeTitle,
     /// What it may return, instead of studies.
     returns: Option<Returns>,
     agreement: Agreement,
@@ -369,6 +372,7 @@ impl<S: InstanceSink> Established<'_, S> {
         };
         self.acceptor.sink.begin(&StoreRequest {
             peer: &self.peer,
+            called: &self.called,
             sop_class,
             sop_instance,
             transfer_syntax: &context.transfer_syntax,

@@ -43,9 +43,8 @@ impl Caller {
         self.sources.is_empty() || self.sources.iter().any(|network| network.contains(address))
     }
 
-    /// The AE title by which it has to call us, who are called `own` otherwise.
-    fn calls<'a>(&'a self, own: &'a AeTitle) -> &'a AeTitle {
-        self.returns.as_ref().map_or(own, |returns| &returns.called)
+    fn comes_to(&self, door: &Door<'_>) -> bool {
+        self.returns.as_ref().map_or(door.is_ours, |returns| returns.called == *door.called)
     }
 
     fn admits_certificate(&self, shown: Option<&Shown>) -> bool {
@@ -81,20 +80,26 @@ pub(super) fn admits(
     }
 }
 
-/// The caller among those who are [admitted](admits) that calls us, whose own title is `own`, by this one: which of them
-/// decides whether studies come or results.
+/// By which AE title of ours somebody calls.
+pub(super) struct Door<'a> {
+    pub called: &'a AeTitle,
+    /// Whether studies come by it.
+    pub is_ours: bool,
+}
+
+/// The caller among those who are [admitted](admits) that comes to this door: it decides whether studies come or results.
 pub(super) fn calling<'c>(
     callers: &'c [Caller],
     title: &AeTitle,
     address: IpAddr,
     shown: Option<&Shown>,
-    [called, own]: [&AeTitle; 2],
+    door: &Door<'_>,
 ) -> Option<&'c Caller> {
     callers.iter().find(|caller| {
         caller.ae_title == *title
             && caller.admits_address(address)
             && caller.admits_certificate(shown)
-            && caller.calls(own) == called
+            && caller.comes_to(door)
     })
 }
 
@@ -223,8 +228,8 @@ mod tests {
         };
         let both = [caller(None), caller(Some("BACK"))];
         let door = |callers: &[Caller], called: &str| {
-            let titles = [&title(called), &title("EFFACE")];
-            let found = calling(callers, &title("LAB"), address("10.0.0.1"), None, titles);
+            let door = Door { called: &title(called), is_ours: called == "EFFACE" };
+            let found = calling(callers, &title("LAB"), address("10.0.0.1"), None, &door);
             found.map(|caller| caller.returns.is_some())
         };
         assert_eq!(door(&both, "EFFACE"), Some(false));
