@@ -16,8 +16,9 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::authority::Authority;
 use support::canary::assert_clean;
-use support::dcmtk::{self, Arrived, Outside, deliver, free_port, has, send_as, tally};
+use support::dcmtk::{self, Arrived, Outside, deliver, free_port, has, send_as, send_by, tally};
 use support::gateway::{Gateway, LEAVE_FACES, Site, program};
 use support::orthanc::{self, Orthanc};
 use support::raw::Raw;
@@ -51,8 +52,13 @@ impl House {
     }
 
     fn serve(&self) -> Gateway {
+        self.serve_with("")
+    }
+
+    fn serve_with(&self, lines: &str) -> Gateway {
         let metrics = free_port();
-        self.site.configure([self.gateway, self.outside, metrics], "disk_reserve_bytes: 1000000\n");
+        let lines = format!("disk_reserve_bytes: 1000000\n{lines}");
+        self.site.configure([self.gateway, self.outside, metrics], &lines);
         let mut command = program();
         command.args(["serve", "--config", &self.site.at("efface.yaml")]);
         Gateway::start(command, metrics)
@@ -244,7 +250,7 @@ fn results_refer_to_earlier_ones_and_wait_for_the_crosswalk() {
     let site = &house.site;
     let outside = Outside::start_at(house.outside, &site.sink(), &[]);
     let pacs = Outside::start_at(house.pacs, &site.path("home"), &["-aet", "PACS"]);
-    let _gateway = house.serve();
+    let gateway = house.serve();
     let left = house.send_out(&outside, &[0]);
     let own = of(&left[0]);
     let segmentation = result(SEGMENTATION, &own, 1);
@@ -263,7 +269,7 @@ fn results_refer_to_earlier_ones_and_wait_for_the_crosswalk() {
     std::fs::rename(&rows, &away).unwrap();
     assert!(house.give_back(std::slice::from_ref(&segmentation)));
     until("it waits", || site.ask(&["status"]).contains("results of lab: 1 wait"));
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    gateway.wait_for("results wait, and are tried again");
     assert!(site.ask(&["status"]).contains("results of lab: 1 wait"), "it was not refused");
     std::fs::rename(&away, &rows).unwrap();
     let inside = pacs.wait_for(1)[0].text("SOPInstanceUID");
@@ -297,6 +303,62 @@ fn results_refer_to_earlier_ones_and_wait_for_the_crosswalk() {
     let name = listed.lines().find(|line| line.contains("foreign-reference")).unwrap();
     site.ask(&["result", "retry", name.split_whitespace().next().unwrap()]);
     until("it was delivered", || tally(&pacs.arrived(), "SOPInstanceUID").len() == 3);
+}
+
+/// Under TLS results come from whoever has the certificate of their destination, and go to a PACS that has its own.
+#[test]
+fn under_tls_results_come_by_certificate_and_go_by_one() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    let mut house = House::new();
+    let ca = Authority::new("ca");
+    let put = |name: &str, text: &str| std::fs::write(house.site.path(name), text).unwrap();
+    put("ca.pem", &ca.certificate);
+    for (name, of) in
+        [("gate", "127.0.0.1"), ("home", "127.0.0.1"), ("pacs", "pacs.test"), ("lab", "lab.test")]
+    {
+        let issued = ca.issue(of);
+        put(&format!("{name}.pem"), &issued.certificate);
+        put(&format!("{name}.key"), &issued.key);
+    }
+    house.site.caller =
+        house.site.caller.replace(", results", ", certificate_name: pacs.test, results");
+    let results =
+        house.site.destination.replace("LAB, from", "LAB, certificate_name: lab.test, from");
+    house.site.destination = format!(", tls: false{results}");
+    let at = |name: &str| house.site.at(name);
+    let papers = |name: &str| {
+        let own = [format!("{name}.key"), format!("{name}.pem")].map(|file| at(&file));
+        [&["+tls".to_owned()], &own[..], &["+cf".to_owned(), at("ca.pem")]].concat()
+    };
+    let of_home = papers("home");
+    let of_home: Vec<&str> = of_home.iter().map(String::as_str).collect();
+    let outside = Outside::start_at(house.outside, &house.site.sink(), &[]);
+    let pacs = Outside::start_at(house.pacs, &house.site.path("home"), &of_home);
+    let [certificate, key, ca] = ["gate.pem", "gate.key", "ca.pem"].map(at);
+    let gateway = house
+        .serve_with(&format!("tls: {{ certificate: {certificate}, key_file: {key}, ca: {ca} }}\n"));
+    let send = |papers: Vec<String>, calling: &str, called: &str, files: &[PathBuf]| {
+        let mut storescu = Command::new("storescu");
+        storescu.args(papers);
+        send_by(&mut storescu, calling, called, gateway.port, files).acknowledged.len()
+    };
+    let study = write_body_ct(&house.site.path("study"), &patient(0), 1, 3);
+    assert_eq!(send(papers("pacs"), "PACS", "EFFACE", &study), 3);
+    let left = outside.wait_for(3);
+    house.site.settled();
+
+    let file = house.site.path("made/1.dcm");
+    result(SEGMENTATION, &of(&left), 1).write(&file);
+    let file = std::slice::from_ref(&file);
+    for papers in [papers("pacs"), Vec::new()] {
+        assert_eq!(send(papers, "LAB", BACK, file), 0);
+    }
+    assert_eq!(send(papers("lab"), "LAB", "EFFACE", file), 0);
+    assert_eq!(send(papers("lab"), "LAB", BACK, file), 1);
+    assert!(pacs.wait_for(1)[0].text("PatientID").starts_with("MRN-"));
+    assert_eq!(quarantined(&house.site), BTreeMap::new());
 }
 
 /// kill -9 of the gateway at any moment while results come back: none is lost, and none goes to somebody else.
