@@ -3,7 +3,7 @@
 //! ```text
 //! homes/HOME/address.txt      whose it is
 //! homes/HOME/ready/BATCH/     manifest.json and what was not delivered yet
-//! homes/HOME/refused/BATCH/   what the PACS refused for good, with the manifest
+//! homes/HOME/refused/BATCH/   what the PACS refused for good, with a manifest of that
 //! ```
 //! A file is removed when the PACS has said that it stored the instance. HOME is a name made of the address.
 
@@ -117,10 +117,7 @@ impl<'a> Homebox<'a> {
     /// # Errors
     /// What the system says, or `InvalidData`.
     pub fn manifest(&self, batch: &str) -> io::Result<Manifest> {
-        let mut text = Vec::new();
-        let file = disk::open(&self.ready_dir(batch).join(MANIFEST))?;
-        file.take(MANIFEST_MAX).read_to_end(&mut text)?;
-        Ok(serde_json::from_slice(&text)?)
+        read(&self.ready_dir(batch))
     }
 
     /// The directory of a batch that waits.
@@ -143,7 +140,11 @@ impl<'a> Homebox<'a> {
     pub fn refuse(&self, batch: &str, file: &str, manifest: &Manifest) -> io::Result<()> {
         let refused = self.dir("refused").join(batch);
         disk::make_dir(&refused)?;
-        close(&refused, manifest)?;
+        let none_yet = || Manifest { rows: Vec::new(), ..manifest.clone() };
+        let mut listed = read(&refused).unwrap_or_else(|_| none_yet());
+        listed.rows.retain(|row| row.file != file);
+        listed.rows.extend(manifest.rows.iter().filter(|row| row.file == file).cloned());
+        close(&refused, &listed)?;
         disk::rename(&self.ready_dir(batch).join(file), &refused.join(file))?;
         disk::sync_dir(&refused)
     }
@@ -201,7 +202,59 @@ impl<'a> Homebox<'a> {
     }
 }
 
+fn read(folder: &Path) -> io::Result<Manifest> {
+    let mut text = Vec::new();
+    disk::open(&folder.join(MANIFEST))?.take(MANIFEST_MAX).read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
 fn instances(folder: &Path) -> io::Result<u64> {
     let names = disk::list(folder)?;
     Ok(names.iter().filter(|name| name.ends_with(".dcm")).count() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::custody::parcel::Row;
+
+    #[test]
+    fn what_a_pacs_refused_is_listed_by_itself_and_can_be_put_up_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 0).unwrap();
+        let homebox = Homebox::of(&spool, "home");
+        homebox.lay_out("PACS@127.0.0.1:104").unwrap();
+        assert_eq!(homebox.address(), "PACS@127.0.0.1:104");
+        let row = |file: &str| Row {
+            file: file.to_owned(),
+            sop_class: String::new(),
+            sop_instance: String::new(),
+            transfer_syntax: String::new(),
+            bytes: 1,
+            sha256: String::new(),
+            seal: String::new(),
+        };
+        let rows = ["a.dcm", "b.dcm", "c.dcm"].map(row).to_vec();
+        let (home, receipt_hash) = ("home".to_owned(), String::new());
+        let manifest = Manifest { home, receipt: 1, receipt_hash, rows };
+        let drafts = folder.path().join("drafts");
+        disk::make_dir(&drafts).unwrap();
+        for row in &manifest.rows {
+            disk::create(&drafts.join(&row.file)).unwrap();
+        }
+        close(&drafts, &manifest).unwrap();
+        homebox.put("lab-1", &drafts).unwrap();
+        homebox.put("lab-1", &drafts).unwrap();
+        homebox.sent("lab-1", "a.dcm").unwrap();
+        for file in ["b.dcm", "c.dcm"] {
+            homebox.refuse("lab-1", file, &manifest).unwrap();
+        }
+        assert_eq!((homebox.waiting().unwrap(), homebox.left("lab-1").unwrap()), (0, 0));
+        assert_eq!(homebox.refused().unwrap(), [("lab-1".to_owned(), 2)]);
+        homebox.remove("lab-1").unwrap();
+        homebox.retry("lab-1").unwrap();
+        let again = homebox.ready().unwrap().batches.remove(0).1;
+        assert_eq!(again.rows, manifest.rows[1..]);
+        assert_eq!(homebox.waiting().unwrap(), 2);
+    }
 }

@@ -278,7 +278,8 @@ impl<'a> Tray<'a> {
         }
         let (work, kept) = (self.batch(batch), self.dir("kept").join(batch));
         if work.exists() {
-            match verdicts.taken.is_empty() {
+            // Not by the verdicts: what is here is not removed.
+            match entry_ids(&work)?.is_empty() {
                 true => disk::remove(&work)?,
                 false => disk::rename(&work, &kept)?,
             }
