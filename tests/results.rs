@@ -108,20 +108,13 @@ fn quarantined(site: &Site) -> BTreeMap<String, u64> {
     codes
 }
 
-fn post(url: &str, body: &[u8]) {
-    let answer = ureq::post(url).send(body).unwrap();
-    assert!(answer.status().is_success(), "{url}: {}", answer.status());
-}
-
-/// Has an Orthanc store everything that it has at a peer that it knows.
-fn store_all(orthanc: &Orthanc, peer: &str) {
-    let url = format!("http://127.0.0.1:{}/modalities/{peer}/store", orthanc.http);
-    post(&url, orthanc.json("/instances").to_string().as_bytes());
+/// Has an Orthanc store everything that it has at the gateway.
+fn store_all(orthanc: &Orthanc) {
+    orthanc.post("/modalities/efface/store", &orthanc.json("/instances"));
 }
 
 fn upload(orthanc: &Orthanc, files: &[PathBuf]) {
-    let url = format!("http://127.0.0.1:{}/instances", orthanc.http);
-    files.iter().for_each(|file| post(&url, &std::fs::read(file).unwrap()));
+    files.iter().for_each(|file| drop(orthanc.put(file)));
 }
 
 fn python(python: &Path, script: &str, arguments: &[&Path]) -> String {
@@ -152,7 +145,7 @@ fn what_is_made_of_a_study_comes_back_to_its_pacs() {
     let outside = start("lab-orthanc", house.outside, "LAB", BACK);
     let gateway = house.serve();
     upload(&pacs, &write_body_ct(&site.path("originals"), &patient(1), 1, 12));
-    store_all(&pacs, "efface");
+    store_all(&pacs);
     until("the study is outside", || outside.count() == 12);
 
     outside.save(&site.path("left"));
@@ -161,7 +154,7 @@ fn what_is_made_of_a_study_comes_back_to_its_pacs() {
     let server =
         Orthanc::start_at([free_port(), free_port()], &site.path("maker"), "LAB", &peer(BACK));
     upload(&server, &files(&made));
-    store_all(&server, "efface");
+    store_all(&server);
     until("the results are in the PACS", || pacs.count() == 16);
 
     pacs.save(&site.path("inside"));
