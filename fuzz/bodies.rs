@@ -188,6 +188,7 @@ static OPTIONS: LazyLock<Arc<ListenerOptions>> = LazyLock::new(|| {
         ae_title: "PACS".parse().expect("a title"),
         sources: Vec::new(),
         certificate: None,
+        returns: None,
     };
     Arc::new(ListenerOptions {
         also_called: Vec::new(),

@@ -23,10 +23,12 @@
 //! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
 
 mod repository;
+mod results;
 mod routes;
 mod tls;
 
 pub use repository::Repository;
+pub use results::{Home, Pacs, ResultSettings};
 pub use tls::{DestinationTls, Files, Tls};
 
 use crate::approval::{self, Approvers, Policy};
@@ -71,6 +73,8 @@ pub struct Settings {
     pub allow: Vec<Caller>,
     /// Where callers listen for reports on storage commitment.
     pub commitments: Vec<Listener>,
+    /// Where results of what callers sent go.
+    pub homes: Vec<Home>,
     /// Where de-identified studies go.
     pub destinations: Vec<DestinationSettings>,
     /// What goes to which of them.
@@ -115,6 +119,8 @@ pub struct DestinationSettings {
     pub residency: Residency,
     /// How long it is known what the project's pseudonyms stand for.
     pub crosswalk: Retention,
+    /// Whose results are taken back; `None`: nobody's, but by hand.
+    pub results: Option<ResultSettings>,
 }
 
 impl Settings {
@@ -134,6 +140,7 @@ impl Settings {
                 profile: to.written.text.clone(),
                 plan: HEXLOWER.encode(&to.profile.digest()),
                 entry: to.residency.entry.clone(),
+                results: to.results.as_ref().map(|results| results.to_text(&self.homes)),
             };
             (to.name.clone(), destination)
         };
@@ -246,6 +253,7 @@ struct RawCaller {
     #[serde(default)]
     from: Vec<Spanned<String>>,
     commitment: Option<Spanned<String>>,
+    results: Option<Spanned<String>>,
     certificate: Option<Spanned<String>>,
     certificate_name: Option<Spanned<String>>,
 }
@@ -263,6 +271,7 @@ struct RawDestination {
     register: Option<Spanned<Entry>>,
     crosswalk_days: Option<Spanned<u64>>,
     expire_pseudonyms: Option<Spanned<bool>>,
+    results: Option<results::RawResults>,
 }
 
 #[derive(Deserialize)]
@@ -320,9 +329,12 @@ impl Settling<'_> {
         let is_tls = tls.as_ref().is_some_and(|tls| !tls.plain_listener);
         let allow = self.callers(&raw.allow, is_tls);
         let policy = raw.site_policy.as_ref().map(|policy| self.site_policy(policy));
-        let destinations = self.destinations(&raw.destinations, policy.as_ref(), tls.as_ref());
+        let mut destinations = self.destinations(&raw.destinations, policy.as_ref(), tls.as_ref());
         let also_called = self.also_called(&raw.also_called, ae_title.as_ref());
         let called: Vec<AeTitle> = ae_title.iter().chain(&also_called).cloned().collect();
+        let homes = self.homes(&raw.allow, &destinations);
+        let doors = results::Doors { allow: &allow, called: &called, is_tls };
+        self.all_results(&raw.destinations, &doors, &homes, &mut destinations);
         let named = Named { allow: &allow, called: &called, destinations: &destinations };
         let routing = raw.routes.as_ref().map(|raw| self.routes(raw, &named)).unwrap_or_default();
         let commitments = self.commitments(&raw.allow, &allow, &destinations);
@@ -345,6 +357,7 @@ impl Settling<'_> {
             also_called,
             allow,
             commitments,
+            homes,
             destinations,
             routing,
             metrics,
@@ -496,7 +509,8 @@ impl Settling<'_> {
                 network
             });
             let sources = sources.collect();
-            Some(Caller { ae_title, sources, certificate: self.known(caller, is_tls) })
+            let certificate = self.known(caller, is_tls);
+            Some(Caller { ae_title, sources, certificate, returns: None })
         });
         callers.collect()
     }
@@ -634,6 +648,8 @@ impl Settling<'_> {
             project,
             generation: raw.generation.clone(),
             crosswalk: self.retention(raw, &profile),
+            // When it is known who sends studies, and where everybody is.
+            results: None,
             profile,
             written,
             associations,

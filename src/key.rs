@@ -115,6 +115,8 @@ pub enum Purpose {
     Erasure,
     /// UIDs of results that came back.
     Result,
+    /// The seal on what waits to be delivered inside.
+    Homebound,
 }
 
 impl Purpose {
@@ -136,7 +138,8 @@ impl Purpose {
             | Purpose::Subject
             | Purpose::Policy
             | Purpose::Erasure
-            | Purpose::Result => false,
+            | Purpose::Result
+            | Purpose::Homebound => false,
         }
     }
 
@@ -158,6 +161,7 @@ impl Purpose {
             Purpose::Policy => "policy",
             Purpose::Erasure => "erasure",
             Purpose::Result => "result",
+            Purpose::Homebound => "homebound",
         }
     }
 }
@@ -417,6 +421,11 @@ impl Key {
     /// Reads what [`Key::to_text`] wrote; `None` for anything else.
     pub fn from_text(text: &str) -> Option<Self> {
         decode_hex(text).map(Key)
+    }
+
+    /// The cipher of this key, where it was derived to encrypt.
+    pub fn into_cipher(self) -> Cipher {
+        Cipher::of(&self.0)
     }
 
     /// HMAC-SHA-256 over the parts, each closed by 0x1F so that no two lists of parts are the same input.

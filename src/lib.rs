@@ -26,7 +26,7 @@
 //!
 //! **Wire.** [`net`]: associations and messages; never a data set.
 //!
-//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`atna`], [`janitor`]: who
+//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`returns`], [`deliver`], [`atna`], [`janitor`]: who
 //! calls whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
@@ -76,11 +76,13 @@ pub mod net;
 
 pub mod atna;
 pub mod commitment;
+pub mod deliver;
 pub mod face;
 pub mod forward;
 pub mod janitor;
 pub mod pipeline;
 pub mod receive;
+pub mod returns;
 pub mod send;
 pub mod study;
 pub mod worker;

@@ -25,6 +25,24 @@ impl Count {
     }
 }
 
+/// Results by what became of them, and why.
+#[derive(Debug, Default)]
+pub struct Results(Mutex<BTreeMap<(String, String), u64>>);
+
+impl Results {
+    /// Adds.
+    pub fn add(&self, change: &str, code: &str, instances: u64) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((change.to_owned(), code.to_owned())).or_default() += instances;
+    }
+
+    /// Reads: change, code, how many.
+    pub fn all(&self) -> Vec<(String, String, u64)> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().map(|((change, code), n)| (change.clone(), code.clone(), *n)).collect()
+    }
+}
+
 /// All counters of the gateway besides the listener's own.
 #[derive(Debug, Default)]
 pub struct Meter {
@@ -46,6 +64,8 @@ pub struct Meter {
     pub commitments_reported: Count,
     /// Batches in work or waiting for a worker, ended.
     pub batches: Count,
+    /// Results that came back.
+    pub results: Results,
     quarantined: Mutex<BTreeMap<Code, u64>>,
     outward: Mutex<BTreeMap<String, Outward>>,
     account: Mutex<Account>,
@@ -78,6 +98,9 @@ impl Meter {
             Event::Repeated { instances, .. } => self.repeated.add(*instances),
             Event::Quarantined { code, instances, .. } => {
                 self.quarantine(Code::named(code).unwrap_or(Code::Failed), *instances);
+            }
+            Event::Result { change, code, instances, .. } => {
+                self.results.add(change, code, *instances);
             }
             _ => {}
         }

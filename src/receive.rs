@@ -10,6 +10,7 @@ use crate::spool::commitment::Request;
 use crate::spool::entry::Head;
 use crate::spool::entry_name;
 use crate::spool::inbox::{Inbox, Reception, Refused};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -17,6 +18,8 @@ use std::sync::mpsc::Sender;
 pub struct Receiver {
     /// Where it writes.
     pub inbox: Arc<Inbox>,
+    /// Where it writes results, by the destination that made them.
+    pub results: BTreeMap<String, Arc<Inbox>>,
     /// Gets the spool ids of what was committed.
     pub arrivals: Sender<String>,
     /// Tags instances.
@@ -28,7 +31,8 @@ pub struct Receiver {
 /// One instance on its way in.
 pub struct Incoming {
     reception: Reception,
-    arrivals: Sender<String>,
+    /// Who hears of it; of results nobody does: they are looked for.
+    arrivals: Option<Sender<String>>,
 }
 
 impl InstanceSink for Receiver {
@@ -50,9 +54,16 @@ impl InstanceSink for Receiver {
             received_ms: clock::ms(),
         };
         let id = entry_name(&self.handles, request.sop_instance.as_str()).map_err(Refused::Io);
-        let reception = id.and_then(|id| self.inbox.receive_as(id, &head));
+        let (inbox, arrivals) = match request.result_of {
+            None => (&self.inbox, Some(self.arrivals.clone())),
+            Some(destination) => {
+                let inbox = self.results.get(destination);
+                (inbox.ok_or(Refusal::new(Status::PROCESSING_FAILURE))?, None)
+            }
+        };
+        let reception = id.and_then(|id| inbox.receive_as(id, &head));
         let reception = reception.map_err(|refused| refusal(&refused))?;
-        Ok(Incoming { reception, arrivals: self.arrivals.clone() })
+        Ok(Incoming { reception, arrivals })
     }
 
     fn commitment(&self, peer: &Peer, request: Request) -> Result<Box<dyn Promise>, Refusal> {
@@ -67,8 +78,10 @@ impl InstanceEntry for Incoming {
 
     fn commit(self) -> Result<(), Refusal> {
         let id = self.reception.commit().map_err(|refused| refusal(&refused))?;
-        // The gatherer finds it by itself if it does not hear of it.
-        let _ = self.arrivals.send(id);
+        if let Some(arrivals) = self.arrivals {
+            // The gatherer finds it by itself if it does not hear of it.
+            let _ = arrivals.send(id);
+        }
         Ok(())
     }
 }

@@ -119,6 +119,11 @@ impl Dicom {
         *self.tls.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(client));
         self.is_new.store(true, Ordering::SeqCst);
     }
+
+    /// The TLS of the next association; `None`: plain.
+    pub(crate) fn client(&self) -> Option<Arc<tls::Client>> {
+        self.tls.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Wire for Dicom {
@@ -127,7 +132,7 @@ impl Wire for Dicom {
         to: &Destination,
         proposals: &[Proposal],
     ) -> Result<Box<dyn Line + '_>, Error> {
-        let client = self.tls.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let client = self.client();
         Ok(Box::new(Association::<Outside>::connect(to, client.as_deref(), proposals)?))
     }
 
@@ -184,24 +189,8 @@ pub(crate) enum Attempt {
 impl Sender<'_> {
     /// Works until told to stop.
     pub fn run(&self, stop: &AtomicBool) {
-        let mut pause = Pause::default();
-        while !stop.load(Ordering::SeqCst) {
-            if self.wire.has_changed() || pause.is_over() {
-                match self.round(stop) {
-                    Ok(Attempt::Done | Attempt::GaveWay | Attempt::Remake) => {
-                        pause = Pause::default()
-                    }
-                    Ok(Attempt::Held) => pause = Pause::of(ASK_AGAIN),
-                    Ok(Attempt::Retry | Attempt::Down) => pause.longer(PAUSE_MIN),
-                    Ok(Attempt::Halt) => pause.longer(PAUSE_MAX),
-                    Err(error) => {
-                        tracing::error!(destination = self.name(), %error, "the outbox cannot be read");
-                        pause.longer(PAUSE_MIN);
-                    }
-                }
-            }
-            std::thread::sleep(LOOK_AROUND);
-        }
+        let round = || self.round(stop);
+        keep_trying(self.name(), stop, &|| self.wire.has_changed(), &round);
     }
 
     /// Tries everything that is ready, the most urgent and oldest first, until nobody answers. A batch that
@@ -304,6 +293,31 @@ impl Sender<'_> {
 
     fn name(&self) -> &str {
         &self.destination.name
+    }
+}
+
+/// Makes round after round until told to stop, with a pause between those that fail; none when something has changed.
+pub(crate) fn keep_trying(
+    destination: &str,
+    stop: &AtomicBool,
+    has_changed: &dyn Fn() -> bool,
+    round: &dyn Fn() -> io::Result<Attempt>,
+) {
+    let mut pause = Pause::default();
+    while !stop.load(Ordering::SeqCst) {
+        if has_changed() || pause.is_over() {
+            match round() {
+                Ok(Attempt::Done | Attempt::GaveWay | Attempt::Remake) => pause = Pause::default(),
+                Ok(Attempt::Held) => pause = Pause::of(ASK_AGAIN),
+                Ok(Attempt::Retry | Attempt::Down) => pause.longer(PAUSE_MIN),
+                Ok(Attempt::Halt) => pause.longer(PAUSE_MAX),
+                Err(error) => {
+                    tracing::error!(destination, %error, "what waits for it cannot be read");
+                    pause.longer(PAUSE_MIN);
+                }
+            }
+        }
+        std::thread::sleep(LOOK_AROUND);
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod papers;
 mod queue;
+mod results;
 
 use crate::approval::{self, Office};
 use crate::atna::{Recipient, Reporter};
@@ -127,6 +128,7 @@ impl Gateway {
         let listener_papers = papers::of_listener(&settings)?;
         let mut papers: Vec<Arc<Cabinet>> = listener_papers.iter().cloned().collect();
         let spool = Arc::new(Spool::open(&settings.state, limits.disk_reserve_bytes)?);
+        results::lay_out(&settings, &spool)?;
         let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(&root))?);
         let witness = settings.checkpoint_file.clone();
         let witness = witness.map(|file| Witness::begin(file, Arc::clone(&log))).transpose()?;
@@ -156,6 +158,14 @@ impl Gateway {
                 .clone()
                 .map(|cabinet| -> CurrentPapers { Box::new(move || cabinet.now().0) }),
         )?);
+        let way_back = results::WayBack {
+            settings: &settings,
+            root: &root,
+            spool: &spool,
+            log: &log,
+            meter: &meter,
+        };
+        let (keepers, carriers) = (way_back.keepers(), way_back.carriers(listener_papers.as_ref()));
         let counters = Arc::new(ListenerCounters::default());
         let mut porter = Porter {
             spool: Arc::clone(&spool),
@@ -259,6 +269,12 @@ impl Gateway {
             threads.spawn("forward", move |stop| courier.run(stop));
         }
         log.append(started(&routes, &root))?;
+        for keeper in keepers {
+            threads.spawn("results", move |stop| keeper.run(stop));
+        }
+        for carrier in carriers {
+            threads.spawn("deliver", move |stop| carrier.run(stop));
+        }
         let warden = Arc::new(Warden {
             spool: Arc::clone(&spool),
             log: Arc::clone(&log),
@@ -404,7 +420,7 @@ fn receive_orders(settings: &Settings, root: &RootKey) -> ReceiveOrders {
         listen: settings.listen,
         ae_title: settings.ae_title.clone(),
         also_called: settings.also_called.clone(),
-        callers: settings.allow.clone(),
+        callers: results::callers(settings),
         // By the porter: papers can be renewed.
         tls: None,
         limits: settings.limits,

@@ -237,6 +237,7 @@ fn options() -> ListenerOptions {
             ae_title: "PACS".parse().unwrap(),
             sources: Vec::new(),
             certificate: None,
+            returns: None,
         }],
         sop_classes: uids(&[CT, uids::MR_IMAGE_STORAGE]),
         transfer_syntaxes: uids(&[IMPLICIT, EXPLICIT, JPEG_LS]),

@@ -64,6 +64,9 @@ pub struct Destination {
     pub plan: String,
     /// What is known of whoever runs it.
     pub entry: Option<Entry>,
+    /// Who returns results of it, and to which PACS; `None`: nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<String>,
 }
 
 /// One difference.
@@ -164,6 +167,11 @@ impl Destination {
                 let is = is.as_deref().unwrap_or("nothing: it is sent to in plain");
                 changes.two(format!("destination {name}, what it has to show: {is}"));
             }
+        }
+        match (&self.results, &to.results) {
+            (was, is) if was == is => {}
+            (_, None) => changes.noted(format!("destination {name} returns no results any more")),
+            (_, Some(is)) => changes.two(format!("destination {name}, results: {is}")),
         }
         if self.entry != to.entry {
             changes

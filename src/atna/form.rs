@@ -209,8 +209,12 @@ impl<'a> Facts<'a> {
                 let what = format!("told who the patient of a study of {project} is: {nonce}");
                 Facts::alert(&RESTRICTED, "efface:crosswalk", by, what)
             }
-            Event::Result { change, code, destination, project, instances, by } => {
-                let what = format!("{instances} results of {destination} for {project} {change}");
+            Event::Result { change, code, destination, project, instances, by, pacs } => {
+                let mut what =
+                    format!("{instances} results of {destination} for {project} {change}");
+                if !pacs.is_empty() {
+                    what += &format!(" to {pacs}");
+                }
                 match code.as_str() {
                     "" => Facts::alert(&RESTRICTED, "efface:results", by, what),
                     code => {
@@ -368,6 +372,7 @@ pub(super) fn examples() -> Vec<Event> {
             project: "lab".to_owned(),
             instances: 2,
             by: "anna".to_owned(),
+            pacs: String::new(),
         },
         Event::Crosswalk {
             change: "expired".to_owned(),

@@ -141,7 +141,7 @@ pub enum Event {
     /// Results of a destination were taken, or refused: written before a file is. Of which study is not said, so that
     /// nothing ties it to a patient who was erased.
     Result {
-        /// `reidentified` or `refused`.
+        /// `reidentified`, `refused`, or `delivered` to a PACS.
         change: String,
         /// The code of the reason; empty of what was re-identified.
         code: String,
@@ -151,8 +151,11 @@ pub enum Event {
         project: String,
         /// How many instances.
         instances: u64,
-        /// The user of this machine who took them.
+        /// The user of this machine who took them; empty: they came by themselves.
         by: String,
+        /// The PACS that they were delivered to, `AE_TITLE@HOST:PORT`; empty of others.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        pacs: String,
     },
     /// Somebody read the log, or had a page made of it.
     AuditRead {

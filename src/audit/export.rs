@@ -50,6 +50,8 @@ pub struct Row {
     pub command: Option<String>,
     /// Who called it.
     pub by: Option<String>,
+    /// The PACS to which results were delivered.
+    pub pacs: Option<String>,
     /// What two people agreed to.
     pub operation: Option<String>,
     /// Who they are.
@@ -119,6 +121,7 @@ impl Row {
         add("under", self.profile.as_deref());
         add("because", self.code.as_deref());
         add("were", self.change.as_deref());
+        add("at", self.pacs.as_deref());
         add("against", self.scope.as_deref());
         add("command", self.command.as_deref());
         add("by", self.by.as_deref());

@@ -4,12 +4,14 @@ use super::approval::{ApprovalArgs, Settled};
 use super::objection::{Site, SiteArgs};
 use super::{Problem, StateArgs};
 use crate::approval::Operation;
+use crate::custody::homebox::Homebox;
 use crate::custody::outbox::Outbox;
 use crate::disk;
 use crate::service::handles;
 use crate::spool::account::Account;
 use crate::spool::entry::Entry;
 use crate::spool::quarantine::{self, Reason};
+use crate::spool::results::{self, Tray};
 use crate::spool::reviews;
 use crate::spool::{Place, Spool, entry_ids};
 use clap::Subcommand;
@@ -299,7 +301,25 @@ fn quarantined(spool: &Spool) -> Result<ExitCode, Problem> {
             Err(_) => println!("{name}  {instances} instances  without a reason"),
         }
     }
-    if names.is_empty() {
+    let mut results = 0;
+    for destination in Tray::all(spool)? {
+        for (name, reason, instances) in Tray::of(spool, &destination).quarantined()? {
+            let (code, time) = match reason {
+                Some(results::Reason { code, time, .. }) => (code, time),
+                None => ("without a reason".to_owned(), String::new()),
+            };
+            println!("{name}  {instances} RESULTS of {destination}  {code}  {time}");
+            results += instances;
+        }
+    }
+    for home in Homebox::all(spool)? {
+        let homebox = Homebox::of(spool, &home);
+        for (name, instances) in homebox.refused()? {
+            println!("{name}  {instances} RESULTS refused by {}", homebox.address());
+            results += instances;
+        }
+    }
+    if names.is_empty() && results == 0 {
         println!("nothing is in quarantine");
     }
     Ok(ExitCode::SUCCESS)
@@ -323,6 +343,18 @@ fn explain(spool: &Spool, name: &str) -> Result<ExitCode, Problem> {
         }
         println!("  again    efface spool retry {name}");
         found = true;
+    }
+    for destination in Tray::all(spool)? {
+        let quarantined = Tray::of(spool, &destination).quarantined()?;
+        let named = quarantined.into_iter().filter(|(known, ..)| known.starts_with(name));
+        for (name, reason, instances) in named {
+            println!("{name}: {instances} results of {destination}; they were not delivered");
+            if let Some(results::Reason { code, detail, time }) = reason {
+                println!("  code     {code}\n  since    {time}\n  what     {detail}");
+            }
+            println!("  again    efface result retry {name}");
+            found = true;
+        }
     }
     found_or(found, name)
 }

@@ -118,6 +118,12 @@ enum Command {
     /// The receiver: for the gateway alone
     #[command(hide = true)]
     Receive(work::ChildArgs),
+    /// The judge of one batch of results: for the gateway alone
+    #[command(hide = true)]
+    Return(work::ChildArgs),
+    /// The deliverer of results to one PACS: for the gateway alone
+    #[command(hide = true)]
+    Deliver(work::ChildArgs),
     /// The shipper of audit messages: for the gateway alone
     #[command(hide = true)]
     Ship(work::ChildArgs),
@@ -202,6 +208,8 @@ pub fn run() -> ExitCode {
         Command::SubjectReport(args) => subject::run(&args),
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),
+        Command::Return(args) => work::take_back(&args),
+        Command::Deliver(args) => work::deliver(&args),
         Command::Ship(args) => work::ship(&args),
         Command::Attend(args) => work::attend(&args),
         Command::Receive(args) => work::receive(&args),

@@ -3,17 +3,20 @@
 //! Nothing of a patient is printed, nor needs two people: nobody is told who somebody is. The files name the patient.
 
 use super::inputs::{File, Inputs};
+use super::inspect::look;
 use super::objection::{Site, SiteArgs};
-use super::{Problem, reading, withheld};
+use super::{Problem, StateArgs, reading, withheld};
 use crate::audit::Event;
 use crate::clock::Day;
 use crate::crosswalk::{Crosswalk, Rows};
-use crate::custody::object::Object;
-use crate::custody::result::{Reidentified, Returned, TakeError};
+use crate::custody::homebox::Homebox;
 use crate::desk;
 use crate::disk;
 use crate::reid::{Companions, Refusal, Reidentifier, ResultUids};
+use crate::returns::{self, Piece, Refused};
+use crate::spool::Spool;
 use crate::spool::quarantine::Code;
+use crate::spool::results::Tray;
 use clap::{Args, Subcommand};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,6 +30,15 @@ pub enum ResultCommand {
     /// to nothing else. What efface is not sure of is not written, and listed with the reason. Patient and study come from
     /// the crosswalk, never from the result. Results that refer to each other are taken together.
     Take(TakeArgs),
+    /// Have results judged again that are in quarantine, or delivered again that a PACS refused
+    ///
+    /// After what was in their way has been put right: days:, results: of a caller, the PACS.
+    Retry {
+        /// Name as `efface quarantine ls` shows it, or a batch that a PACS refused
+        name: String,
+        #[command(flatten)]
+        state: StateArgs,
+    },
 }
 
 #[derive(Args)]
@@ -55,7 +67,35 @@ pub struct TakeArgs {
 /// # Errors
 /// What keeps it from going on: configuration, crosswalk, log, output folder.
 pub fn run(command: ResultCommand) -> Result<ExitCode, Problem> {
-    let ResultCommand::Take(args) = command;
+    match command {
+        ResultCommand::Take(args) => take(args),
+        ResultCommand::Retry { name, state } => retry(&look(&state)?, &name),
+    }
+}
+
+fn retry(spool: &Spool, name: &str) -> Result<ExitCode, Problem> {
+    for destination in Tray::all(spool)? {
+        let tray = Tray::of(spool, &destination);
+        if tray.quarantined()?.iter().any(|(known, ..)| known == name) {
+            let instances = tray.put_back(name)?;
+            println!("{name}: {instances} results of {destination} are judged again");
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    for home in Homebox::all(spool)? {
+        let homebox = Homebox::of(spool, &home);
+        if let Some((_, instances)) =
+            homebox.refused()?.into_iter().find(|(known, _)| known == name)
+        {
+            homebox.retry(name)?;
+            println!("{name}: {instances} results are delivered again");
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    Err(format!("no result is called {name}. See: efface quarantine ls").into())
+}
+
+fn take(args: TakeArgs) -> Result<ExitCode, Problem> {
     let site = args.site.open()?;
     let project = project_of(&site, &args.destination, args.project)?;
     site.knows_project(&project)?;
@@ -110,24 +150,25 @@ struct Take<'a> {
 }
 
 impl Take<'_> {
-    fn one_study(
-        &self,
-        study: &str,
-        mut files: Vec<File>,
-        table: &mut Table,
-    ) -> Result<(), Problem> {
+    fn one_study(&self, study: &str, files: Vec<File>, table: &mut Table) -> Result<(), Problem> {
         // Whoever erases the patient waits until these are written, or comes first.
         let _held = self.crosswalk.hold()?;
         let mut refused = BTreeMap::new();
         let rows = self.crosswalk.study(study)?;
-        let taken = match &rows {
+        let mut refuse = |path: PathBuf, why: Refused| count(&why, path, table, &mut refused);
+        let (taken, companions) = match &rows {
             None => {
-                let all = std::mem::take(&mut files).into_iter();
-                let refusal = Refused::Refusal(Refusal::UnknownStudy);
-                all.for_each(|file| refusal.count(file.path, table, &mut refused));
-                Vec::new()
+                let unknown = || Refused::Refusal(Refusal::UnknownStudy);
+                files.into_iter().for_each(|file| refuse(file.path, unknown()));
+                (Vec::new(), Companions::default())
             }
-            Some(rows) => self.settle(rows, files, table, &mut refused),
+            Some(rows) => {
+                let tray = Tray::of(&self.site.spool, &self.destination);
+                let earlier = returns::read_earlier(&tray, &self.uids.study_tag(study))?;
+                let piece = |file: File| Piece { of: file.path, source: file.source };
+                let pieces = files.into_iter().map(piece).collect();
+                returns::settle(&self.way(rows), &earlier, pieces, &mut refuse)
+            }
         };
         for (code, instances) in refused {
             self.note("refused", code, instances)?;
@@ -135,78 +176,28 @@ impl Take<'_> {
         // The log has it before a file is there.
         self.note("reidentified", "", taken.len())?;
         let Some(rows) = rows.filter(|_| !taken.is_empty()) else { return Ok(()) };
-        self.write(&rows, &taken, table)
+        self.write(&rows, &taken, &companions, table)
     }
 
-    /// Which of the results can be taken: what refers to one that is refused is refused, too.
-    fn settle(
+    fn write(
         &self,
         rows: &Rows,
-        mut files: Vec<File>,
-        table: &mut Table,
-        refused: &mut BTreeMap<&'static str, usize>,
-    ) -> Vec<File> {
-        loop {
-            let before = files.len();
-            let (companions, together) = self.companions(files, table, refused);
-            files = Vec::new();
-            for file in together {
-                match self.reidentified(&file, rows, &companions) {
-                    Ok(_) => files.push(file),
-                    Err(why) => why.count(file.path, table, refused),
-                }
-            }
-            if files.len() == before {
-                return files;
-            }
-        }
-    }
-
-    fn companions(
-        &self,
-        files: Vec<File>,
-        table: &mut Table,
-        refused: &mut BTreeMap<&'static str, usize>,
-    ) -> (Companions, Vec<File>) {
-        let (mut companions, mut together) = (Companions::default(), Vec::new());
-        for file in files {
-            let joined = Object::<Returned>::take(file.source.clone()).map_err(Refused::Take);
-            match joined.and_then(|object| Ok(object.join(&mut companions)?)) {
-                Ok(()) => together.push(file),
-                Err(why) => why.count(file.path, table, refused),
-            }
-        }
-        (companions, together)
-    }
-
-    fn reidentified(
-        &self,
-        file: &File,
-        rows: &Rows,
+        taken: &[Piece<PathBuf>],
         companions: &Companions,
-    ) -> Result<Object<Reidentified>, Refused> {
-        let way = Reidentifier::new(rows, &self.destination, &self.uids, Day::today());
-        let object = Object::<Returned>::take(file.source.clone()).map_err(Refused::Take)?;
-        Ok(object.reidentify(&way, companions)?)
-    }
-
-    fn write(&self, rows: &Rows, taken: &[File], table: &mut Table) -> Result<(), Problem> {
-        let mut companions = Companions::default();
-        let changed = |path: &Path| format!("{} was changed while it was read", path.display());
-        for file in taken {
-            let object = Object::<Returned>::take(file.source.clone());
-            let joined = object.is_ok_and(|object| object.join(&mut companions).is_ok());
-            if !joined {
-                return Err(changed(&file.path).into());
-            }
-        }
-        for file in taken {
-            let object = self.reidentified(file, rows, &companions);
-            let object = object.map_err(|_| changed(&file.path))?;
+        table: &mut Table,
+    ) -> Result<(), Problem> {
+        for piece in taken {
+            let object = returns::reidentified(&self.way(rows), piece, companions);
+            let changed = |_| format!("{} was changed while it was read", piece.of.display());
+            let object = object.map_err(changed)?;
             object.write(&self.out.join(format!("{}.dcm", object.sop_instance())))?;
             table.written += 1;
         }
         Ok(disk::sync_dir(self.out)?)
+    }
+
+    fn way<'a>(&'a self, rows: &'a Rows) -> Reidentifier<'a> {
+        Reidentifier::new(rows, &self.destination, &self.uids, Day::today())
     }
 
     /// Has it written to the log, by the gateway if one runs.
@@ -221,33 +212,21 @@ impl Take<'_> {
             project: self.project.clone(),
             instances: instances as u64,
             by: reading::who(),
+            pacs: String::new(),
         };
         Ok(desk::note(self.site.spool.root(), &self.site.root, event).map(drop)?)
     }
 }
 
-/// Why a result is not written.
-enum Refused {
-    Take(TakeError),
-    Refusal(Refusal),
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Refused::Refusal(refusal)
-    }
-}
-
-impl Refused {
-    fn count(&self, path: PathBuf, table: &mut Table, refused: &mut BTreeMap<&'static str, usize>) {
-        let (code, detail) = match self {
-            Refused::Take(TakeError::Size) => ("too-large", TakeError::Size.to_string()),
-            Refused::Take(error) => (Code::Malformed.name(), error.to_string()),
-            Refused::Refusal(refusal) => (refusal.code(), refusal.to_string()),
-        };
-        *refused.entry(code).or_default() += 1;
-        table.refuse(path, code, detail);
-    }
+/// Counts and lists one that is refused.
+fn count(
+    why: &Refused,
+    path: PathBuf,
+    table: &mut Table,
+    refused: &mut BTreeMap<&'static str, usize>,
+) {
+    *refused.entry(why.code()).or_default() += 1;
+    table.refuse(path, why.code(), why.to_string());
 }
 
 /// What became of the inputs.

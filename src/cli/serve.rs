@@ -162,9 +162,10 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
         let Listener { calling, ae_title, address, .. } = listener;
         println!("  reports storage commitments of {calling} to {ae_title}@{address}");
     }
-    for DestinationSettings { name, ae_title, address, project, profile, residency, tls, .. } in
-        &settings.destinations
-    {
+    for destination in &settings.destinations {
+        let DestinationSettings {
+            name, ae_title, address, project, profile, residency, tls, ..
+        } = destination;
         let digest = data_encoding::HEXLOWER.encode(&profile.digest()[..8]);
         println!(
             "  sends to {name}: {ae_title}@{address}, project {project}, profile {} {digest}",
@@ -175,6 +176,9 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
             None => println!("    in plain, without TLS"),
         }
         println!("    {}", super::status::may_be_sent_to(residency, profile));
+        if let Some(results) = &destination.results {
+            println!("    results come back {}", results.to_text(&settings.homes));
+        }
         for because in profile.reasons() {
             println!("    weaker than its base, because: {because}");
         }
@@ -221,7 +225,8 @@ impl Flags {
         else {
             return Err(missing.into());
         };
-        let caller = |ae_title| Caller { ae_title, sources: Vec::new(), certificate: None };
+        let caller =
+            |ae_title| Caller { ae_title, sources: Vec::new(), certificate: None, returns: None };
         let written = WrittenProfile::read(&self.profile, None)?;
         let destination = DestinationSettings {
             name: "outside".to_owned(),
@@ -237,6 +242,7 @@ impl Flags {
             // A site that has a policy has a configuration.
             residency: Residency::default(),
             crosswalk: Retention::default(),
+            results: None,
         };
         if !(0.0..=86_400.0).contains(&self.quiet_period) {
             return Err("--quiet-period takes 0 to 86400 seconds".into());
@@ -257,6 +263,7 @@ impl Flags {
             also_called: Vec::new(),
             allow: self.allow.into_iter().map(caller).collect(),
             commitments: Vec::new(),
+            homes: Vec::new(),
             destinations: vec![destination],
             routing: Routing::default(),
             metrics: self.metrics,

@@ -6,6 +6,7 @@ use super::{Problem, StateArgs, paint};
 use crate::atna;
 use crate::audit::{self, Line, Row};
 use crate::clock::{self, Day};
+use crate::custody::homebox::Homebox;
 use crate::custody::outbox::Outbox;
 use crate::disk;
 use crate::erasure;
@@ -14,6 +15,7 @@ use crate::profile::Profile;
 use crate::residency::Residency;
 use crate::spool::account::Account;
 use crate::spool::quarantine::{self, Code};
+use crate::spool::results::{Tally, Tray};
 use crate::spool::{Place, Spool, entry_ids};
 use clap::Args;
 use serde::{Serialize, Serializer};
@@ -53,6 +55,10 @@ struct Status {
     oldest_undelivered_s: u64,
     /// Batches waiting, by destination.
     outboxes: BTreeMap<String, Waiting>,
+    /// Results that came back, by the destination that made them.
+    results: BTreeMap<String, Tally>,
+    /// Results re-identified, by PACS: those that wait, and those that the PACS refused.
+    homes: BTreeMap<String, [u64; 2]>,
     /// Instances in quarantine, by code.
     quarantine: BTreeMap<&'static str, u64>,
     free_bytes: u64,
@@ -148,6 +154,8 @@ impl Status {
             lost: account.lost(),
             oldest_undelivered_s: account.oldest_undelivered_s,
             outboxes,
+            results: results(spool)?,
+            homes: homes(spool)?,
             quarantine: by_code(spool)?,
             free_bytes: disk::free_bytes(&spool.dir(Place::Inbox))?,
             objections: Objections::of(spool),
@@ -171,6 +179,15 @@ impl Status {
         }
         for (destination, Waiting { batches, refused }) in &self.outboxes {
             println!("{destination}: {batches} batches wait, {refused} were refused");
+        }
+        for (destination, tally) in &self.results {
+            let Tally { waiting, taken, delivered, quarantined } = tally;
+            println!(
+                "results of {destination}: {waiting} wait, {taken} on the way to the PACS, {delivered} delivered and still kept, {quarantined} in quarantine"
+            );
+        }
+        for (pacs, [waiting, refused]) in &self.homes {
+            println!("results for {pacs}: {waiting} wait, {refused} were refused");
         }
         println!("the oldest that is not delivered has waited {} s", self.oldest_undelivered_s);
         for (destination, words) in &self.destinations {
@@ -266,6 +283,26 @@ impl Erasures {
 
 fn as_map<S: Serializer>(rows: &[(&str, u64)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(rows.iter().copied())
+}
+
+fn results(spool: &Spool) -> Result<BTreeMap<String, Tally>, Problem> {
+    let all = Tray::all(spool)?.into_iter();
+    all.map(|destination| {
+        let tally = Tray::of(spool, &destination).tally()?;
+        Ok((destination, tally))
+    })
+    .collect()
+}
+
+fn homes(spool: &Spool) -> Result<BTreeMap<String, [u64; 2]>, Problem> {
+    let all = Homebox::all(spool)?.into_iter();
+    all.map(|home| {
+        let homebox = Homebox::of(spool, &home);
+        let refused = homebox.refused()?.iter().map(|(_, instances)| instances).sum();
+        let counts = [homebox.waiting()?, refused];
+        Ok((homebox.address(), counts))
+    })
+    .collect()
 }
 
 fn by_code(spool: &Spool) -> Result<BTreeMap<&'static str, u64>, Problem> {

@@ -4,6 +4,7 @@
 
 use crate::atna;
 use crate::clock::{self, Day};
+use crate::custody::homebox::Homebox;
 use crate::custody::outbox::Outbox;
 use crate::disk;
 use crate::erasure;
@@ -12,6 +13,7 @@ use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::objection::Watch;
 use crate::residency::Standing;
+use crate::spool::results::Tray;
 use crate::spool::{Place, Spool};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -157,6 +159,13 @@ fn registry(console: &Console) -> io::Result<Registry> {
         quarantined.get_or_create(&vec![("code", code.name().to_owned())]).inc_by(n);
     }
     registry.register("instances_quarantined", "Instances put aside, by code", quarantined);
+    let returned = Family::<Label, Counter>::default();
+    for (change, code, n) in meter.results.all() {
+        let label = vec![("change", change), ("code", code)];
+        returned.get_or_create(&label).inc_by(n);
+    }
+    let help = "Results of destinations, by what became of them and why";
+    registry.register("results", help, returned);
     let rejected = Family::<Label, Counter>::default();
     for (rejection, n) in listener.rejected() {
         rejected.get_or_create(&vec![("reason", format!("{rejection:?}"))]).inc_by(n);
@@ -217,6 +226,24 @@ fn registry(console: &Console) -> io::Result<Registry> {
     gauge(&mut registry, "erasures_open", help, open.count() as u64);
     let help = "Of them those whose day is over";
     gauge(&mut registry, "erasures_overdue", help, overdue.count() as u64);
+    let here = Family::<Label, Gauge>::default();
+    for destination in Tray::all(spool)? {
+        for (state, n) in Tray::of(spool, &destination).tally()?.rows() {
+            let label = vec![("destination", destination.clone()), ("state", state.to_owned())];
+            here.get_or_create(&label).set(as_gauge(n));
+        }
+    }
+    registry.register("results_here", "Results of a destination by state", here);
+    let homes = Family::<Label, Gauge>::default();
+    for home in Homebox::all(spool)? {
+        let homebox = Homebox::of(spool, &home);
+        let refused = homebox.refused()?.iter().map(|(_, instances)| instances).sum();
+        for (state, n) in [("waiting", homebox.waiting()?), ("refused", refused)] {
+            let label = vec![("pacs", homebox.address()), ("state", state.to_owned())];
+            homes.get_or_create(&label).set(as_gauge(n));
+        }
+    }
+    registry.register("results_for_pacs", "Results re-identified for a PACS by state", homes);
     let waiting = Family::<Label, Gauge>::default();
     let blocked = Family::<Label, Gauge>::default();
     let days_left = Family::<Label, Gauge>::default();

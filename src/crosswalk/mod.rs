@@ -45,9 +45,11 @@ use crate::disk;
 use crate::key::{Cipher, Key, Purpose, RootKey};
 use crate::objection::{self, Called};
 use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Why the crosswalk does not say what it should. Nothing of the patient leaves then.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +87,36 @@ pub struct Crosswalk {
     subjects: Key,
 }
 
+/// What it takes to read the crosswalk of one project: [`Crosswalk::reading`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Reading {
+    directory: PathBuf,
+    project: String,
+    subjects: Zeroizing<String>,
+    /// By generation, the newest first: of names, of data keys, of handles.
+    keys: Vec<(String, [Zeroizing<String>; 3])>,
+}
+
+impl Reading {
+    /// The crosswalk; `None` for anything else than what [`Crosswalk::reading`] made.
+    pub fn open(&self) -> Option<Crosswalk> {
+        let keys = self.keys.iter().map(|(generation, [names, wrap, handles])| {
+            Some(Keys {
+                generation: generation.clone(),
+                names: Key::from_text(names)?,
+                wrap: Key::from_text(wrap)?.into_cipher(),
+                handles: Key::from_text(handles)?,
+            })
+        });
+        Some(Crosswalk {
+            directory: self.directory.join(&self.project),
+            project: self.project.clone(),
+            keys: keys.collect::<Option<_>>()?,
+            subjects: Key::from_text(&self.subjects)?,
+        })
+    }
+}
+
 /// The keys of one generation.
 struct Keys {
     generation: String,
@@ -112,6 +144,22 @@ impl Crosswalk {
             project: project.to_owned(),
             keys: keys.collect(),
             subjects: root.derive(project, Purpose::Subject),
+        }
+    }
+
+    /// What it takes to read it, and no more than that: for a pipe to a process that has not the root key.
+    pub fn reading(directory: &Path, project: &str, root: &RootKey) -> Reading {
+        let roots = root.generations().filter_map(|name| root.of_generation(name));
+        let keys = roots.map(|root| {
+            let of = |purpose| root.derive(project, purpose).to_text();
+            let keys = [Purpose::RowName, Purpose::RowKey, Purpose::Crosswalk].map(of);
+            (root.generation().to_owned(), keys)
+        });
+        Reading {
+            directory: directory.to_owned(),
+            project: project.to_owned(),
+            subjects: root.derive(project, Purpose::Subject).to_text(),
+            keys: keys.collect(),
         }
     }
 

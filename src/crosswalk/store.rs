@@ -84,14 +84,22 @@ impl Crosswalk {
     /// # Errors
     /// [`Error`]: what there is must not be believed.
     pub fn study(&self, study: &str) -> Result<Option<Rows>, Error> {
+        Ok(self.released(study)?.map(|(rows, _)| rows))
+    }
+
+    /// The same, and the day on which it was released last.
+    ///
+    /// # Errors
+    /// [`Error`]: what there is must not be believed.
+    pub fn released(&self, study: &str) -> Result<Option<(Rows, Day)>, Error> {
         for keys in &self.keys {
             let tag = keys.study_tag(study);
             let mut names = disk::list(&self.shelf(&tag)).map_err(|error| self.io(error))?;
             names.retain(|name| name.starts_with(&tag));
-            if let Some((rows, _)) = self.joined(&names)?
+            if let Some((rows, day)) = self.joined(&names)?
                 && rows.study == study
             {
-                return Ok(Some(rows));
+                return Ok(Some((rows, day)));
             }
         }
         Ok(None)

@@ -3,7 +3,7 @@
 //! ```text
 //! Identified --scrub(Grant)--> Scrubbed --draft--> Drafted --verify--> Deidentified --seal(Receipt)--> Parcel
 //!
-//! Returned --reidentify(rows of the crosswalk)--> Reidentified --> a file inside
+//! Returned --reidentify(rows of the crosswalk)--> Reidentified --put(Receipt)--> Homebound
 //! ```
 //!
 //! Each state is a type, and only this folder can make the next one. A forwarder takes a
@@ -13,6 +13,8 @@
 mod allowance;
 mod frames;
 pub mod gate;
+pub mod homebound;
+pub mod homebox;
 pub mod object;
 pub mod outbox;
 pub mod parcel;

@@ -9,7 +9,7 @@ use crate::dicom::dataset::{Dataset, ParseError};
 use crate::dicom::part10;
 use crate::dicom::source::Source;
 use crate::disk;
-use crate::reid::{Companions, Refusal, Reidentifier};
+use crate::reid::{Calling, Companions, Refusal, Reidentifier};
 use dicom_dictionary_std::tags;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -61,6 +61,15 @@ impl Object<Returned> {
         Ok(Object(Returned { source, dataset, pixels: header.pixels }))
     }
 
+    /// What it is called, and of which study.
+    ///
+    /// # Errors
+    /// [`Refusal::Identity`].
+    pub fn calling(&self) -> Result<(String, Calling), Refusal> {
+        let study = self.0.dataset.text(tags::STUDY_INSTANCE_UID).ok_or(Refusal::Identity)?;
+        Ok((study, Calling::of(&self.0.dataset)?))
+    }
+
     /// Counts it among the results that come together.
     ///
     /// # Errors
@@ -90,6 +99,16 @@ impl Object<Reidentified> {
         self.0.dataset.text(tags::SOP_INSTANCE_UID).unwrap_or_default()
     }
 
+    /// SOP Class UID.
+    pub(super) fn sop_class(&self) -> String {
+        self.0.dataset.text(tags::SOP_CLASS_UID).unwrap_or_default()
+    }
+
+    /// Transfer syntax in which it is written.
+    pub(super) fn transfer_syntax(&self) -> &str {
+        part10::outgoing_syntax(self.0.source.transfer_syntax())
+    }
+
     /// Writes it as a new DICOM file, synced; the pixels as they came.
     ///
     /// # Errors
@@ -105,9 +124,8 @@ impl Object<Reidentified> {
     fn write_out(&self, file: &Path) -> io::Result<()> {
         let Reidentified { source, dataset, pixels } = &self.0;
         let mut out = BufWriter::with_capacity(1 << 17, disk::create(file)?);
-        let class = dataset.text(tags::SOP_CLASS_UID).unwrap_or_default();
-        let syntax = part10::outgoing_syntax(source.transfer_syntax());
-        part10::write_meta(&mut out, &class, &self.sop_instance(), syntax)?;
+        let (class, instance) = (self.sop_class(), self.sop_instance());
+        part10::write_meta(&mut out, &class, &instance, self.transfer_syntax())?;
         out.write_all(&dataset.encode().map_err(io::Error::other)?)?;
         if let Some(span) = pixels {
             part10::write_pixel_header(&mut out, span)?;

@@ -58,6 +58,8 @@ pub(super) enum Rights {
     Deliver,
     /// To read a file, or the files of a directory whose names are known.
     Read,
+    /// To see names and read files.
+    Look,
 }
 
 /// Whom a process may talk to.
@@ -190,6 +192,7 @@ impl Rights {
             Rights::Book => AccessFs::ReadDir | AccessFs::ReadFile | write,
             Rights::Deliver => AccessFs::ReadDir | AccessFs::MakeReg | AccessFs::Refer,
             Rights::Read => AccessFs::ReadFile.into(),
+            Rights::Look => AccessFs::ReadDir | AccessFs::ReadFile,
         }
     }
 }

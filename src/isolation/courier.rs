@@ -190,7 +190,7 @@ impl Courier {
 }
 
 /// A sender that was taken over may say anything; paths are made of this.
-fn is_name_of_a_batch(name: &str) -> bool {
+pub(super) fn is_name_of_a_batch(name: &str) -> bool {
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     !name.is_empty() && name.bytes().all(legal)
 }

@@ -17,7 +17,17 @@
 //!                                           shipper: efface ship
 //!   Dispatcher::run          -- orders --->   confine, then Shipper::run               dispatcher.rs, shipper.rs
 //!     metrics                <- words -----
+//!
+//!                                           returner, one for each batch of results: efface return
+//!   Keeper::process(batch)   -- task ----->   confine, then Returner::judge(batch)     keeper.rs, returner.rs
+//!     log, quarantine        <- events ----
+//!
+//!                                           deliverer, one for each PACS: efface deliver
+//!   Carrier::run             -- orders --->   confine, then Deliverer::run             carrier.rs, deliverer.rs
+//!     log, marks             <- words -----
 //! ```
+//! A returner reads what came from outside: it has its batch, drafts, one project of the crosswalk to read, no root key and
+//! no network. A deliverer has the homebox of its PACS and one TCP port.
 //! A receiver has the socket on which it listens, and an inbox into which it can put but not look. A worker has its
 //! study and no network. A sender has the parcels of its destination and one TCP port; it has neither originals nor the
 //! root key. A shipper can read the log, move its cursor, and reach the one TCP port of the audit record repository. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
@@ -31,14 +41,18 @@
 
 mod attendant;
 mod cabinet;
+mod carrier;
 mod child;
 mod confine;
 mod courier;
+mod deliverer;
 mod dispatcher;
 mod ending;
 mod home;
+mod keeper;
 mod porter;
 mod receiver;
+mod returner;
 mod sender;
 mod shipper;
 mod syscalls;
@@ -49,11 +63,15 @@ mod worker;
 
 pub use attendant::{Attendant, Attendants, Attended, attend};
 pub use cabinet::Cabinet;
+pub use carrier::Carrier;
 pub use confine::{Bounds, Error, Strictness, keep_memory_private};
 pub use courier::Courier;
+pub use deliverer::{DeliverOrders, deliver};
 pub use dispatcher::{Dispatcher, Reporting};
+pub use keeper::Keeper;
 pub use porter::{AtTheDoor, Closed, Porter};
 pub use receiver::{ReceiveOrders, receive};
+pub use returner::{ReturnOrders, take_back};
 pub use sender::{SendOrders, send};
 pub use shipper::{ShipOrders, ship};
 pub use task::{Orders, RouteOrders};
@@ -69,3 +87,7 @@ pub const RECEIVER: &str = "receive";
 pub const SENDER: &str = "send";
 /// See [`WORKER`].
 pub const SHIPPER: &str = "ship";
+/// See [`WORKER`].
+pub const RETURNER: &str = "return";
+/// See [`WORKER`].
+pub const DELIVERER: &str = "deliver";

@@ -9,15 +9,17 @@ use crate::disk::Syncs;
 use crate::id::AeTitle;
 use crate::key::Key;
 use crate::net::STORAGE_COMMITMENT;
-use crate::net::access::Caller;
+use crate::net::access::{Caller, Returns};
 use crate::net::listener::{LOBBY, Listener, ListenerOptions};
 use crate::net::tls::{Papers, Server};
 use crate::pipe::hear;
 use crate::receive::Receiver;
 use crate::spool::inbox::Inbox;
+use crate::spool::results::Tray;
 use crate::spool::{Place, Spool};
 use crate::standard::sop_classes;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{self, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -79,7 +81,9 @@ pub fn receive() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let handles = Key::from_text(&orders.handles).ok_or("the orders have no key")?;
     let home = Arc::new(Home::default());
     let (arrivals, announced) = mpsc::channel();
-    let receiver = Receiver { inbox, arrivals, handles, inquiries: Arc::new(home.clone()) };
+    let results = results(&spool, &orders)?;
+    let inquiries = Arc::new(home.clone());
+    let receiver = Receiver { inbox, results, arrivals, handles, inquiries };
     let tls = orders.tls.as_ref().map(Server::new).transpose()?.map(Arc::new);
     let listener = match Listener::bind(options(&orders, tls.clone()), receiver) {
         Ok(listener) => listener,
@@ -88,8 +92,12 @@ pub fn receive() -> Result<ExitCode, Box<dyn std::error::Error>> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let confined =
-        confine(&rights(&spool), Reach::Callers, &bounds(&orders.limits), orders.strictness);
+    let confined = confine(
+        &rights(&spool, &orders),
+        Reach::Callers,
+        &bounds(&orders.limits),
+        orders.strictness,
+    );
     if confined.is_err() {
         return Ok(or_not_confined(confined));
     }
@@ -129,8 +137,28 @@ fn options(orders: &ReceiveOrders, tls: Option<Arc<Server>>) -> ListenerOptions 
     }
 }
 
-fn rights(spool: &Spool) -> Vec<(Rights, PathBuf)> {
-    vec![(Rights::Own, spool.dir(Place::Receiving)), (Rights::Deliver, spool.dir(Place::Inbox))]
+/// Inboxes for results, by destination.
+fn results(spool: &Arc<Spool>, orders: &ReceiveOrders) -> io::Result<BTreeMap<String, Arc<Inbox>>> {
+    let open = |returns: &Returns| {
+        let inbox = Tray::of(spool, &returns.destination).inbox();
+        // Whoever fills the disk with results must not keep studies out.
+        let spare = orders.limits.disk_reserve_bytes;
+        let inbox = Inbox::at(Arc::clone(spool), inbox, returns.instance_bytes_max, spare)?;
+        Ok((returns.destination.clone(), Arc::new(inbox)))
+    };
+    orders.callers.iter().filter_map(|caller| caller.returns.as_ref()).map(open).collect()
+}
+
+fn rights(spool: &Spool, orders: &ReceiveOrders) -> Vec<(Rights, PathBuf)> {
+    let mut rights = vec![
+        (Rights::Own, spool.dir(Place::Receiving)),
+        (Rights::Deliver, spool.dir(Place::Inbox)),
+    ];
+    for returns in orders.callers.iter().filter_map(|caller| caller.returns.as_ref()) {
+        let [receiving, arrived] = Tray::of(spool, &returns.destination).inbox();
+        rights.extend([(Rights::Own, receiving), (Rights::Deliver, arrived)]);
+    }
+    rights
 }
 
 fn bounds(limits: &Limits) -> Bounds {

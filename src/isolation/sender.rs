@@ -11,7 +11,7 @@ use crate::pipe::{hear, say};
 use crate::send::{Dicom, Home, Sender, Word};
 use crate::spool::Spool;
 use serde::{Deserialize, Serialize};
-use std::io::{self, BufReader, Stdout};
+use std::io::{self, BufRead, BufReader, Stdout};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -84,19 +84,8 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let stop = AtomicBool::new(false);
     let (answer, answers) = mpsc::channel();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while let Ok(Some(reply)) = hear::<Reply>(&mut input) {
-                match reply {
-                    Reply::Done(done) if answer.send(done).is_err() => break,
-                    Reply::Done(_) => {}
-                    Reply::End => std::process::exit(1),
-                    Reply::Renewed(trust) => renew(&wire, &trust, address),
-                }
-            }
-            stop.store(true, Ordering::SeqCst);
-            drop(answer);
-        });
-        let home = Line(Mutex::new((io::stdout(), answers)));
+        scope.spawn(|| attend_replies(&mut input, &wire, address, answer, &stop));
+        let home = Line::home(answers);
         let SendOrders { destination, associations, .. } = &orders;
         let (spool, seal, associations) = (&spool, &seal, *associations);
         Sender { spool, seal, destination, associations, wire: &wire, home: &home }.run(&stop);
@@ -104,6 +93,26 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
         let _ = home.tell(Word::Wrote(wrote::take()));
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// Hears the gateway until it hangs up.
+pub(super) fn attend_replies(
+    input: &mut impl BufRead,
+    wire: &Dicom,
+    address: &str,
+    answer: mpsc::Sender<bool>,
+    stop: &AtomicBool,
+) {
+    while let Ok(Some(reply)) = hear::<Reply>(input) {
+        match reply {
+            Reply::Done(done) if answer.send(done).is_err() => break,
+            Reply::Done(_) => {}
+            Reply::End => std::process::exit(1),
+            Reply::Renewed(trust) => renew(wire, &trust, address),
+        }
+    }
+    stop.store(true, Ordering::SeqCst);
+    drop(answer);
 }
 
 fn renew(wire: &Dicom, trust: &Trust, address: &str) {
@@ -131,7 +140,13 @@ pub(super) fn resolver(address: &str) -> Vec<(Rights, PathBuf)> {
 }
 
 /// The way home: words out, for some an answer back.
-struct Line(Mutex<(Stdout, Receiver<bool>)>);
+pub(super) struct Line(Mutex<(Stdout, Receiver<bool>)>);
+
+impl Line {
+    pub(super) fn home(answers: Receiver<bool>) -> Self {
+        Line(Mutex::new((io::stdout(), answers)))
+    }
+}
 
 impl Home for Line {
     fn tell(&self, word: Word) -> io::Result<()> {

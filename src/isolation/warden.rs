@@ -17,6 +17,7 @@ use crate::spool::quarantine::Code;
 use crate::spool::{Place, Spool, heads};
 use crate::study::handle_of;
 use crate::worker::{Fate, quarantine_batch};
+use serde::Serialize;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,32 +72,10 @@ impl Warden {
     /// Starts a worker and answers it until it ends.
     fn attend(&self, batch: &str, stop: &AtomicBool) -> io::Result<Ending> {
         let register = self.objections.now().map_err(io::Error::other)?.version();
-        let worker = Child::start(WORKER, self.orders.log_json, None)?;
-        worker.say(&Task::new(&self.orders, batch, register))?;
-        let deadline = Instant::now() + self.limit;
-        let ending = loop {
-            if stop.load(Ordering::SeqCst) {
-                break Ending::Stopped;
-            }
-            if Instant::now() >= deadline {
-                break Ending::Late;
-            }
-            match worker.hear() {
-                Heard::Word(Said::Append(event)) if self.orders.is_about(&event, batch) => {
-                    // One that is gone is noticed by its silence.
-                    let _ = worker.say(&Answer::from(self.append(*event)));
-                }
-                Heard::Word(Said::Append(_)) => break Ending::of_a_liar(),
-                Heard::Word(Said::Ended { later, syncs }) => {
-                    syncs.add();
-                    break Ending::Said(if later { Fate::Later } else { Fate::Settled });
-                }
-                Heard::Silence => {}
-                Heard::End => return worker.wait(),
-            }
-        };
-        worker.end_within(Duration::ZERO)?;
-        Ok(ending)
+        let task = Task::new(&self.orders, batch, register);
+        let is_its_own = |event: &Event| self.orders.is_about(event, batch);
+        let append = |event| self.append(event);
+        attend(WORKER, self.orders.log_json, &task, self.limit, stop, &is_its_own, &append)
     }
 
     /// What a worker that did not come to its end has drafted, and nobody will verify any more.
@@ -139,4 +118,45 @@ impl Journal for Warden {
         self.meter.count(&event);
         self.log.append(event)
     }
+}
+
+/// Starts a worker of one kind with a task, and answers it until it ends.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn attend(
+    command: &str,
+    log_json: bool,
+    task: &impl Serialize,
+    limit: Duration,
+    stop: &AtomicBool,
+    is_its_own: &dyn Fn(&Event) -> bool,
+    append: &dyn Fn(Event) -> Result<Receipt, audit::Error>,
+) -> io::Result<Ending> {
+    let worker = Child::start(command, log_json, None)?;
+    worker.say(task)?;
+    let deadline = Instant::now() + limit;
+    let ending = loop {
+        if stop.load(Ordering::SeqCst) {
+            break Ending::Stopped;
+        }
+        if Instant::now() >= deadline {
+            break Ending::Late;
+        }
+        match worker.hear() {
+            Heard::Word(Said::Append(event)) if is_its_own(&event) => {
+                // One that is gone is noticed by its silence.
+                let _ = worker.say(&Answer::from(append(*event)));
+            }
+            Heard::Word(Said::Append(_)) => break Ending::of_a_liar(),
+            Heard::Word(Said::Ended { later, syncs }) => {
+                syncs.add();
+                break Ending::Said(if later { Fate::Later } else { Fate::Settled });
+            }
+            Heard::Silence => {}
+            Heard::End => return worker.wait(),
+        }
+    };
+    worker.end_within(Duration::ZERO)?;
+    Ok(ending)
 }

@@ -5,7 +5,7 @@
 //! in A-ABORT, and so does every fault in the middle of a message: the entry is dropped then, and
 //! nothing was acknowledged.
 
-use super::access::{self, Admission};
+use super::access::{self, Admission, Returns};
 use super::commitment::{self, Information, Owed};
 use super::dimse::{ActionRq, Assembler, Command, StoreRq, StoreRsp, unrecognized};
 use super::listener::{ListenerCounters, ListenerOptions, Seat, count};
@@ -65,14 +65,17 @@ impl<S: InstanceSink> Acceptor<S> {
         let Pdu::AssociationRQ(rq) = upper.associate(&[pdu_type::A_ASSOCIATE_RQ])? else {
             return violation(Abort::UnexpectedPdu, "no A-ASSOCIATE-RQ");
         };
-        let (peer, called, seat) = match self.admit(&rq, upper.shown().as_ref()) {
+        let (peer, called, returns, seat) = match self.admit(&rq, upper.shown().as_ref()) {
             Ok(admitted) => admitted,
             Err(rejection) => return Ok(Err(rejection)),
         };
         let options = &self.options;
+        let of_results = returns.as_ref().map(|returns| {
+            returns.sop_classes.iter().filter_map(|uid| uid.parse().ok()).collect::<Vec<Uid>>()
+        });
         let (answer, agreement) = negotiate::accept(
             &rq,
-            &options.sop_classes,
+            of_results.as_ref().unwrap_or(&options.sop_classes),
             &options.transfer_syntaxes,
             options.pdu_bytes_max,
         )?;
@@ -86,7 +89,7 @@ impl<S: InstanceSink> Acceptor<S> {
         count(&self.counters.accepted);
         let contexts = agreement.contexts.len();
         tracing::info!(caller = %peer.ae_title, from = %self.from, contexts, "association accepted");
-        Ok(Ok(Established { acceptor: self, peer, called, agreement, _seat: seat }))
+        Ok(Ok(Established { acceptor: self, peer, called, returns, agreement, _seat: seat }))
     }
 
     /// Who calls, whom, and is there room? Title, address and certificate first: a stranger learns
@@ -95,16 +98,18 @@ impl<S: InstanceSink> Acceptor<S> {
         &self,
         rq: &AssociationRQ,
         shown: Option<&Shown>,
-    ) -> Result<(Peer, AeTitle, Seat), Rejection> {
+    ) -> Result<(Peer, AeTitle, Option<Returns>, Seat), Rejection> {
         negotiate::check_protocol(rq)?;
         let title = |text: &str| text.parse::<AeTitle>().ok();
         let ae_title = title(&rq.calling_ae_title)
             .filter(|calling| self.knows(calling, shown))
             .ok_or(Rejection::CallingAeTitle)?;
-        let is_ours = |called: &AeTitle| {
-            *called == self.options.ae_title || self.options.also_called.contains(called)
-        };
-        let called = title(&rq.called_ae_title).filter(is_ours).ok_or(Rejection::CalledAeTitle)?;
+        let options = &self.options;
+        let called = title(&rq.called_ae_title).ok_or(Rejection::CalledAeTitle)?;
+        let is_ours = called == options.ae_title || options.also_called.contains(&called);
+        let door = access::Door { called: &called, is_ours };
+        let caller = access::calling(&options.callers, &ae_title, self.from, shown, &door);
+        let returns = caller.ok_or(Rejection::CalledAeTitle)?.returns.clone();
         if self.stop.is_set() {
             return Err(Rejection::Congestion);
         }
@@ -115,7 +120,7 @@ impl<S: InstanceSink> Acceptor<S> {
         let seat =
             Seat::take(Arc::clone(&self.counters.associations), self.options.max_associations)
                 .ok_or(Rejection::Congestion)?;
-        Ok((Peer { ae_title, address: self.from }, called, seat))
+        Ok((Peer { ae_title, address: self.from }, called, returns, seat))
     }
 
     fn knows(&self, calling: &AeTitle, shown: Option<&Shown>) -> bool {
@@ -167,6 +172,8 @@ struct Established<'a, S: InstanceSink> {
     acceptor: &'a Acceptor<S>,
     peer: Peer,
     called: AeTitle,
+    /// What it may return, instead of studies.
+    returns: Option<Returns>,
     agreement: Agreement,
     _seat: Seat,
 }
@@ -369,6 +376,7 @@ impl<S: InstanceSink> Established<'_, S> {
             sop_class,
             sop_instance,
             transfer_syntax: &context.transfer_syntax,
+            result_of: self.returns.as_ref().map(|returns| returns.destination.as_str()),
         })
     }
 
@@ -380,6 +388,8 @@ impl<S: InstanceSink> Established<'_, S> {
         mut receiving: Receiving<E>,
     ) -> Result<Receiving<E>, Fault> {
         let options = &self.acceptor.options;
+        let most = self.returns.as_ref().map_or(u64::MAX, |returns| returns.instance_bytes_max);
+        let bytes_max = options.dataset_bytes_max.min(most);
         loop {
             let Event::Data(piece) = upper.event()? else {
                 return violation(Abort::UnexpectedPdu, "an A-RELEASE inside a message");
@@ -390,7 +400,7 @@ impl<S: InstanceSink> Established<'_, S> {
                     "a PDV of another message or context",
                 );
             }
-            receiving.take(piece.bytes, options.dataset_bytes_max);
+            receiving.take(piece.bytes, bytes_max);
             if piece.last {
                 return Ok(receiving);
             }

@@ -7,6 +7,7 @@
 use super::tls::{Known, Shown};
 use crate::id::AeTitle;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -20,11 +21,30 @@ pub struct Caller {
     pub sources: Vec<Network>,
     /// The certificate that it must show; `None`: no TLS, no certificate.
     pub certificate: Option<Known>,
+    /// What it returns; `None`: it sends studies. Nobody does both under one called AE title.
+    pub returns: Option<Returns>,
+}
+
+/// Results of one destination: what whoever made them may return.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returns {
+    /// The destination by its name in the configuration.
+    pub destination: String,
+    /// The AE title by which we are called then.
+    pub called: AeTitle,
+    /// SOP Class UIDs that are accepted.
+    pub sop_classes: BTreeSet<String>,
+    /// Bytes of the largest data set.
+    pub instance_bytes_max: u64,
 }
 
 impl Caller {
     fn admits_address(&self, address: IpAddr) -> bool {
         self.sources.is_empty() || self.sources.iter().any(|network| network.contains(address))
+    }
+
+    fn comes_to(&self, door: &Door<'_>) -> bool {
+        self.returns.as_ref().map_or(door.is_ours, |returns| returns.called == *door.called)
     }
 
     fn admits_certificate(&self, shown: Option<&Shown>) -> bool {
@@ -58,6 +78,29 @@ pub(super) fn admits(
         false if known.is_empty() => Admission::Unknown,
         false => Admission::OtherCertificate,
     }
+}
+
+/// By which AE title of ours somebody calls.
+pub(super) struct Door<'a> {
+    pub called: &'a AeTitle,
+    /// Whether studies come by it.
+    pub is_ours: bool,
+}
+
+/// The caller among those who are [admitted](admits) that comes to this door: it decides whether studies come or results.
+pub(super) fn calling<'c>(
+    callers: &'c [Caller],
+    title: &AeTitle,
+    address: IpAddr,
+    shown: Option<&Shown>,
+    door: &Door<'_>,
+) -> Option<&'c Caller> {
+    callers.iter().find(|caller| {
+        caller.ae_title == *title
+            && caller.admits_address(address)
+            && caller.admits_certificate(shown)
+            && caller.comes_to(door)
+    })
 }
 
 /// Whether any caller may call from this address, whatever it calls itself.
@@ -170,6 +213,32 @@ mod tests {
     }
 
     #[test]
+    fn net_access_results_and_studies_have_their_doors() {
+        let title = |text: &str| text.parse::<AeTitle>().unwrap();
+        let caller = |returns: Option<&str>| Caller {
+            ae_title: title("LAB"),
+            sources: Vec::new(),
+            certificate: None,
+            returns: returns.map(|called| Returns {
+                destination: "lab".to_owned(),
+                called: title(called),
+                sop_classes: BTreeSet::new(),
+                instance_bytes_max: 1,
+            }),
+        };
+        let both = [caller(None), caller(Some("BACK"))];
+        let door = |callers: &[Caller], called: &str| {
+            let door = Door { called: &title(called), is_ours: called == "EFFACE" };
+            let found = calling(callers, &title("LAB"), address("10.0.0.1"), None, &door);
+            found.map(|caller| caller.returns.is_some())
+        };
+        assert_eq!(door(&both, "EFFACE"), Some(false));
+        assert_eq!(door(&both, "BACK"), Some(true));
+        assert_eq!(door(&both[1..], "EFFACE"), None);
+        assert_eq!(door(&both[..1], "BACK"), None);
+    }
+
+    #[test]
     fn net_access_needs_title_and_address() {
         let pacs: AeTitle = "PACS".parse().unwrap();
         let other: AeTitle = "OTHER".parse().unwrap();
@@ -177,6 +246,7 @@ mod tests {
             ae_title: pacs.clone(),
             sources: vec!["10.0.0.0/8".parse().unwrap()],
             certificate: None,
+            returns: None,
         }];
         let admits = |callers: &[Caller], title: &AeTitle, text: &str| {
             admits(callers, title, address(text), None)

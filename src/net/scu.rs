@@ -57,7 +57,7 @@ pub trait Zone: sealed::Sealed {
 /// Towards the processing server: de-identified objects with their receipts.
 pub enum Outside {}
 
-/// Towards the PACS: reports on storage commitment, and nothing that is stored.
+/// Towards the PACS: results that were re-identified, and reports on storage commitment.
 pub enum Inside {}
 
 mod sealed {

@@ -85,6 +85,8 @@ pub struct StoreRequest<'a> {
     pub sop_instance: &'a Uid,
     /// Of the presentation context.
     pub transfer_syntax: &'a Uid,
+    /// The destination whose result it is; `None`: it is of a study.
+    pub result_of: Option<&'a str>,
 }
 
 /// The requestor of an association, after the access check.

@@ -3,8 +3,29 @@
 use dicom_dictionary_std::uids;
 
 /// Whether results of a SOP class come back.
-pub(super) fn may_come_back(sop_class: &str) -> bool {
+pub fn may_come_back(sop_class: &str) -> bool {
     RESULTS.contains(&sop_class)
+}
+
+/// Whether instances of a class come back only if they were derived from others: originals are made by modalities inside.
+pub(super) fn must_be_derived(sop_class: &str) -> bool {
+    DERIVED.contains(&sop_class)
+}
+
+/// Images as modalities make them.
+const DERIVED: [&str; 7] = [
+    uids::CT_IMAGE_STORAGE,
+    uids::ENHANCED_CT_IMAGE_STORAGE,
+    uids::MR_IMAGE_STORAGE,
+    uids::ENHANCED_MR_IMAGE_STORAGE,
+    uids::ENHANCED_MR_COLOR_IMAGE_STORAGE,
+    uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE,
+    uids::ENHANCED_PET_IMAGE_STORAGE,
+];
+
+/// All of them.
+pub fn default_classes() -> impl Iterator<Item = &'static str> {
+    RESULTS.into_iter()
 }
 
 /// What is made of images: documents, segments, contours, plans, presentations, captures, derived images.

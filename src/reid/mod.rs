@@ -22,7 +22,8 @@ mod tests;
 mod walk;
 mod words;
 
-pub use references::{Companions, ResultUids};
+pub use classes::{default_classes, may_come_back};
+pub use references::{Calling, Companions, Earlier, ResultUids};
 pub use refusal::Refusal;
 
 use crate::clock::Day;
@@ -92,6 +93,10 @@ impl<'a> Reidentifier<'a> {
         }
         if !classes::may_come_back(&uid(tags::SOP_CLASS_UID)?) {
             return Err(Refusal::Class);
+        }
+        let derived = result.text(tags::IMAGE_TYPE).is_some_and(|first| first == "DERIVED");
+        if classes::must_be_derived(&uid(tags::SOP_CLASS_UID)?) && !derived {
+            return Err(Refusal::NotDerived);
         }
         for tag in [tags::SOP_INSTANCE_UID, tags::SERIES_INSTANCE_UID] {
             self.references.require_new(&uid(tag)?)?;

@@ -31,6 +31,11 @@ pub enum Refusal {
     /// No class of results.
     #[error("objects of its SOP class do not come back through efface (src/reid/classes.rs)")]
     Class,
+    /// An image that was not derived from others.
+    #[error(
+        "Image Type (0008,0008) does not say DERIVED: images as a modality makes them do not come back. Have what was made of images say so"
+    )]
+    NotDerived,
     /// Without class, instance, series or study.
     #[error(
         "SOP Class, SOP Instance, Series or Study Instance UID is missing or not legal. Ask the sender for an intact copy"
@@ -74,6 +79,21 @@ pub enum Refusal {
         "the text in {0} has no room for what the pseudonym in it stands for. Have it written without the pseudonym"
     )]
     TooLong(Tag),
+    /// The same SOP Instance UID came before, with other contents.
+    #[error(
+        "a result with its SOP Instance UID came back before, with other contents: one of the two is not what was made. Have it sent under a UID of its own"
+    )]
+    Changed,
+    /// Too long after the study was released.
+    #[error(
+        "its study was released longer ago than results of this destination may take (results: days:). Raise that if it is to come back all the same, then: efface result retry"
+    )]
+    Stale,
+    /// Nobody knows where it belongs.
+    #[error(
+        "no PACS is named for results of whoever sent its study here. Give results: AE_TITLE@HOST:PORT to that caller in allow:, restart, then: efface result retry"
+    )]
+    Homeless,
     /// Two results that are called the same.
     #[error(
         "another result of the same study has the same SOP Instance UID. Have each written under its own"
@@ -91,6 +111,7 @@ impl Refusal {
             Refusal::SecondPatient(_) => "second-patient",
             Refusal::WrongAccession => "wrong-accession",
             Refusal::Class => "class-not-allowed",
+            Refusal::NotDerived => "not-derived",
             Refusal::Identity => "no-identity",
             Refusal::Existing => "existing-uid",
             Refusal::Original(_) => "original-uid",
@@ -100,6 +121,9 @@ impl Refusal {
             Refusal::Form(_) => "malformed-value",
             Refusal::Charset(_) => "charset",
             Refusal::TooLong(_) => "too-long",
+            Refusal::Changed => "changed",
+            Refusal::Stale => "stale",
+            Refusal::Homeless => "no-pacs",
             Refusal::Repeated => "repeated",
         }
     }

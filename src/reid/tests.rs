@@ -262,3 +262,53 @@ fn results_may_refer_to_each_other_if_they_come_together() {
         nested(&report, tags::REFERENCED_IMAGE_SEQUENCE, tags::REFERENCED_SOP_INSTANCE_UID);
     assert_eq!(Some(referred), segments.text(tags::SOP_INSTANCE_UID));
 }
+
+/// What comes later may refer to what came before, by the class that it had, and nothing comes again as something else.
+#[test]
+fn later_results_refer_to_earlier_ones() {
+    let rows = rows();
+    let first = Calling::of(&result()).unwrap();
+    let mut earlier = Earlier::default();
+    earlier.add(&UIDS, STUDY, &first, "as it was".to_owned());
+    let judged = |class: &str, earlier: &Earlier| {
+        let mut later = result();
+        later.put_text(tags::SOP_INSTANCE_UID, VR::UI, "1.2.826.9");
+        later.put(sequence(
+            tags::SOURCE_IMAGE_SEQUENCE,
+            item(&[
+                (tags::REFERENCED_SOP_CLASS_UID, VR::UI, class),
+                (tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.826.1"),
+            ]),
+        ));
+        let mut companions = Companions::after(earlier.clone());
+        companions.add(&later)?;
+        Reidentifier::new(&rows, "lab", &UIDS, TODAY.parse().unwrap())
+            .reidentify(later, &companions)
+    };
+    let inside = judged(uids::SEGMENTATION_STORAGE, &earlier).unwrap();
+    let uid = nested(&inside, tags::SOURCE_IMAGE_SEQUENCE, tags::REFERENCED_SOP_INSTANCE_UID);
+    assert_eq!(uid, UIDS.uid(STUDY, "1.2.826.1"));
+    let refused = |class, earlier: &Earlier| judged(class, earlier).map(drop).unwrap_err();
+    assert_eq!(refused(uids::CT_IMAGE_STORAGE, &earlier), Refusal::ReferencedClass);
+    let reference = Refusal::Reference(tags::REFERENCED_SOP_INSTANCE_UID);
+    assert_eq!(refused(uids::SEGMENTATION_STORAGE, &Earlier::default()), reference);
+    let mut of_another = Earlier::default();
+    of_another.add(&UIDS, "2.25.101", &first, "as it was".to_owned());
+    assert_eq!(refused(uids::SEGMENTATION_STORAGE, &of_another), reference);
+    assert_eq!(earlier.require_same(&UIDS, STUDY, &first, "as it was"), Ok(()));
+    assert_eq!(earlier.require_same(&UIDS, STUDY, &first, "another"), Err(Refusal::Changed));
+    let text = serde_json::to_string(&earlier).unwrap();
+    assert!(!text.contains("1.2.826.1") && !text.contains(STUDY), "{text}");
+}
+
+#[test]
+fn images_come_back_only_if_they_were_derived() {
+    let image = |kind: &str| {
+        let mut image = result();
+        image.put_text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE);
+        image.put_text(tags::IMAGE_TYPE, VR::CS, kind);
+        taken(image, &rows(), "lab").map(drop)
+    };
+    assert_eq!(image("DERIVED\\SECONDARY"), Ok(()));
+    assert_eq!(image("ORIGINAL\\PRIMARY"), Err(Refusal::NotDerived));
+}

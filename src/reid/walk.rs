@@ -29,7 +29,7 @@ impl Walk<'_> {
         object: InMemDicomObject,
         top_level: bool,
     ) -> Result<InMemDicomObject, Refusal> {
-        self.references.require_class(&object)?;
+        self.references.require_class(&object, self.companions)?;
         let mut out = InMemDicomObject::new_empty();
         for element in object {
             let tag = element.tag();

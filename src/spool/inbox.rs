@@ -30,8 +30,12 @@ pub enum Refused {
 /// Takes instances.
 pub struct Inbox {
     spool: Arc<Spool>,
+    receiving: PathBuf,
+    arrived: PathBuf,
     new_entries: GroupSync,
     instance_bytes_max: u64,
+    /// Bytes besides the reserve that it leaves to others.
+    spare_bytes: u64,
 }
 
 impl Inbox {
@@ -40,12 +44,26 @@ impl Inbox {
     /// # Errors
     /// What the system says.
     pub fn open(spool: Arc<Spool>, instance_bytes_max: u64) -> io::Result<Self> {
-        let receiving = spool.dir(Place::Receiving);
+        let places = [spool.dir(Place::Receiving), spool.dir(Place::Inbox)];
+        Inbox::at(spool, places, instance_bytes_max, 0)
+    }
+
+    /// The same in other directories of the spool: of what is being received, and of what has arrived. So many bytes besides
+    /// the reserve are left to others.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn at(
+        spool: Arc<Spool>,
+        [receiving, arrived]: [PathBuf; 2],
+        instance_bytes_max: u64,
+        spare_bytes: u64,
+    ) -> io::Result<Self> {
         for name in disk::list(&receiving)? {
             disk::remove(&receiving.join(name))?;
         }
-        let new_entries = GroupSync::new(spool.dir(Place::Inbox));
-        Ok(Inbox { spool, new_entries, instance_bytes_max })
+        let new_entries = GroupSync::new(arrived.clone());
+        Ok(Inbox { spool, receiving, arrived, new_entries, instance_bytes_max, spare_bytes })
     }
 
     /// Whether an association may be accepted at all.
@@ -55,7 +73,7 @@ impl Inbox {
     pub fn ready(&self) -> Result<(), Refused> {
         if self.spool.is_poisoned() {
             Err(Refused::Poisoned)
-        } else if !self.spool.has_room_for(0) {
+        } else if !self.spool.has_room_for(self.spare_bytes) {
             Err(Refused::NoRoom)
         } else {
             Ok(())
@@ -76,7 +94,7 @@ impl Inbox {
     /// [`Refused`].
     pub fn receive_as(self: &Arc<Self>, id: String, head: &Head) -> Result<Reception, Refused> {
         self.ready()?;
-        let path = self.spool.dir(Place::Receiving).join(&id);
+        let path = self.receiving.join(&id);
         let writer = Writer::create(&path, head)?;
         Ok(Reception { inbox: Arc::clone(self), id, path, writer: Some(writer) })
     }
@@ -119,7 +137,7 @@ impl Reception {
         }
         let file = writer.finish()?;
         disk::sync_file(&file).map_err(|_| self.inbox.sync_failed())?;
-        let target = self.inbox.spool.dir(Place::Inbox).join(&self.id);
+        let target = self.inbox.arrived.join(&self.id);
         disk::rename(&self.path, &target)?;
         self.inbox.new_entries.sync().map_err(|_| self.inbox.sync_failed())?;
         Ok(self.id.clone())
@@ -235,6 +253,15 @@ mod tests {
         inbox.spool.poison();
         assert!(matches!(caught.commit(), Err(Refused::Poisoned)));
         assert!(matches!(inbox.ready(), Err(Refused::Poisoned)));
+    }
+
+    #[test]
+    fn an_inbox_for_others_leaves_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Arc::new(Spool::open(folder.path(), 0).unwrap());
+        let places = ["tmp", "new"].map(|place| folder.path().join(place));
+        let inbox = Arc::new(Inbox::at(spool, places, 1000, u64::MAX).unwrap());
+        assert!(matches!(inbox.receive(&head()), Err(Refused::NoRoom)));
     }
 
     #[test]

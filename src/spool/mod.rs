@@ -20,6 +20,8 @@
 //!   audit/                  the log (see audit/mod.rs)
 //!   atna/cursor             how far the audit record repository is (see atna/cursor.rs)
 //!   objections/             who objects, as keyed hashes (see objection/mod.rs)
+//!   inbox/results/ results/   results that came back (see spool/results.rs)
+//!   homes/HOME/             what was re-identified for a PACS (see custody/homebox.rs)
 //!   crosswalk/PROJECT/      what pseudonyms stand for, encrypted (see crosswalk/mod.rs)
 //!   erasures/               what destinations were asked to erase, as pseudonyms (see erasure/mod.rs)
 //! ```
@@ -34,6 +36,7 @@ pub mod heads;
 pub mod inbox;
 pub mod ledger;
 pub mod quarantine;
+pub mod results;
 pub mod reviews;
 
 use crate::clock;

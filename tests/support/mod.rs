@@ -20,6 +20,7 @@ pub mod gateway;
 pub mod memory;
 pub mod orthanc;
 pub mod raw;
+pub mod results;
 pub mod rsyslog;
 pub mod study;
 

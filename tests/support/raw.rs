@@ -19,13 +19,24 @@ pub struct Raw {
 impl Raw {
     /// `None` when the transfer syntax is not accepted.
     pub fn associate(port: u16, sop_class: &str, transfer_syntax: &str) -> Option<Self> {
+        Raw::associate_as("PACS", "EFFACE", port, sop_class, transfer_syntax)
+    }
+
+    /// The same as somebody else.
+    pub fn associate_as(
+        calling: &str,
+        called: &str,
+        port: u16,
+        sop_class: &str,
+        transfer_syntax: &str,
+    ) -> Option<Self> {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the gateway");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
         let rq = AssociationRQ {
             protocol_version: 1,
-            calling_ae_title: "PACS".to_owned(),
-            called_ae_title: "EFFACE".to_owned(),
+            calling_ae_title: calling.to_owned(),
+            called_ae_title: called.to_owned(),
             application_context_name: "1.2.840.10008.3.1.1.1".to_owned(),
             presentation_contexts: vec![PresentationContextProposed {
                 id: 1,

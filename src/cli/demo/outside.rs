@@ -45,6 +45,7 @@ impl Server {
                 ae_title: "EFFACE".parse()?,
                 sources: Vec::new(),
                 certificate: None,
+                returns: None,
             }],
             sop_classes: uids(sop_classes().keys().copied().collect()),
             transfer_syntaxes: uids(TRANSFER_SYNTAXES.to_vec()),

@@ -18,7 +18,7 @@ const MEMORY_BYTES: u64 = 512 << 20;
 type Attempt = fn(&Path) -> io::Result<()>;
 
 /// What must go.
-const ALLOWED: [(&str, Attempt); 6] = [
+const ALLOWED: [(&str, Attempt); 7] = [
     ("write and read its own", |f| {
         fs::write(f.join("work/own/a"), b"x").and(fs::read(f.join("work/own/a"))).map(drop)
     }),
@@ -28,13 +28,18 @@ const ALLOWED: [(&str, Attempt); 6] = [
     ("write in the book", |f| {
         fs::write(f.join("book/a"), b"x").and(fs::read(f.join("book/a"))).map(drop)
     }),
+    ("look through what it may look at", |f| {
+        let listed = fs::read_dir(f.join("looked-at"))?.count();
+        fs::read(f.join("looked-at/there"))?;
+        if listed == 1 { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }),
     ("start a thread", |_| {
         std::thread::Builder::new().spawn(|| ())?.join().map_err(|_| io::ErrorKind::Other.into())
     }),
 ];
 
 /// What must not.
-const FORBIDDEN: [(&str, Attempt); 13] = [
+const FORBIDDEN: [(&str, Attempt); 15] = [
     ("connect", |f| connect(f, "port")),
     ("listen", |_| TcpListener::bind("127.0.0.1:0").map(drop)),
     ("ask a name server", |_| UdpSocket::bind("127.0.0.1:0").map(drop)),
@@ -46,6 +51,8 @@ const FORBIDDEN: [(&str, Attempt); 13] = [
     ("delete another study", |f| fs::remove_file(f.join("work/other/entry"))),
     ("write into another study", |f| fs::write(f.join("work/other/more"), b"x")),
     ("read what was put aside", |f| fs::read(f.join("aside/there")).map(drop)),
+    ("change what it may look at", |f| fs::write(f.join("looked-at/there"), b"y")),
+    ("remove what it may look at", |f| fs::remove_file(f.join("looked-at/there"))),
     ("run a program", |_| Command::new("/bin/true").status().map(drop)),
     ("raise a limit", |_| limit(&Bounds::default())),
 ];
@@ -112,6 +119,7 @@ fn inside() {
         (Rights::PutAside, folder.join("aside")),
         (Rights::Book, folder.join("book")),
         (Rights::Deliver, folder.join("inbox")),
+        (Rights::Look, folder.join("looked-at")),
     ];
     let bounds = Bounds { memory_bytes: MEMORY_BYTES, ..Bounds::default() };
     let is_sender = std::iter::once(TO_ITS_PORT)
@@ -135,10 +143,12 @@ fn inside() {
 /// `None` where the kernel can't confine.
 fn attempt(what: &str) -> Option<ExitStatus> {
     let folder = tempfile::tempdir().unwrap();
-    for directory in ["work/own", "work/other", "held", "aside", "book", "inbox"] {
+    for directory in ["work/own", "work/other", "held", "aside", "book", "inbox", "looked-at"] {
         fs::create_dir_all(folder.path().join(directory)).unwrap();
     }
-    for file in ["work/own/entry", "work/other/entry", "aside/there", "inbox/there"] {
+    for file in
+        ["work/own/entry", "work/other/entry", "aside/there", "inbox/there", "looked-at/there"]
+    {
         fs::write(folder.path().join(file), b"x").unwrap();
     }
     let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());

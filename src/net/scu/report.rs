@@ -3,7 +3,7 @@
 //! efface is the requestor of the association and the SCP of the SOP class on it, so it proposes that role (PS3.7
 //! D.3.3.4) and reports only to a peer that agrees to it.
 
-use super::{Association, Cargo, Error, Inside, Proposal, Zone};
+use super::{Association, Error, Inside, Proposal};
 use crate::dicom::part10::element_encoding;
 use crate::net::dimse::event_report_rq;
 use crate::net::negotiate::plain;
@@ -12,32 +12,6 @@ use crate::net::upper::message_pdus;
 use crate::net::{IMPLICIT_VR_LE, STORAGE_COMMITMENT};
 use crate::spool::commitment::Report;
 use dicom_ul::pdu::{RequestorRoles, UserVariableItem};
-use std::io::{self, Read};
-
-impl Zone for Inside {
-    type Cargo = Nothing;
-}
-
-/// What is stored inside: nothing, yet.
-pub enum Nothing {}
-
-impl Cargo for Nothing {
-    fn sop_class(&self) -> &str {
-        match *self {}
-    }
-
-    fn sop_instance(&self) -> &str {
-        match *self {}
-    }
-
-    fn transfer_syntax(&self) -> &str {
-        match *self {}
-    }
-
-    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
-        match *self {}
-    }
-}
 
 impl Association<Inside> {
     /// Reports on a request for storage commitment and waits for the response; needs

@@ -286,6 +286,7 @@ impl Peer {
                 ae_title: "EFFACE".parse().unwrap(),
                 sources: Vec::new(),
                 certificate: None,
+                returns: None,
             }],
             sop_classes: vec![CT.parse().unwrap()],
             transfer_syntaxes: vec![EXPLICIT.parse().unwrap()],

@@ -1,0 +1,78 @@
+//! The deliverer's side: told which PACS, confined to its homebox and its port, then at work.
+
+use super::DELIVERER;
+use super::confine::{Bounds, Reach, Rights, Strictness, confine, end_with};
+use super::sender::{Line, attend_replies, resolver};
+use super::worker::or_not_confined;
+use crate::custody::homebox::Homebox;
+use crate::deliver::Deliverer;
+use crate::disk::Syncs;
+use crate::key::Key;
+use crate::net::scu::Destination;
+use crate::net::tls::{Client, Trust};
+use crate::pipe::hear;
+use crate::send::Dicom;
+use crate::spool::Spool;
+use serde::{Deserialize, Serialize};
+use std::io::{self, BufReader};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
+use zeroize::Zeroizing;
+
+/// What a deliverer is told.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct DeliverOrders {
+    /// The state directory.
+    pub state: PathBuf,
+    /// The PACS, by the name of its homebox.
+    pub pacs: Destination,
+    /// What TLS needs, if it is delivered to under TLS.
+    pub tls: Option<Trust>,
+    /// The key of the seals; it opens nothing else.
+    pub seal: Zeroizing<String>,
+    /// Whether it works where the kernel cannot confine it.
+    pub strictness: Strictness,
+    /// The process whose end is the deliverer's.
+    pub gateway: u32,
+    /// Log lines as JSON.
+    pub log_json: bool,
+}
+
+/// Is a deliverer, until the gateway hangs up.
+///
+/// # Errors
+/// In words: there were no orders. [`ExitCode`] 70: nothing was begun.
+pub fn deliver() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let mut input = BufReader::new(io::stdin());
+    let orders: DeliverOrders = hear(&mut input)?
+        .ok_or_else(|| format!("efface {DELIVERER} is for the gateway alone: see efface serve"))?;
+    end_with(Some(orders.gateway))?;
+    Syncs::are_kept();
+    let spool = Spool::look(&orders.state);
+    let homebox = Homebox::of(&spool, &orders.pacs.name);
+    let address = &orders.pacs.address;
+    let (_, port) = address.rsplit_once(':').ok_or("the PACS has no port")?;
+    let mut rights = vec![(Rights::Own, homebox.directory())];
+    rights.extend(resolver(address));
+    let bounds = Bounds { memory_bytes: 1 << 30, ..Bounds::default() };
+    let confined = confine(&rights, Reach::Port(port.parse()?), &bounds, orders.strictness);
+    if confined.is_err() {
+        return Ok(or_not_confined(confined));
+    }
+    let seal = Key::from_text(&orders.seal).ok_or("the orders have no key")?;
+    let wire = Dicom::default();
+    if let Some(trust) = &orders.tls {
+        wire.take(Client::trusting(trust, address)?);
+    }
+    let stop = AtomicBool::new(false);
+    let (answer, answers) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| attend_replies(&mut input, &wire, address, answer, &stop));
+        let home = Line::home(answers);
+        let (seal, pacs) = (&seal, &orders.pacs);
+        Deliverer { homebox, seal, pacs, wire: &wire, home: &home }.run(&stop);
+    });
+    Ok(ExitCode::SUCCESS)
+}
