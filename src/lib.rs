@@ -26,7 +26,7 @@
 //!
 //! **Wire.** [`net`]: associations and messages; never a data set.
 //!
-//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`atna`], [`janitor`]: who
+//! **Flow.** [`face`], [`pipeline`], [`study`], [`pull`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`atna`], [`janitor`]: who
 //! calls whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
@@ -79,6 +79,7 @@ pub mod face;
 pub mod forward;
 pub mod janitor;
 pub mod pipeline;
+pub mod pull;
 pub mod receive;
 pub mod send;
 pub mod study;

@@ -1,4 +1,5 @@
-//! Gathers what was received by study, and closes a study when it has been quiet.
+//! Gathers what was received by study, and closes a study when it has been quiet, or when its PACS says that all is here
+//! (`pull/`).
 //!
 //! One thread does all of this, so that nothing moves into a study while it closes. What comes later
 //! makes a new batch of the same study, under the same pseudonyms.
@@ -10,6 +11,8 @@ use crate::disk;
 use crate::id::Uid;
 use crate::key::Key;
 use crate::meter::Meter;
+use crate::pull::inquiries::Inquiries;
+use crate::pull::question::Answer;
 use crate::spool::entry::Entry;
 use crate::spool::quarantine::{self, Code, Reason};
 use crate::spool::{Place, Spool, entry_ids, random_name, study_handle};
@@ -31,10 +34,20 @@ pub struct Gatherer {
     meter: Arc<Meter>,
     quiet: Duration,
     open: HashMap<String, Instant>,
+    inquiries: Inquiries,
+}
+
+/// What is known of a study by one of its instances.
+struct Found {
+    handle: String,
+    /// Study Instance UID.
+    uid: Uid,
+    /// AE title of the sender.
+    calling: String,
 }
 
 impl Gatherer {
-    /// A gatherer that takes up the studies it finds in the spool.
+    /// A gatherer that takes up the studies it finds in the spool, and asks PACSs about them.
     ///
     /// # Errors
     /// What the system says.
@@ -43,10 +56,26 @@ impl Gatherer {
         handles: Key,
         meter: Arc<Meter>,
         quiet: Duration,
+        inquiries: Inquiries,
     ) -> io::Result<Self> {
         let studies = disk::list(&spool.dir(Place::Studies))?;
-        let open = studies.into_iter().map(|handle| (handle, Instant::now())).collect();
-        Ok(Gatherer { spool, handles, meter, quiet, open })
+        let open = studies.iter().map(|handle| (handle.clone(), Instant::now())).collect();
+        let mut gatherer = Gatherer { spool, handles, meter, quiet, open, inquiries };
+        studies.iter().for_each(|handle| gatherer.take_up(handle));
+        Ok(gatherer)
+    }
+
+    /// What is to be asked about a study stands in its instances. One that cannot be read is found by the worker.
+    fn take_up(&mut self, handle: &str) {
+        if !self.inquiries.asks_somebody() {
+            return;
+        }
+        let study = self.spool.dir(Place::Studies).join(handle);
+        for id in entry_ids(&study).unwrap_or_default() {
+            if let Ok(Found { uid, calling, .. }) = self.find(&study.join(&id)) {
+                self.inquiries.gathered(handle, &id, &uid, &calling);
+            }
+        }
     }
 
     /// Works until told to stop. `arrivals` announces spool ids; `closed` gets the batches.
@@ -68,7 +97,20 @@ impl Gatherer {
                 self.look_around();
                 looked = Instant::now();
             }
-            self.close_quiet_studies(closed);
+            self.hear();
+            self.close_studies(closed);
+            self.inquiries.count();
+        }
+    }
+
+    /// Takes what PACSs have answered.
+    fn hear(&mut self) {
+        for reply in self.inquiries.answers() {
+            if matches!(reply.answer, Ok(Answer::Fetched { .. }) | Err(_)) {
+                // What was sent is in the inbox, announced or not.
+                self.look_around();
+            }
+            self.inquiries.take(reply);
         }
     }
 
@@ -92,20 +134,21 @@ impl Gatherer {
         if !path.exists() {
             return Ok(());
         }
-        let handle = match self.study_of(&path) {
-            Ok(handle) => handle,
+        let Found { handle, uid, calling } = match self.find(&path) {
+            Ok(found) => found,
             Err((code, detail)) => return self.put_aside(id, code, detail),
         };
         let study = self.spool.dir(Place::Studies).join(&handle);
         disk::make_dir(&study)?;
         disk::rename(&path, &study.join(id))?;
         self.meter.gathered.add(1);
+        self.inquiries.gathered(&handle, id, &uid, &calling);
         self.open.insert(handle, Instant::now());
         Ok(())
     }
 
     /// Reads no more of the data set than it takes to know the study.
-    fn study_of(&self, path: &std::path::Path) -> Result<String, (Code, String)> {
+    fn find(&self, path: &std::path::Path) -> Result<Found, (Code, String)> {
         let entry = Entry::open(path).map_err(|e| (Code::Damaged, e.to_string()))?;
         let limits = Limits { stop_after: tags::STUDY_INSTANCE_UID, ..Limits::default() };
         let malformed = |error: &dyn std::error::Error| (Code::Malformed, error.to_string());
@@ -114,7 +157,8 @@ impl Gatherer {
         let uid = dataset.text(tags::STUDY_INSTANCE_UID).and_then(|t| t.parse::<Uid>().ok());
         let missing = "Study Instance UID (0020,000D) is missing or illegal";
         let uid = uid.ok_or_else(|| (Code::NoIdentity, missing.to_owned()))?;
-        Ok(study_handle(&self.handles, uid.as_str()))
+        let handle = study_handle(&self.handles, uid.as_str());
+        Ok(Found { handle, uid, calling: entry.head.calling_ae_title })
     }
 
     fn put_aside(&self, id: &str, code: Code, detail: String) -> io::Result<()> {
@@ -130,18 +174,19 @@ impl Gatherer {
         waits.min().unwrap_or(LOOK_AROUND)
     }
 
-    pub(crate) fn close_quiet_studies(&mut self, closed: &Sender<String>) {
-        let quiet = self.quiet;
-        let due: Vec<String> = self
-            .open
-            .iter()
-            .filter(|(_, last)| last.elapsed() >= quiet)
-            .map(|(handle, _)| handle.clone())
-            .collect();
-        for handle in due {
+    /// Closes those that are quiet or complete.
+    pub(crate) fn close_studies(&mut self, closed: &Sender<String>) {
+        let (quiet, inquiries) = (self.quiet, &mut self.inquiries);
+        let due = self.open.iter().filter_map(|(handle, last)| {
+            let why = inquiries.step(handle, last.elapsed() >= quiet)?;
+            Some((handle.clone(), why))
+        });
+        for (handle, why) in due.collect::<Vec<_>>() {
             match self.close(&handle) {
                 Ok(batch) => {
+                    tracing::info!(batch, why = why.name(), "study closed");
                     self.open.remove(&handle);
+                    self.inquiries.closed(&handle, why);
                     // Nobody listens any more only at the end of the process; it is found again.
                     let _ = closed.send(batch);
                 }
@@ -159,7 +204,6 @@ impl Gatherer {
         disk::rename(&studies.join(handle), &work.join(&batch))?;
         disk::sync_dir(&work)?;
         disk::sync_dir(&studies)?;
-        tracing::info!(batch, "study closed");
         Ok(batch)
     }
 }

@@ -110,6 +110,9 @@ enum Command {
     /// The shipper of audit messages: for the gateway alone
     #[command(hide = true)]
     Ship(work::ChildArgs),
+    /// Who asks a PACS about open studies: for the gateway alone
+    #[command(hide = true)]
+    Inquire(work::ChildArgs),
     /// Receive or send for a gateway as a user of its own: for a unit of the system (packaging/efface-receiver.service)
     Attend(work::AttendArgs),
     /// Look at what stays inside, and why
@@ -156,6 +159,7 @@ pub fn run() -> ExitCode {
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),
         Command::Ship(args) => work::ship(&args),
+        Command::Inquire(args) => work::inquire(&args),
         Command::Attend(args) => work::attend(&args),
         Command::Receive(args) => work::receive(&args),
         Command::Quarantine(command) => inspect::quarantine(command),

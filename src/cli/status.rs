@@ -11,6 +11,7 @@ use crate::disk;
 use crate::erasure;
 use crate::objection;
 use crate::profile::Profile;
+use crate::pull::tally::Tally;
 use crate::residency::Residency;
 use crate::spool::account::Account;
 use crate::spool::quarantine::{self, Code};
@@ -53,6 +54,8 @@ struct Status {
     /// What the audit repository is not known to have; `null`: nothing is reported.
     audit_behind: Option<Behind>,
     erasures: Erasures,
+    /// How studies were closed, and what was asked about them; `null`: no PACS is asked.
+    pacs: Option<Tally>,
     /// By name: whether a destination may be sent to, in words.
     destinations: BTreeMap<String, String>,
 }
@@ -127,6 +130,7 @@ impl Status {
             objections: Objections::of(spool),
             audit_behind: Behind::of(spool)?,
             erasures: Erasures::of(spool),
+            pacs: Tally::look(spool),
             destinations: BTreeMap::new(),
         })
     }
@@ -152,6 +156,9 @@ impl Status {
         if let Some(Behind { records, oldest_s }) = &self.audit_behind {
             println!("audit repository: {records} records behind, the oldest by {oldest_s} s");
         }
+        if let Some(tally) = &self.pacs {
+            tally.print();
+        }
         println!("{:.1} GB of disk are free", self.free_bytes as f64 / 1e9);
         match &self.objections {
             Objections { readable: false, .. } => {
@@ -175,6 +182,21 @@ impl Status {
                 "{open} requests for erasure are not acknowledged, {overdue} OF THEM OVERDUE: efface erasure ls"
             ),
         }
+    }
+}
+
+impl Tally {
+    fn print(&self) {
+        let Tally { closed_complete, closed_quiet, asked, asked_in_vain, .. } = self;
+        println!(
+            "studies closed since {}: {closed_complete} complete, {closed_quiet} by the quiet period",
+            self.since
+        );
+        println!("PACSs were asked {asked} times, {asked_in_vain} of them in vain");
+        println!(
+            "missing instances: {} fetched, {} that a PACS could not send",
+            self.fetched, self.fetched_in_vain
+        );
     }
 }
 

@@ -17,10 +17,15 @@
 //!                                           shipper: efface ship
 //!   Dispatcher::run          -- orders --->   confine, then Shipper::run               dispatcher.rs, shipper.rs
 //!     metrics                <- words -----
+//!
+//!                                           inquirer, one for each PACS that is asked: efface inquire
+//!   Clerk::run               -- questions ->  confine, then Asker::reply               clerk.rs, inquirer.rs
+//!     open studies           <- answers ---
 //! ```
 //! A receiver has the socket on which it listens, and an inbox into which it can put but not look. A worker has its
 //! study and no network. A sender has the parcels of its destination and one TCP port; it has neither originals nor the
-//! root key. A shipper can read the log, move its cursor, and reach the one TCP port of the audit record repository. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
+//! root key. A shipper can read the log, move its cursor, and reach the one TCP port of the audit record repository. An inquirer reaches the one TCP port of its
+//! PACS and has no file at all. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
 //! their own, too (`attendant.rs`), for whom the kernel has no file of the other, whatever becomes of their confinement.
 //!
 //! Certificates and their keys are read by the gateway alone and handed over by the pipes, to whoever needs them, and again
@@ -32,11 +37,13 @@
 mod attendant;
 mod cabinet;
 mod child;
+mod clerk;
 mod confine;
 mod courier;
 mod dispatcher;
 mod ending;
 mod home;
+mod inquirer;
 mod porter;
 mod receiver;
 mod sender;
@@ -49,9 +56,11 @@ mod worker;
 
 pub use attendant::{Attendant, Attendants, Attended, attend};
 pub use cabinet::Cabinet;
+pub use clerk::Clerk;
 pub use confine::{Bounds, Error, Strictness, keep_memory_private};
 pub use courier::Courier;
 pub use dispatcher::{Dispatcher, Reporting};
+pub use inquirer::{InquireOrders, inquire};
 pub use porter::{AtTheDoor, Closed, Porter};
 pub use receiver::{ReceiveOrders, receive};
 pub use sender::{SendOrders, send};
@@ -69,3 +78,5 @@ pub const RECEIVER: &str = "receive";
 pub const SENDER: &str = "send";
 /// See [`WORKER`].
 pub const SHIPPER: &str = "ship";
+/// See [`WORKER`].
+pub const INQUIRER: &str = "inquire";
