@@ -9,7 +9,7 @@ use crate::net::tls::{Client, Papers, Trust};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::io::ErrorKind;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Series of a study, and instances of it, that are believed. What has more closes by the quiet period.
@@ -18,9 +18,9 @@ const INSTANCES_MAX: usize = 100_000;
 /// UIDs in one C-MOVE: a value of an Explicit VR has 64 KiB at most, and peers may write it on.
 const PORTION: usize = 200;
 /// From the first byte to the last of everything that one question takes.
-pub(crate) const FIND_WITHIN: Duration = Duration::from_secs(120);
+const FIND_WITHIN: Duration = Duration::from_secs(120);
 /// The same, for a PACS that has to send.
-pub(crate) const FETCH_WITHIN: Duration = Duration::from_secs(600);
+const FETCH_WITHIN: Duration = Duration::from_secs(600);
 /// C-MOVE: move destination unknown (PS3.4 C.4.2.1.5).
 const MOVE_DESTINATION_UNKNOWN: u16 = 0xA801;
 
@@ -36,7 +36,7 @@ pub struct Place {
 /// Asks it.
 pub struct Asker {
     place: Place,
-    tls: Mutex<Option<Client>>,
+    tls: Mutex<Option<Arc<Client>>>,
 }
 
 impl Asker {
@@ -52,7 +52,7 @@ impl Asker {
     pub fn take(&self, papers: Papers) -> Result<(), crate::net::tls::Error> {
         let trust = Trust { papers, certificate: None };
         let client = Client::trusting(&trust, &self.place.destination.address)?;
-        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
+        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(client));
         Ok(())
     }
 
@@ -139,8 +139,8 @@ impl Asker {
         };
         let until = Instant::now() + within;
         let proposals = Proposal::query_retrieve().map_err(|_| Error::Proposals)?;
-        let tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
-        let association = Association::connect(&place, tls.as_ref(), &proposals)?;
+        let tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let association = Association::connect(&place, tls.as_deref(), &proposals)?;
         Ok(Talk { association, until, name: name() })
     }
 }

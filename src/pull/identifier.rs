@@ -162,6 +162,7 @@ fn encode(mut elements: Vec<(Tag, String)>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn uid(text: &str) -> Uid {
         text.parse().unwrap()
@@ -229,6 +230,20 @@ mod tests {
         assert!(read(&[(image, "1.9"), (tags::SERIES_INSTANCE_UID, "1.2.3.4")]).is_ok());
         assert!(read(&[(image, "1.9"), (tags::SERIES_INSTANCE_UID, "1.2.3.5")]).is_err());
         assert!(read(&[(image, "../x")]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            begins_well: bool,
+        ) {
+            if begins_well {
+                bytes.splice(0..0, answer(&[(tags::STUDY_INSTANCE_UID, "1.2.3")]));
+            }
+            let _ = of_study().read(&bytes);
+            let _ = of_series().read(&bytes);
+        }
     }
 
     #[test]
