@@ -212,3 +212,160 @@ impl Gatherer {
 pub fn handle_of(batch: &str) -> &str {
     batch.split('-').next().unwrap_or(batch)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{Purpose, RootKey};
+    use crate::pull::inquiries::Line;
+    use crate::pull::question::{About, Instances, Named, Question, Reply, Trouble};
+    use crate::spool::entry::Head;
+    use crate::spool::entry_name;
+    use crate::spool::inbox::Inbox;
+    use std::sync::mpsc;
+
+    const STUDY: &str = "1.2.3";
+    const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+
+    /// A gatherer for which every study is quiet at once, and the test is the PACS that it asks.
+    struct Ward {
+        _folder: tempfile::TempDir,
+        gatherer: Gatherer,
+        inbox: Arc<Inbox>,
+        questions: Receiver<Question>,
+        answers: Sender<Reply>,
+        close: Sender<String>,
+        closed: Receiver<String>,
+    }
+
+    impl Ward {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let spool = Arc::new(Spool::open(folder.path(), 0).unwrap());
+            let inbox = Arc::new(Inbox::open(Arc::clone(&spool), 1 << 20).unwrap());
+            let (root, meter) = (RootKey::generate().unwrap(), Arc::new(Meter::default()));
+            let handles = || root.derive("", Purpose::Handle);
+            let (tell, questions) = mpsc::channel();
+            let (answers, hear) = mpsc::channel();
+            let lines = vec![Line::new("PACS".parse().unwrap(), true, tell, hear)];
+            let in_spool = Arc::clone(&spool);
+            let inquiries = Inquiries::new(in_spool, handles(), Arc::clone(&meter), lines);
+            let none = Duration::ZERO;
+            let gatherer = Gatherer::open(spool, handles(), meter, none, inquiries).unwrap();
+            let (close, closed) = mpsc::channel();
+            Ward { _folder: folder, gatherer, inbox, questions, answers, close, closed }
+        }
+
+        /// An instance of the study arrives.
+        fn receive(&self, instance: u32) {
+            let head = Head {
+                calling_ae_title: "PACS".to_owned(),
+                sop_class: "1.2".to_owned(),
+                transfer_syntax: EXPLICIT.to_owned(),
+                received_ms: 0,
+            };
+            let name = entry_name(&self.gatherer.handles, &sop(instance)).unwrap();
+            let mut reception = self.inbox.receive_as(name, &head).unwrap();
+            // Study Instance UID, six bytes.
+            reception.write(b"\x20\0\x0D\0UI\x06\x001.2.3\0").unwrap();
+            reception.commit().unwrap();
+        }
+
+        /// Looks around, hears and closes, as the thread does; what is asked then.
+        fn turn(&mut self) -> Option<Question> {
+            self.gatherer.look_around();
+            self.gatherer.hear();
+            self.gatherer.close_studies(&self.close);
+            self.questions.try_recv().ok()
+        }
+
+        fn answer(&mut self, question: &Question, answer: Result<Answer, Trouble>) {
+            self.answers.send(Reply { number: question.number, answer }).unwrap();
+        }
+
+        /// How many batches were closed since.
+        fn closed(&self) -> usize {
+            self.closed.try_iter().count()
+        }
+    }
+
+    fn sop(instance: u32) -> String {
+        format!("1.2.3.{instance}")
+    }
+
+    fn names(instances: std::ops::RangeInclusive<u32>) -> Instances {
+        let named = |text: &str| Named(text.parse().unwrap());
+        let instances = instances.map(|instance| named(&sop(instance))).collect();
+        Instances::from([(named("1.2.3.99"), instances)])
+    }
+
+    #[test]
+    fn what_is_missing_is_asked_for_and_closes_the_study_when_it_has_come() {
+        let mut ward = Ward::new();
+        ward.receive(1);
+        let asked = ward.turn().unwrap();
+        assert_eq!((asked.study.0.as_str(), &asked.about), (STUDY, &About::Names));
+        assert!(ward.turn().is_none(), "one question at a time");
+        ward.answer(&asked, Ok(Answer::Names(names(1..=3))));
+        let asked = ward.turn().unwrap();
+        assert_eq!(asked.about, About::Fetch(names(2..=3)));
+        ward.receive(2);
+        assert!(ward.turn().is_none() && ward.closed() == 0);
+        // In the inbox, not announced.
+        ward.receive(3);
+        ward.answer(&asked, Ok(Answer::Fetched { sent: 2, failed: 0 }));
+        assert!(ward.turn().is_none());
+        let meter = &ward.gatherer.meter;
+        assert_eq!((ward.closed(), meter.closed_complete.get(), meter.fetched.get()), (1, 1, 2));
+        // It comes once more: everything else is known to be here.
+        ward.receive(3);
+        let asked = ward.turn().unwrap();
+        ward.answer(&asked, Ok(Answer::Names(names(1..=3))));
+        assert!(ward.turn().is_none());
+        assert_eq!((ward.closed(), ward.gatherer.meter.closed_complete.get()), (1, 2));
+    }
+
+    #[test]
+    fn a_study_that_is_opened_again_and_again_is_not_fetched_again_and_again() {
+        let mut ward = Ward::new();
+        let mut fetched = 0;
+        for _ in 0..5 {
+            ward.receive(1);
+            while let Some(asked) = ward.turn() {
+                match asked.about {
+                    About::Fetch(_) => {
+                        fetched += 1;
+                        ward.answer(&asked, Err(Trouble::DestinationUnknown));
+                    }
+                    _ => ward.answer(&asked, Ok(Answer::Names(names(1..=3)))),
+                }
+            }
+            assert_eq!(ward.closed(), 1);
+        }
+        assert_eq!(fetched, 2);
+        assert_eq!(ward.gatherer.meter.closed_quiet.get(), 5);
+    }
+
+    #[test]
+    fn whatever_goes_wrong_the_study_closes() {
+        for answer in
+            [Err(Trouble::Unreachable), Err(Trouble::Doubtful), Ok(Answer::Names(names(1..=0)))]
+        {
+            let mut ward = Ward::new();
+            ward.receive(1);
+            let asked = ward.turn().unwrap();
+            ward.answer(&asked, answer);
+            assert!(ward.turn().is_none());
+            assert_eq!((ward.closed(), ward.gatherer.meter.closed_quiet.get()), (1, 1));
+        }
+        let Ward { gatherer, inbox, questions, answers, close, closed, _folder } = Ward::new();
+        drop((questions, answers));
+        let (_, questions) = mpsc::channel();
+        let (answers, _) = mpsc::channel();
+        let mut ward = Ward { _folder, gatherer, inbox, questions, answers, close, closed };
+        ward.receive(1);
+        // The first turn learns that nobody takes questions.
+        assert!(ward.turn().is_none() && ward.turn().is_none());
+        assert_eq!(ward.closed(), 1);
+    }
+}

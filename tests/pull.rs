@@ -145,7 +145,7 @@ fn what_was_never_sent_is_fetched_and_nothing_else() {
     until("it is told", || {
         let status = hospital.site.ask(&["status", "--json"]);
         let status: Value = serde_json::from_str(&status).unwrap();
-        status["pacs"]["fetched"] == 4 && status["pacs"]["closed_complete"] == 1
+        status["pacs"]["fetched"] == 4 && status["pacs"]["closed_complete"] == 2
     });
     let said = hospital.site.ask(&["status"]);
     assert!(said.contains("missing instances: 4 fetched"), "{said}");

@@ -102,6 +102,34 @@ struct Study {
     question: Option<u64>,
 }
 
+impl Study {
+    /// Takes what came of a C-FIND.
+    fn found(&mut self, handles: &Key, answer: Result<Answer, Trouble>) {
+        let now = Instant::now();
+        match answer {
+            Ok(Answer::Count(number)) => self.inquiry.counted(now, number),
+            Ok(Answer::Names(names)) => {
+                let named = number_of(&names);
+                self.missing = missing(handles, &self.here, names);
+                let missing = number_of(&self.missing);
+                self.inquiry.named(now, Compared { named, missing });
+            }
+            Ok(Answer::Fetched { .. }) | Err(_) => self.inquiry.in_vain(now),
+        }
+    }
+
+    /// Takes what came of a C-MOVE: how many instances were asked for, and how many of them are here now, whatever the PACS
+    /// says.
+    fn fetched(&mut self, handles: &Key, answer: &Result<Answer, Trouble>) -> (usize, usize) {
+        let wanted = std::mem::take(&mut self.missing);
+        let asked = number_of(&wanted);
+        let left = number_of(&missing(handles, &self.here, wanted));
+        let never = *answer == Err(Trouble::DestinationUnknown);
+        self.inquiry.fetched(Instant::now(), left, never);
+        (asked, asked - left)
+    }
+}
+
 /// Asks about open studies.
 pub struct Inquiries {
     spool: Arc<Spool>,
@@ -196,29 +224,15 @@ impl Inquiries {
         let study = self.studies.get_mut(&handle);
         let Some(study) = study.filter(|study| study.question == Some(number)) else { return };
         study.question = None;
-        let now = Instant::now();
-        match (kind, answer) {
-            (Kind::Find, Ok(Answer::Count(number))) => study.inquiry.counted(now, number),
-            (Kind::Find, Ok(Answer::Names(names))) => {
-                let named = names.values().map(Vec::len).sum();
-                study.missing = missing(&self.handles, &study.here, names);
-                let missing = study.missing.values().map(Vec::len).sum();
-                study.inquiry.named(now, Compared { named, missing });
-            }
-            (Kind::Find, Ok(Answer::Fetched { .. }) | Err(_)) => study.inquiry.in_vain(now),
-            (Kind::Fetch, answer) => {
-                let wanted = std::mem::take(&mut study.missing);
-                let asked: usize = wanted.values().map(Vec::len).sum();
-                let left = missing(&self.handles, &study.here, wanted);
-                let left = left.values().map(Vec::len).sum::<usize>();
-                let never = answer == Err(Trouble::DestinationUnknown);
-                study.inquiry.fetched(now, left, never);
-                let came = asked - left;
-                self.meter.fetched.add(came as u64);
+        match kind {
+            Kind::Find => study.found(&self.handles, answer),
+            Kind::Fetch => {
+                let (asked, came) = study.fetched(&self.handles, &answer);
                 let failed = match answer {
                     Ok(Answer::Fetched { failed, .. }) => failed,
                     _ => 0,
                 };
+                self.meter.fetched.add(came as u64);
                 self.meter.fetched_in_vain.add(failed);
                 tracing::info!(
                     study = handle,
@@ -290,6 +304,10 @@ impl Inquiries {
             Err(error) => tracing::warn!(%error, "counts for efface status cannot be written"),
         }
     }
+}
+
+fn number_of(instances: &Instances) -> usize {
+    instances.values().map(Vec::len).sum()
 }
 
 /// What of this is not here.

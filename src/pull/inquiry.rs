@@ -194,7 +194,7 @@ impl Inquiry {
         let is_all = named > 0 && missing == 0;
         if self.quiet.is_some() {
             match () {
-                () if is_all && self.attempts > 0 => self.ends = Some(Why::Complete),
+                () if is_all && named == self.here => self.ends = Some(Why::Complete),
                 () if named == 0 || is_all => self.ends = Some(Why::Quiet),
                 () => self.wants = true,
             }
