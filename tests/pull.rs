@@ -192,8 +192,8 @@ fn it_is_asked_and_sends_under_tls_where_the_listener_has_it() {
         "DicomTlsTrustedCertificates": site.at("ca.pem"),
     });
     let pacs = Orthanc::start(&site.path("orthanc"), "PACS", &configuration);
+    let [key, certificate, ca] = ["ct.key", "ct.pem", "ca.pem"].map(|name| site.at(name));
     let send = |called: &str, port: u16, files: &[PathBuf]| {
-        let [key, certificate, ca] = ["ct.key", "ct.pem", "ca.pem"].map(|name| site.at(name));
         let mut storescu = Command::new("storescu");
         storescu.args(["+tls", &key, &certificate, "+cf", &ca]);
         let sent = send_by(&mut storescu, "PACS", called, port, files);
@@ -202,8 +202,9 @@ fn it_is_asked_and_sends_under_tls_where_the_listener_has_it() {
     let study = write_body_ct(&site.path("study"), &patient(1), 1, 6);
     send("PACS", pacs.dicom, &study);
     let pems = ["gate.pem", "gate.key", "ca.pem"].map(|name| site.at(name));
-    let [certificate, key, ca] = &pems;
-    let tls = format!("tls: {{ certificate: {certificate}, key_file: {key}, ca: {ca} }}\n");
+    let [own_certificate, own_key, believed] = &pems;
+    let tls =
+        format!("tls: {{ certificate: {own_certificate}, key_file: {own_key}, ca: {believed} }}\n");
     let own = "certificate_name: pacs.test";
     let fetched = caller("PACS", pacs.dicom, true).replace("query:", &format!("{own}, query:"));
     // By the same title the PACS itself calls, with a certificate for its address.
