@@ -171,7 +171,8 @@ impl Gatherer {
 
     fn until_next_close(&self) -> Duration {
         let waits = self.open.values().map(|last| self.quiet.saturating_sub(last.elapsed()));
-        waits.min().unwrap_or(LOOK_AROUND)
+        // What is still open then waits for its PACS.
+        waits.filter(|wait| !wait.is_zero()).min().unwrap_or(LOOK_AROUND)
     }
 
     /// Closes those that are quiet or complete.

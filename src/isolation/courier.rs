@@ -56,6 +56,7 @@ impl Courier {
                 }
                 pause.longer(PAUSE_MIN);
             }
+            self.account_for_bytes();
             std::thread::sleep(LOOK_EVERY);
         }
     }
@@ -148,6 +149,14 @@ impl Courier {
     /// The version of the register of objections; `None` if it cannot be read.
     fn version(&self) -> Option<u64> {
         self.forwarder.objections.now().ok().map(|register| register.version())
+    }
+
+    /// What a sender that has ended had sent. It is said again after the next one, if it cannot be written now.
+    fn account_for_bytes(&self) {
+        if let Err(error) = self.forwarder.account_for_bytes() {
+            let destination = &self.forwarder.destination;
+            tracing::error!(destination, %error, "bytes that left are not in the log yet");
+        }
     }
 
     fn sift(&self, sifted: &mut Option<u64>) {

@@ -6,6 +6,7 @@ use crate::disk::Syncs;
 use crate::key::Key;
 use crate::net::scu::Destination;
 use crate::net::tls::{Client, Trust};
+use crate::net::wrote;
 use crate::pipe::{hear, say};
 use crate::send::{Dicom, Home, Sender, Word};
 use crate::spool::Spool;
@@ -99,6 +100,8 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
         let SendOrders { destination, associations, .. } = &orders;
         let (spool, seal, associations) = (&spool, &seal, *associations);
         Sender { spool, seal, destination, associations, wire: &wire, home: &home }.run(&stop);
+        // The end of the last association.
+        let _ = home.tell(Word::Wrote(wrote::take()));
     });
     Ok(ExitCode::SUCCESS)
 }
@@ -136,6 +139,10 @@ impl Home for Line {
         let syncs = Syncs::take();
         if !syncs.is_empty() {
             say(&mut line.0, &Word::Synced(syncs))?;
+        }
+        let bytes = wrote::take();
+        if bytes > 0 {
+            say(&mut line.0, &Word::Wrote(bytes))?;
         }
         say(&mut line.0, &word)?;
         let is_done = !word.is_answered() || line.1.recv().unwrap_or(false);

@@ -35,6 +35,7 @@ pub mod sink;
 pub mod status;
 pub mod tls;
 mod upper;
+pub mod wrote;
 
 pub use negotiate::Rejection;
 
