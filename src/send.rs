@@ -279,7 +279,7 @@ impl Sender<'_> {
         for proposals in partition(proposals) {
             let rows = left.iter().copied().filter(|row| covers(&proposals, row));
             let queue = Mutex::new(rows.collect::<VecDeque<_>>());
-            let is_overtaken = AtomicBool::new(false);
+            let (is_overtaken, is_noted) = (AtomicBool::new(false), Mutex::new(false));
             let sending = Sending {
                 sender: self,
                 outbox,
@@ -287,6 +287,7 @@ impl Sender<'_> {
                 manifest,
                 way,
                 is_overtaken,
+                is_noted,
                 queue,
                 proposals,
                 stop,
@@ -323,6 +324,7 @@ struct Sending<'a> {
     manifest: &'a Manifest,
     way: &'a Way<'a>,
     is_overtaken: AtomicBool,
+    is_noted: Mutex<bool>,
     queue: Mutex<VecDeque<&'a Row>>,
     proposals: Vec<Proposal>,
     stop: &'a AtomicBool,
@@ -348,7 +350,7 @@ impl Sending<'_> {
             Ok(line) => line,
             Err(error) => return self.failed(&error).max(Attempt::Down),
         };
-        if self.outbox.begin_sending(self.batch, clock::ms()).is_err() {
+        if self.note_beginning().is_err() {
             return Attempt::Retry;
         }
         let mut row = Some(first);
@@ -373,6 +375,16 @@ impl Sending<'_> {
             tracing::debug!(%error, "the association was not released in order");
         }
         if self.is_overtaken.load(Ordering::SeqCst) { Attempt::GaveWay } else { Attempt::Done }
+    }
+
+    /// The first association notes when the first byte left.
+    fn note_beginning(&self) -> io::Result<()> {
+        let mut is_noted = self.is_noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*is_noted {
+            self.outbox.begin_sending(self.batch, clock::ms())?;
+            *is_noted = true;
+        }
+        Ok(())
     }
 
     /// Whether something more urgent has come, which is looked for now and then.
