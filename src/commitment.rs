@@ -10,7 +10,7 @@ use crate::fate::Fate;
 use crate::id::{AeTitle, Uid};
 use crate::key::Key;
 use crate::meter::Meter;
-use crate::net::access::Network;
+use crate::net::access::{Network, first_within};
 use crate::net::scu::{Association, Destination, Inside, Proposal};
 use crate::net::sink::{Inquiry, Peer, Promise, Refusal};
 use crate::net::status::Status;
@@ -20,7 +20,6 @@ use crate::spool::Spool;
 use crate::spool::commitment::{Failure, Pending, REQUEST_BYTES_MAX, Report, Request, search};
 use std::collections::HashMap;
 use std::io;
-use std::net::ToSocketAddrs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -157,16 +156,15 @@ impl Commitments {
 
     fn call(&self, listener: &Listener, report: &Report) -> Result<(), NotTold> {
         let again = |why: String| NotTold { for_good: false, why };
-        let found = listener.address.to_socket_addrs();
-        let found = found.map_err(|_| again("its host name can't be resolved".to_owned()))?;
-        let may = |address: &std::net::SocketAddr| {
-            let from = address.ip().to_canonical();
-            listener.sources.is_empty() || listener.sources.iter().any(|n| n.contains(from))
-        };
-        let Some(address) = found.into_iter().find(may) else {
-            let why = "its address is none from which it may call: correct commitment: or from: in allow:";
-            return Err(NotTold { for_good: true, why: why.to_owned() });
-        };
+        let address = first_within(&listener.address, &listener.sources).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::NotFound => again("its host name can't be resolved".to_owned()),
+                _ => {
+                    let why = "its address is none from which it may call: correct commitment: or from: in allow:";
+                    NotTold { for_good: true, why: why.to_owned() }
+                }
+            }
+        })?;
         let place = Destination {
             name: format!("commitment of {}", listener.calling),
             ae_title: listener.ae_title.clone(),

@@ -8,7 +8,7 @@
 //! listen: 0.0.0.0:11112
 //! ae_title: EFFACE
 //! allow:                                # who may send; nobody else
-//!   - { ae_title: PACS, from: [10.20.0.0/16], commitment: PACS@10.20.0.5:11113 }
+//!   - { ae_title: PACS, from: [10.20.0.0/16], commitment: PACS@10.20.0.5:11113 }    # query:, retrieve: (config/pull.rs)
 //! destinations:
 //!   - { name: lab, to: LAB@192.0.2.7:104, project: lab, profile: basic }    # register: what is known of it (residency.rs)
 //! routes:                               # without it everything goes to every destination (routing/)
@@ -22,13 +22,14 @@
 //!
 //! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
 
+mod pull;
 mod repository;
 mod results;
 mod routes;
 mod tls;
 
 pub use repository::Repository;
-pub use results::{Home, Pacs, ResultSettings};
+pub use results::{Entity, Home, ResultSettings};
 pub use tls::{DestinationTls, Files, Tls};
 
 use crate::approval::{self, Approvers, Policy};
@@ -40,6 +41,7 @@ use crate::key::RootKey;
 use crate::net::access::{Caller, Network};
 use crate::pipeline::FACE_LIMIT;
 use crate::profile::{Profile, Pseudonymity, SHIPPED, language};
+use crate::pull::Pacs;
 use crate::residency::{Country, EEA, Entry, Residency, Scheme, SitePolicy, WARN_DAYS};
 use crate::routing::{Routing, Rule};
 use crate::standard::{Annex, sop_classes};
@@ -75,6 +77,8 @@ pub struct Settings {
     pub commitments: Vec<Listener>,
     /// Where results of what callers sent go.
     pub homes: Vec<Home>,
+    /// PACSs that are asked about the studies that they send.
+    pub pacs: Vec<Pacs>,
     /// Where de-identified studies go.
     pub destinations: Vec<DestinationSettings>,
     /// What goes to which of them.
@@ -254,6 +258,8 @@ struct RawCaller {
     from: Vec<Spanned<String>>,
     commitment: Option<Spanned<String>>,
     results: Option<Spanned<String>>,
+    query: Option<Spanned<String>>,
+    retrieve: Option<Spanned<bool>>,
     certificate: Option<Spanned<String>>,
     certificate_name: Option<Spanned<String>>,
 }
@@ -338,6 +344,7 @@ impl Settling<'_> {
         let named = Named { allow: &allow, called: &called, destinations: &destinations };
         let routing = raw.routes.as_ref().map(|raw| self.routes(raw, &named)).unwrap_or_default();
         let commitments = self.commitments(&raw.allow, &allow, &destinations);
+        let pacs = self.pacs(&raw.allow.value, &allow, &destinations);
         let repository = raw.audit_repository.as_ref();
         let audit_repository = repository.and_then(|raw| self.audit_repository(raw));
         let approvers = raw.approvers.as_ref().map(|raw| self.approvers(raw)).unwrap_or_default();
@@ -358,6 +365,7 @@ impl Settling<'_> {
             allow,
             commitments,
             homes,
+            pacs,
             destinations,
             routing,
             metrics,
@@ -525,17 +533,8 @@ impl Settling<'_> {
         let mut listeners: Vec<Listener> = Vec::new();
         for caller in &raw.value {
             let Some(text) = &caller.commitment else { continue };
-            let Some((ae_title, address)) = target(&text.value) else {
-                self.notes.at(text, "AE_TITLE@HOST:PORT, for example PACS@10.20.0.5:11113");
-                continue;
-            };
-            if let Some(outside) = destinations.iter().find(|d| is_at(&d.address, &address)) {
-                let what = format!(
-                    "this is where destination {} is: reports on storage commitment stay inside. Give the address of the caller",
-                    outside.name
-                );
-                self.notes.at(text, what);
-            }
+            let inside = self.inside(text, destinations, "reports on storage commitment");
+            let Some((ae_title, address)) = inside else { continue };
             let known = allow.iter().find(|known| known.ae_title.as_str() == caller.ae_title.value);
             let Some(Caller { ae_title: calling, sources, .. }) = known.cloned() else { continue };
             if listeners.iter().any(|other| other.calling == calling) {

@@ -26,7 +26,7 @@
 //!
 //! **Wire.** [`net`]: associations and messages; never a data set.
 //!
-//! **Flow.** [`face`], [`pipeline`], [`study`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`returns`], [`deliver`], [`atna`], [`janitor`]: who
+//! **Flow.** [`face`], [`pipeline`], [`study`], [`pull`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`returns`], [`deliver`], [`atna`], [`janitor`]: who
 //! calls whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
@@ -81,6 +81,7 @@ pub mod face;
 pub mod forward;
 pub mod janitor;
 pub mod pipeline;
+pub mod pull;
 pub mod receive;
 pub mod returns;
 pub mod send;

@@ -66,6 +66,18 @@ pub struct Meter {
     pub batches: Count,
     /// Results that came back.
     pub results: Results,
+    /// Studies that were closed because everything that their PACS names had arrived.
+    pub closed_complete: Count,
+    /// Studies that were closed by the quiet period.
+    pub closed_quiet: Count,
+    /// Questions to PACSs about open studies.
+    pub asked: Count,
+    /// Those that brought no answer.
+    pub asked_in_vain: Count,
+    /// Instances that came because a PACS was asked to send them.
+    pub fetched: Count,
+    /// Instances that a PACS could not send, by its own word.
+    pub fetched_in_vain: Count,
     quarantined: Mutex<BTreeMap<Code, u64>>,
     outward: Mutex<BTreeMap<String, Outward>>,
     account: Mutex<Account>,

@@ -5,6 +5,7 @@
 //! is found again at the next start, by the code that does it every day.
 
 mod papers;
+mod pull;
 mod queue;
 mod results;
 
@@ -31,6 +32,7 @@ use crate::net::scu::Destination;
 use crate::net::tls;
 use crate::objection::{self, Book, Watch};
 use crate::pipeline::Route;
+use crate::pull::inquiries::Inquiries;
 use crate::residency::Standing;
 use crate::routing::Priority;
 use crate::spool::entry::{Entry, Head};
@@ -186,6 +188,7 @@ impl Gateway {
         });
         let names = names.collect();
         let dispatcher = dispatcher(&settings, &log);
+        let inquirers = pull::orders(&settings, porter.papers.as_ref());
         let ship_anew = dispatcher.as_ref().map(|dispatcher| Arc::clone(&dispatcher.again));
         let send_papers = papers::of_senders(&settings)?;
         papers.extend(send_papers.iter().flatten().cloned());
@@ -289,8 +292,11 @@ impl Gateway {
         }
         threads.workers(&warden, closed);
         let quiet = Duration::from_secs_f64(limits.quiet_period_s);
-        let count = Arc::clone(&meter);
-        let gatherer = Gatherer::open(Arc::clone(&spool), handles(&root), meter, quiet)?;
+        let (count, asked) = (Arc::clone(&meter), Arc::clone(&meter));
+        let lines = threads.clerks(inquirers);
+        let inquiries = Inquiries::new(Arc::clone(&spool), handles(&root), asked, lines);
+        let keys = handles(&root);
+        let gatherer = Gatherer::open(Arc::clone(&spool), keys, meter, quiet, inquiries)?;
         let again = close.clone();
         threads.spawn("gather", move |stop| gatherer.run(&announced, &close, stop));
         let retention = Duration::from_secs_f64(limits.retain_delivered_h * 3600.0);

@@ -34,6 +34,7 @@ use crate::net::status::Status;
 use crate::objection::{Book, Called, Known, Scope, Watch, Wish};
 use crate::pipeline::{Route, Source};
 use crate::profile::language;
+use crate::pull::inquiries::Inquiries;
 use crate::residency::Standing;
 use crate::send::{Home, Line, Sender, Wire, Word};
 use crate::service::handles;
@@ -208,8 +209,10 @@ impl Process {
             retention: RETENTION,
             crosswalks: Vec::new(),
         };
-        let gatherer =
-            Gatherer::open(Arc::clone(&spool), handles(root), Arc::clone(&meter), Duration::ZERO);
+        let (in_spool, count) = (Arc::clone(&spool), Arc::clone(&meter));
+        let nobody = Inquiries::new(in_spool, handles(root), count, Vec::new());
+        let (in_spool, count) = (Arc::clone(&spool), Arc::clone(&meter));
+        let gatherer = Gatherer::open(in_spool, handles(root), count, Duration::ZERO, nobody);
         let work = disk::list(&spool.dir(Place::Work)).ok()?.into();
         let worker = Worker {
             spool: Arc::clone(&spool),
@@ -258,7 +261,7 @@ impl Process {
     }
 
     fn close(&mut self) {
-        self.gatherer.close_quiet_studies(&self.close);
+        self.gatherer.close_studies(&self.close);
     }
 
     fn work(&mut self) {

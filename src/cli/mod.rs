@@ -127,6 +127,9 @@ enum Command {
     /// The shipper of audit messages: for the gateway alone
     #[command(hide = true)]
     Ship(work::ChildArgs),
+    /// Who asks a PACS about open studies: for the gateway alone
+    #[command(hide = true)]
+    Inquire(work::ChildArgs),
     /// Receive or send for a gateway as a user of its own: for a unit of the system (packaging/efface-receiver.service)
     Attend(work::AttendArgs),
     /// Print what a shell needs to complete commands
@@ -211,6 +214,7 @@ pub fn run() -> ExitCode {
         Command::Return(args) => work::take_back(&args),
         Command::Deliver(args) => work::deliver(&args),
         Command::Ship(args) => work::ship(&args),
+        Command::Inquire(args) => work::inquire(&args),
         Command::Attend(args) => work::attend(&args),
         Command::Receive(args) => work::receive(&args),
         Command::Quarantine(command) => inspect::quarantine(command),

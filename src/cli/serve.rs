@@ -10,6 +10,7 @@ use crate::crosswalk::Retention;
 use crate::id::AeTitle;
 use crate::isolation::{Attendants, Strictness};
 use crate::net::access::Caller;
+use crate::pull::Pacs;
 use crate::residency::Residency;
 use crate::routing::Routing;
 use crate::service::Gateway;
@@ -162,6 +163,10 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
         let Listener { calling, ae_title, address, .. } = listener;
         println!("  reports storage commitments of {calling} to {ae_title}@{address}");
     }
+    for Pacs { at: Listener { calling, ae_title, address, .. }, retrieve } in &settings.pacs {
+        let and = if *retrieve { ", and has it send what is missing" } else { "" };
+        println!("  asks {ae_title}@{address} about studies of {calling}{and}");
+    }
     for destination in &settings.destinations {
         let DestinationSettings {
             name, ae_title, address, project, profile, residency, tls, ..
@@ -264,6 +269,7 @@ impl Flags {
             allow: self.allow.into_iter().map(caller).collect(),
             commitments: Vec::new(),
             homes: Vec::new(),
+            pacs: Vec::new(),
             destinations: vec![destination],
             routing: Routing::default(),
             metrics: self.metrics,

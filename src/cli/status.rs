@@ -12,10 +12,11 @@ use crate::disk;
 use crate::erasure;
 use crate::objection;
 use crate::profile::Profile;
+use crate::pull::tally::Tally;
 use crate::residency::Residency;
 use crate::spool::account::Account;
 use crate::spool::quarantine::{self, Code};
-use crate::spool::results::{Tally, Tray};
+use crate::spool::results::{self, Tray};
 use crate::spool::{Place, Spool, entry_ids};
 use clap::Args;
 use serde::{Serialize, Serializer};
@@ -56,7 +57,7 @@ struct Status {
     /// Batches waiting, by destination.
     outboxes: BTreeMap<String, Waiting>,
     /// Results that came back, by the destination that made them.
-    results: BTreeMap<String, Tally>,
+    results: BTreeMap<String, results::Tally>,
     /// Results re-identified, by PACS: those that wait, and those that the PACS refused.
     homes: BTreeMap<String, [u64; 2]>,
     /// Instances in quarantine, by code.
@@ -66,6 +67,8 @@ struct Status {
     /// What the audit repository is not known to have; `null`: nothing is reported.
     audit_behind: Option<Behind>,
     erasures: Erasures,
+    /// How studies were closed, and what was asked about them; `null`: no PACS is asked.
+    pacs: Option<Tally>,
     /// By name: whether a destination may be sent to, in words.
     destinations: BTreeMap<String, String>,
 }
@@ -154,13 +157,14 @@ impl Status {
             lost: account.lost(),
             oldest_undelivered_s: account.oldest_undelivered_s,
             outboxes,
-            results: results(spool)?,
+            results: all_results(spool)?,
             homes: homes(spool)?,
             quarantine: by_code(spool)?,
             free_bytes: disk::free_bytes(&spool.dir(Place::Inbox))?,
             objections: Objections::of(spool),
             audit_behind: Behind::of(spool)?,
             erasures: Erasures::of(spool),
+            pacs: Tally::look(spool),
             destinations: BTreeMap::new(),
         })
     }
@@ -181,7 +185,7 @@ impl Status {
             println!("{destination}: {batches} batches wait, {refused} were refused");
         }
         for (destination, tally) in &self.results {
-            let Tally { waiting, taken, delivered, quarantined } = tally;
+            let results::Tally { waiting, taken, delivered, quarantined } = tally;
             println!(
                 "results of {destination}: {waiting} wait, {taken} on the way to the PACS, {delivered} delivered and still kept, {quarantined} in quarantine"
             );
@@ -195,6 +199,9 @@ impl Status {
         }
         if let Some(Behind { records, oldest_s }) = &self.audit_behind {
             println!("audit repository: {records} records behind, the oldest by {oldest_s} s");
+        }
+        if let Some(tally) = &self.pacs {
+            tally.print();
         }
         println!("{:.1} GB of disk are free", self.free_bytes as f64 / 1e9);
         match &self.objections {
@@ -219,6 +226,21 @@ impl Status {
                 "{open} requests for erasure are not acknowledged, {overdue} OF THEM OVERDUE: efface erasure ls"
             ),
         }
+    }
+}
+
+impl Tally {
+    fn print(&self) {
+        let Tally { closed_complete, closed_quiet, asked, asked_in_vain, .. } = self;
+        println!(
+            "studies closed since {}: {closed_complete} complete, {closed_quiet} by the quiet period",
+            self.since
+        );
+        println!("PACSs were asked {asked} times, {asked_in_vain} of them in vain");
+        println!(
+            "missing instances: {} fetched, {} that a PACS could not send",
+            self.fetched, self.fetched_in_vain
+        );
     }
 }
 
@@ -285,7 +307,7 @@ fn as_map<S: Serializer>(rows: &[(&str, u64)], serializer: S) -> Result<S::Ok, S
     serializer.collect_map(rows.iter().copied())
 }
 
-fn results(spool: &Spool) -> Result<BTreeMap<String, Tally>, Problem> {
+fn all_results(spool: &Spool) -> Result<BTreeMap<String, results::Tally>, Problem> {
     let all = Tray::all(spool)?.into_iter();
     all.map(|destination| {
         let tally = Tray::of(spool, &destination).tally()?;

@@ -1,4 +1,4 @@
-//! `efface receive`, `efface work`, `efface send`, `efface return`, `efface deliver` and `efface ship`: the processes of the gateway. Hidden: nobody else has
+//! `efface receive`, `efface work`, `efface send`, `efface return`, `efface deliver`, `efface ship` and `efface inquire`: the processes of the gateway. Hidden: nobody else has
 //! a use for them. `efface attend` starts them as users of their own.
 
 use super::Problem;
@@ -86,6 +86,15 @@ pub fn take_back(args: &ChildArgs) -> Result<ExitCode, Problem> {
 pub fn deliver(args: &ChildArgs) -> Result<ExitCode, Problem> {
     log_to_stderr(args.log_json);
     isolation::deliver()
+}
+
+/// Runs an inquirer until the gateway hangs up.
+///
+/// # Errors
+/// There were no orders.
+pub fn inquire(args: &ChildArgs) -> Result<ExitCode, Problem> {
+    log_to_stderr(args.log_json);
+    isolation::inquire()
 }
 
 /// Runs a receiver until the gateway tells it to stop.

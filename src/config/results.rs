@@ -32,14 +32,14 @@ const DAYS: u64 = 30;
 
 /// A PACS that gets results.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pacs {
+pub struct Entity {
     /// Its AE title.
     pub ae_title: AeTitle,
     /// `host:port`.
     pub address: String,
 }
 
-impl fmt::Display for Pacs {
+impl fmt::Display for Entity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.ae_title, self.address)
     }
@@ -51,7 +51,7 @@ pub struct Home {
     /// The AE title by which it sent.
     pub calling: AeTitle,
     /// Where they go.
-    pub pacs: Pacs,
+    pub pacs: Entity,
 }
 
 /// Results of a destination.
@@ -60,7 +60,7 @@ pub struct ResultSettings {
     /// Who returns them.
     pub callers: Vec<Caller>,
     /// The one PACS for all of them; `None`: that of whoever sent the study.
-    pub to: Option<Pacs>,
+    pub to: Option<Entity>,
     /// SOP Class UIDs.
     pub sop_classes: BTreeSet<String>,
     /// Days after the last release of a study.
@@ -71,7 +71,7 @@ pub struct ResultSettings {
 
 impl ResultSettings {
     /// The PACSs that may get them.
-    pub fn pacs<'a>(&'a self, homes: &'a [Home]) -> Vec<&'a Pacs> {
+    pub fn pacs<'a>(&'a self, homes: &'a [Home]) -> Vec<&'a Entity> {
         match &self.to {
             Some(pacs) => vec![pacs],
             None => homes.iter().map(|home| &home.pacs).collect(),
@@ -93,7 +93,7 @@ impl ResultSettings {
 
     /// What whoever judges them is told.
     pub fn terms(&self, destination: &str, project: &str, homes: &[Home]) -> Terms {
-        let name = |pacs: &Pacs| homebox::name_of(&pacs.to_string());
+        let name = |pacs: &Entity| homebox::name_of(&pacs.to_string());
         let of_callers =
             homes.iter().map(|home| (home.calling.as_str().to_owned(), name(&home.pacs)));
         Terms {
@@ -137,7 +137,7 @@ impl Settling<'_> {
         let mut homes: Vec<Home> = Vec::new();
         for caller in &raw.value {
             let Some(text) = &caller.results else { continue };
-            let pacs = self.pacs(text, destinations);
+            let pacs = self.entity(text, destinations);
             let calling = caller.ae_title.value.parse::<AeTitle>().ok();
             let Some((pacs, calling)) = pacs.zip(calling) else { continue };
             if homes.iter().any(|other| other.calling == calling) {
@@ -148,7 +148,11 @@ impl Settling<'_> {
         homes
     }
 
-    fn pacs(&mut self, text: &Spanned<String>, outside: &[DestinationSettings]) -> Option<Pacs> {
+    fn entity(
+        &mut self,
+        text: &Spanned<String>,
+        outside: &[DestinationSettings],
+    ) -> Option<Entity> {
         let Some((ae_title, address)) = target(&text.value) else {
             self.notes.at(text, "AE_TITLE@HOST:PORT, for example PACS@10.20.0.5:11113");
             return None;
@@ -160,7 +164,7 @@ impl Settling<'_> {
             );
             self.notes.at(text, what);
         }
-        Some(Pacs { ae_title, address })
+        Some(Entity { ae_title, address })
     }
 
     fn results(
@@ -225,7 +229,7 @@ impl Settling<'_> {
         }
         for raw in &raw.value {
             let Some(written) = &raw.results else { continue };
-            let pacs = written.to.as_ref().and_then(|text| self.pacs(text, destinations));
+            let pacs = written.to.as_ref().and_then(|text| self.entity(text, destinations));
             let is_it = |known: &&mut DestinationSettings| known.name == raw.name.value;
             let Some(destination) = destinations.iter_mut().find(is_it) else { continue };
             let results = self.results(written, &destination.name, own, studies.is_tls);

@@ -12,6 +12,7 @@ use crate::isolation::{Cabinet, Reporting};
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::objection::Watch;
+use crate::pull::Why;
 use crate::residency::Standing;
 use crate::spool::results::Tray;
 use crate::spool::{Place, Spool};
@@ -145,6 +146,18 @@ fn registry(console: &Console) -> io::Result<Registry> {
             "Storage commitments that their requestor knows of",
             meter.commitments_reported.get(),
         ),
+        ("pacs_questions", "Questions to PACSs about open studies", meter.asked.get()),
+        ("pacs_questions_in_vain", "Those that brought no answer", meter.asked_in_vain.get()),
+        (
+            "instances_fetched",
+            "Instances that came because a PACS was asked to send them",
+            meter.fetched.get(),
+        ),
+        (
+            "instances_fetched_in_vain",
+            "Instances that a PACS could not send, by its own word",
+            meter.fetched_in_vain.get(),
+        ),
         ("fsync_failures", "Syncs that failed: look at the disk", disk::sync_failures()),
         ("send_retries", "Attempts to send that are repeated", meter.retries.get()),
     ] {
@@ -166,6 +179,12 @@ fn registry(console: &Console) -> io::Result<Registry> {
     }
     let help = "Results of destinations, by what became of them and why";
     registry.register("results", help, returned);
+    let closed = Family::<Label, Counter>::default();
+    for (why, n) in [(Why::Complete, &meter.closed_complete), (Why::Quiet, &meter.closed_quiet)] {
+        closed.get_or_create(&vec![("why", why.name().to_owned())]).inc_by(n.get());
+    }
+    let help = "Studies closed: complete by what their PACS says, or quiet";
+    registry.register("studies_closed", help, closed);
     let rejected = Family::<Label, Counter>::default();
     for (rejection, n) in listener.rejected() {
         rejected.get_or_create(&vec![("reason", format!("{rejection:?}"))]).inc_by(n);

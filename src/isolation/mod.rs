@@ -25,12 +25,17 @@
 //!                                           deliverer, one for each PACS: efface deliver
 //!   Carrier::run             -- orders --->   confine, then Deliverer::run             carrier.rs, deliverer.rs
 //!     log, marks             <- words -----
+//!
+//!                                           inquirer, one for each PACS that is asked: efface inquire
+//!   Clerk::run               -- questions ->  confine, then Asker::reply               clerk.rs, inquirer.rs
+//!     open studies           <- answers ---
 //! ```
 //! A returner reads what came from outside: it has its batch, drafts, one project of the crosswalk to read, no root key and
 //! no network. A deliverer has the homebox of its PACS and one TCP port.
 //! A receiver has the socket on which it listens, and an inbox into which it can put but not look. A worker has its
 //! study and no network. A sender has the parcels of its destination and one TCP port; it has neither originals nor the
-//! root key. A shipper can read the log, move its cursor, and reach the one TCP port of the audit record repository. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
+//! root key. A shipper can read the log, move its cursor, and reach the one TCP port of the audit record repository. An inquirer reaches the one TCP port of its
+//! PACS and has no file at all. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
 //! their own, too (`attendant.rs`), for whom the kernel has no file of the other, whatever becomes of their confinement.
 //!
 //! Certificates and their keys are read by the gateway alone and handed over by the pipes, to whoever needs them, and again
@@ -43,12 +48,14 @@ mod attendant;
 mod cabinet;
 mod carrier;
 mod child;
+mod clerk;
 mod confine;
 mod courier;
 mod deliverer;
 mod dispatcher;
 mod ending;
 mod home;
+mod inquirer;
 mod keeper;
 mod porter;
 mod receiver;
@@ -64,10 +71,12 @@ mod worker;
 pub use attendant::{Attendant, Attendants, Attended, attend};
 pub use cabinet::Cabinet;
 pub use carrier::Carrier;
+pub use clerk::Clerk;
 pub use confine::{Bounds, Error, Strictness, keep_memory_private};
 pub use courier::Courier;
 pub use deliverer::{DeliverOrders, deliver};
 pub use dispatcher::{Dispatcher, Reporting};
+pub use inquirer::{InquireOrders, inquire};
 pub use keeper::Keeper;
 pub use porter::{AtTheDoor, Closed, Porter};
 pub use receiver::{ReceiveOrders, receive};
@@ -91,3 +100,5 @@ pub const SHIPPER: &str = "ship";
 pub const RETURNER: &str = "return";
 /// See [`WORKER`].
 pub const DELIVERER: &str = "deliver";
+/// See [`WORKER`].
+pub const INQUIRER: &str = "inquire";

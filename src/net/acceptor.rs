@@ -282,6 +282,8 @@ impl<S: InstanceSink> Established<'_, S> {
             | Command::StoreRsp(_)
             | Command::ActionRsp { .. }
             | Command::EventReportRsp { .. }
+            | Command::FindRsp { .. }
+            | Command::MoveRsp { .. }
             | Command::Other { .. } => {
                 return violation(Abort::UnexpectedParameter, "a response to no request");
             }

@@ -9,7 +9,8 @@ use crate::id::AeTitle;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 /// One application entity that may request an association.
@@ -180,6 +181,19 @@ impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
     }
+}
+
+/// The first address of `host:port` that lies in one of the networks, or the first of all if there are none.
+///
+/// # Errors
+/// `NotFound`: the name does not resolve; `AddrNotAvailable`: none of its addresses is in them.
+pub fn first_within(address: &str, networks: &[Network]) -> io::Result<SocketAddr> {
+    let found = address.to_socket_addrs().map_err(|_| io::ErrorKind::NotFound)?;
+    let may = |address: &SocketAddr| {
+        let ip = address.ip().to_canonical();
+        networks.is_empty() || networks.iter().any(|network| network.contains(ip))
+    };
+    Ok(found.into_iter().find(may).ok_or(io::ErrorKind::AddrNotAvailable)?)
 }
 
 fn mask32(prefix: u8) -> u32 {

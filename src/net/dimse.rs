@@ -1,16 +1,16 @@
-//! DIMSE messages (PS3.7 9, 10): the command sets of C-ECHO, C-STORE and of storage commitment, which are N-ACTION and
-//! N-EVENT-REPORT.
+//! DIMSE messages (PS3.7 9, 10): the command sets of C-ECHO, C-STORE, of storage commitment, which are N-ACTION and
+//! N-EVENT-REPORT, and of C-FIND and C-MOVE as far as efface asks.
 //!
 //! A command set is one flat run of group 0000 elements in Implicit VR Little Endian (PS3.7
 //! 6.3.1): no sequences, a dozen tags, all of fixed size or short text. So it is read here by
 //! hand, one loop over a byte slice: nothing recurses, and no length that a peer declares is
 //! ever allocated. A general data set parser has both to offer and neither to gain.
 //!
-//! Absent on purpose: C-FIND, C-GET, C-MOVE and the other N services. Whoever asks for them gets
+//! Absent on purpose: C-GET, the other N services, and C-FIND and C-MOVE as a provider. Whoever asks for them gets
 //! [`Status::UNRECOGNIZED_OPERATION`].
 
 use super::status::Status;
-use crate::id::Uid;
+use crate::id::{AeTitle, Uid};
 
 /// The longest command set that is put together, in bytes. A C-STORE-RQ has about 300.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
@@ -50,6 +50,26 @@ pub enum Command {
         /// How it went.
         status: Status,
     },
+    /// C-FIND-RSP (PS3.7 9.3.2.2).
+    FindRsp {
+        /// The id of the request.
+        responded_to: u16,
+        /// How it went; while it is pending, another response follows.
+        status: Status,
+        /// Whether an identifier follows.
+        has_data_set: bool,
+    },
+    /// C-MOVE-RSP (PS3.7 9.3.4.2).
+    MoveRsp {
+        /// The id of the request.
+        responded_to: u16,
+        /// How it went; while it is pending, another response follows.
+        status: Status,
+        /// Whether a list of what failed follows.
+        has_data_set: bool,
+        /// Its C-STORE sub-operations.
+        suboperations: SubOperations,
+    },
     /// A request that efface doesn't serve.
     OtherRq {
         /// (0000,0100), without the response bit.
@@ -64,6 +84,17 @@ pub enum Command {
         /// (0000,0100).
         field: u16,
     },
+}
+
+/// Numbers of C-STORE sub-operations of a C-MOVE (PS3.7 9.1.4.1.7 to 9.1.4.1.10); what the peer leaves out is 0.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct SubOperations {
+    /// The instance was stored.
+    pub completed: u16,
+    /// It was not.
+    pub failed: u16,
+    /// It was, with a remark.
+    pub warning: u16,
 }
 
 /// C-STORE-RQ. Priority and move originator are read past: efface has one queue and is no C-MOVE
@@ -139,6 +170,7 @@ mod element {
     pub const COMMAND_FIELD: u16 = 0x0100;
     pub const MESSAGE_ID: u16 = 0x0110;
     pub const MESSAGE_ID_RESPONDED_TO: u16 = 0x0120;
+    pub const MOVE_DESTINATION: u16 = 0x0600;
     pub const PRIORITY: u16 = 0x0700;
     pub const DATA_SET_TYPE: u16 = 0x0800;
     pub const STATUS: u16 = 0x0900;
@@ -147,12 +179,19 @@ mod element {
     pub const REQUESTED_SOP_INSTANCE_UID: u16 = 0x1001;
     pub const EVENT_TYPE_ID: u16 = 0x1002;
     pub const ACTION_TYPE_ID: u16 = 0x1008;
+    pub const COMPLETED_SUBOPERATIONS: u16 = 0x1021;
+    pub const FAILED_SUBOPERATIONS: u16 = 0x1022;
+    pub const WARNING_SUBOPERATIONS: u16 = 0x1023;
 }
 
 /// Values of Command Field (PS3.7 Table E.1-1).
 mod field {
     pub const C_STORE_RQ: u16 = 0x0001;
     pub const C_STORE_RSP: u16 = 0x8001;
+    pub const C_FIND_RQ: u16 = 0x0020;
+    pub const C_FIND_RSP: u16 = 0x8020;
+    pub const C_MOVE_RQ: u16 = 0x0021;
+    pub const C_MOVE_RSP: u16 = 0x8021;
     pub const C_ECHO_RQ: u16 = 0x0030;
     pub const C_ECHO_RSP: u16 = 0x8030;
     pub const N_EVENT_REPORT_RQ: u16 = 0x0100;
@@ -168,6 +207,8 @@ const NO_DATA_SET: u16 = 0x0101;
 const DATA_SET: u16 = 0x0000;
 /// The Verification SOP class, the only one that C-ECHO has.
 const VERIFICATION: &str = super::VERIFICATION;
+const STUDY_ROOT_FIND: &str = super::STUDY_ROOT_FIND;
+const STUDY_ROOT_MOVE: &str = super::STUDY_ROOT_MOVE;
 const STORAGE_COMMITMENT: &str = super::STORAGE_COMMITMENT;
 const STORAGE_COMMITMENT_INSTANCE: &str = super::STORAGE_COMMITMENT_INSTANCE;
 
@@ -216,6 +257,17 @@ impl Command {
                 responded_to: need(fields.responded_to)?,
                 status: Status::from_code(need(fields.status)?),
             },
+            field::C_FIND_RSP => Command::FindRsp {
+                responded_to: need(fields.responded_to)?,
+                status: Status::from_code(need(fields.status)?),
+                has_data_set,
+            },
+            field::C_MOVE_RSP => Command::MoveRsp {
+                responded_to: need(fields.responded_to)?,
+                status: Status::from_code(need(fields.status)?),
+                has_data_set,
+                suboperations: fields.suboperations,
+            },
             field::C_CANCEL_RQ => Command::Other { field: command },
             _ if command & field::RESPONSE_BIT != 0 => Command::Other { field: command },
             _ => Command::OtherRq {
@@ -248,8 +300,7 @@ impl Command {
                 set.number(element::COMMAND_FIELD, field::C_STORE_RQ);
                 set.number(element::MESSAGE_ID, rq.message_id);
                 set.number(element::PRIORITY, 0);
-                let kind = if rq.has_data_set { DATA_SET } else { NO_DATA_SET };
-                set.number(element::DATA_SET_TYPE, kind);
+                set.number(element::DATA_SET_TYPE, data_set_type(rq.has_data_set));
                 set.uid(element::AFFECTED_SOP_INSTANCE_UID, rq.sop_instance.as_ref());
             }
             Command::StoreRsp(rsp) => {
@@ -267,8 +318,7 @@ impl Command {
                 set.uid(element::REQUESTED_SOP_CLASS_UID, rq.sop_class.as_ref());
                 set.number(element::COMMAND_FIELD, field::N_ACTION_RQ);
                 set.number(element::MESSAGE_ID, rq.message_id);
-                let kind = if rq.has_data_set { DATA_SET } else { NO_DATA_SET };
-                set.number(element::DATA_SET_TYPE, kind);
+                set.number(element::DATA_SET_TYPE, data_set_type(rq.has_data_set));
                 set.uid(element::REQUESTED_SOP_INSTANCE_UID, rq.sop_instance.as_ref());
                 set.number(element::ACTION_TYPE_ID, rq.action_type);
             }
@@ -286,11 +336,27 @@ impl Command {
                 set.number(element::DATA_SET_TYPE, NO_DATA_SET);
                 set.number(element::STATUS, status.code());
             }
+            Command::FindRsp { responded_to, status, has_data_set } => {
+                set.text(element::AFFECTED_SOP_CLASS_UID, STUDY_ROOT_FIND, 0);
+                set.number(element::COMMAND_FIELD, field::C_FIND_RSP);
+                set.number(element::MESSAGE_ID_RESPONDED_TO, *responded_to);
+                set.number(element::DATA_SET_TYPE, data_set_type(*has_data_set));
+                set.number(element::STATUS, status.code());
+            }
+            Command::MoveRsp { responded_to, status, has_data_set, suboperations } => {
+                set.text(element::AFFECTED_SOP_CLASS_UID, STUDY_ROOT_MOVE, 0);
+                set.number(element::COMMAND_FIELD, field::C_MOVE_RSP);
+                set.number(element::MESSAGE_ID_RESPONDED_TO, *responded_to);
+                set.number(element::DATA_SET_TYPE, data_set_type(*has_data_set));
+                set.number(element::STATUS, status.code());
+                set.number(element::COMPLETED_SUBOPERATIONS, suboperations.completed);
+                set.number(element::FAILED_SUBOPERATIONS, suboperations.failed);
+                set.number(element::WARNING_SUBOPERATIONS, suboperations.warning);
+            }
             Command::OtherRq { field, message_id, has_data_set } => {
                 set.number(element::COMMAND_FIELD, *field);
                 set.number(element::MESSAGE_ID, *message_id);
-                let kind = if *has_data_set { DATA_SET } else { NO_DATA_SET };
-                set.number(element::DATA_SET_TYPE, kind);
+                set.number(element::DATA_SET_TYPE, data_set_type(*has_data_set));
             }
             Command::Other { field } => {
                 set.number(element::COMMAND_FIELD, *field);
@@ -322,6 +388,33 @@ pub fn event_report_rq(message_id: u16, event_type: u16) -> Vec<u8> {
     set.text(element::AFFECTED_SOP_INSTANCE_UID, STORAGE_COMMITMENT_INSTANCE, 0);
     set.number(element::EVENT_TYPE_ID, event_type);
     set.finish()
+}
+
+/// C-FIND-RQ of the Study Root (PS3.7 9.3.2.1, PS3.4 C.4.1); its identifier follows.
+pub fn find_rq(message_id: u16) -> Vec<u8> {
+    let mut set = Encoder::default();
+    set.text(element::AFFECTED_SOP_CLASS_UID, STUDY_ROOT_FIND, 0);
+    set.number(element::COMMAND_FIELD, field::C_FIND_RQ);
+    set.number(element::MESSAGE_ID, message_id);
+    set.number(element::PRIORITY, 0);
+    set.number(element::DATA_SET_TYPE, DATA_SET);
+    set.finish()
+}
+
+/// C-MOVE-RQ of the Study Root (PS3.7 9.3.4.1, PS3.4 C.4.2); its identifier follows.
+pub fn move_rq(message_id: u16, destination: &AeTitle) -> Vec<u8> {
+    let mut set = Encoder::default();
+    set.text(element::AFFECTED_SOP_CLASS_UID, STUDY_ROOT_MOVE, 0);
+    set.number(element::COMMAND_FIELD, field::C_MOVE_RQ);
+    set.number(element::MESSAGE_ID, message_id);
+    set.text(element::MOVE_DESTINATION, destination.as_str(), b' ');
+    set.number(element::PRIORITY, 0);
+    set.number(element::DATA_SET_TYPE, DATA_SET);
+    set.finish()
+}
+
+const fn data_set_type(has_data_set: bool) -> u16 {
+    if has_data_set { DATA_SET } else { NO_DATA_SET }
 }
 
 /// Puts a command set together from the PDVs that carry it.
@@ -368,6 +461,7 @@ struct Fields<'a> {
     responded_to: Option<u16>,
     data_set_type: Option<u16>,
     status: Option<u16>,
+    suboperations: SubOperations,
 }
 
 impl<'a> Fields<'a> {
@@ -395,6 +489,11 @@ impl<'a> Fields<'a> {
                 element::MESSAGE_ID_RESPONDED_TO => fields.responded_to = Some(number_of(value)?),
                 element::DATA_SET_TYPE => fields.data_set_type = Some(number_of(value)?),
                 element::STATUS => fields.status = Some(number_of(value)?),
+                element::COMPLETED_SUBOPERATIONS => {
+                    fields.suboperations.completed = number_of(value)?;
+                }
+                element::FAILED_SUBOPERATIONS => fields.suboperations.failed = number_of(value)?,
+                element::WARNING_SUBOPERATIONS => fields.suboperations.warning = number_of(value)?,
                 _ => {}
             }
             previous = number;
@@ -486,7 +585,7 @@ mod tests {
                     has_data_set,
                 })
             ),
-            (any::<u16>(), a_uid(), a_uid(), status).prop_map(
+            (any::<u16>(), a_uid(), a_uid(), status.clone()).prop_map(
                 |(responded_to, sop_class, sop_instance, status)| Command::StoreRsp(StoreRsp {
                     responded_to,
                     sop_class,
@@ -504,6 +603,19 @@ mod tests {
                         action_type,
                         has_data_set,
                     })
+                }
+            ),
+            (any::<u16>(), status.clone(), any::<bool>()).prop_map(
+                |(responded_to, status, has_data_set)| Command::FindRsp {
+                    responded_to,
+                    status,
+                    has_data_set,
+                }
+            ),
+            (any::<u16>(), status, any::<bool>(), any::<[u16; 3]>()).prop_map(
+                |(responded_to, status, has_data_set, [completed, failed, warning])| {
+                    let suboperations = SubOperations { completed, failed, warning };
+                    Command::MoveRsp { responded_to, status, has_data_set, suboperations }
                 }
             ),
             (any::<u16>(), any::<bool>()).prop_map(|(message_id, has_data_set)| {

@@ -1,9 +1,10 @@
-//! The wire: DICOM associations (PS3.8) and the DIMSE messages of storage and its commitment on them (PS3.7).
+//! The wire: DICOM associations (PS3.8) and the DIMSE messages of storage, its commitment, and of questions to a PACS on them
+//! (PS3.7).
 //!
 //! | file | what |
 //! |---|---|
 //! | [`listener`] | C-STORE, C-ECHO and Storage Commitment SCP: accepts associations, hands data sets to a [`sink`] |
-//! | [`scu`] | C-STORE SCU: sends the cargo of one zone, and of no other; reports on commitments, inside |
+//! | [`scu`] | C-STORE SCU: sends the cargo of one zone, and of no other; reports on commitments, C-FIND and C-MOVE, inside |
 //! | [`access`] | who may call |
 //! | [`dimse`], [`status`] | command sets; what the statuses mean |
 //! | `commitment` | storage commitment on an association that runs |
@@ -46,6 +47,12 @@ pub const STORAGE_COMMITMENT: &str = "1.2.840.10008.1.20.1";
 
 /// Its one, well-known instance (PS3.4 J.3.5).
 pub const STORAGE_COMMITMENT_INSTANCE: &str = "1.2.840.10008.1.20.1.1";
+
+/// Study Root Query/Retrieve Information Model, FIND (PS3.4 C.6.2).
+pub const STUDY_ROOT_FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
+
+/// The same, MOVE.
+pub const STUDY_ROOT_MOVE: &str = "1.2.840.10008.5.1.4.1.2.2.2";
 
 /// The DICOM application context name (PS3.7 A.2.1), the only one there is.
 const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";

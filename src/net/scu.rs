@@ -15,7 +15,10 @@ use super::upper::{
     Abort, Event, Fault, PEER_PDU_BYTES_MIN, Upper, command_pdus, fragment_bytes_max, pdu_type,
     put_p_data, violation,
 };
-use super::{APPLICATION_CONTEXT, IMPLICIT_VR_LE, STORAGE_COMMITMENT, VERIFICATION};
+use super::{
+    APPLICATION_CONTEXT, IMPLICIT_VR_LE, STORAGE_COMMITMENT, STUDY_ROOT_FIND, STUDY_ROOT_MOVE,
+    VERIFICATION,
+};
 use crate::fate::Fate;
 use crate::id::{AeTitle, Uid};
 use dicom_ul::pdu::{
@@ -57,7 +60,7 @@ pub trait Zone: sealed::Sealed {
 /// Towards the processing server: de-identified objects with their receipts.
 pub enum Outside {}
 
-/// Towards the PACS: results that were re-identified, and reports on storage commitment.
+/// Towards the PACS: results that were re-identified, reports on storage commitment, and questions about studies.
 pub enum Inside {}
 
 mod sealed {
@@ -164,6 +167,15 @@ impl Proposal {
     /// None: both UIDs are the standard's.
     pub fn storage_commitment() -> Result<Self, crate::id::Error> {
         Proposal::new(STORAGE_COMMITMENT, IMPLICIT_VR_LE)
+    }
+
+    /// What [`Association::c_find`] and [`Association::c_move`] need.
+    ///
+    /// # Errors
+    /// None: the UIDs are the standard's.
+    pub fn query_retrieve() -> Result<[Self; 2], crate::id::Error> {
+        let find = Proposal::new(STUDY_ROOT_FIND, IMPLICIT_VR_LE)?;
+        Ok([find, Proposal::new(STUDY_ROOT_MOVE, IMPLICIT_VR_LE)?])
     }
 }
 
@@ -295,6 +307,18 @@ pub enum Error {
         /// Its status.
         status: Status,
     },
+    /// The peer declined a C-FIND or C-MOVE.
+    #[error(
+        "destination \"{destination}\": declined a query or retrieval, status 0x{code:04X}. \
+         Check that it knows our AE title, and may be asked and send by it",
+        code = status.code()
+    )]
+    Declined {
+        /// The destination's name.
+        destination: String,
+        /// Its status (PS3.4 C.4.1.1.4, C.4.2.1.5).
+        status: Status,
+    },
     /// Our own object can't be read to its end.
     #[error(
         "the object can't be read ({kind}). Check the spool's volume; the object is quarantined"
@@ -324,6 +348,7 @@ impl Error {
             | Error::Tls { .. }
             | Error::RejectedTransient { .. }
             | Error::Late { .. }
+            | Error::Declined { .. }
             | Error::Ended { .. } => Fate::Retry,
             // The next object would meet the same answer: the destination, not the object.
             Error::RejectedPermanent { .. } | Error::NotDicom { .. } | Error::Option { .. } => {
@@ -340,7 +365,7 @@ impl Error {
 
     /// Whether the association can carry the next object after this error.
     pub fn association_lives(&self) -> bool {
-        matches!(self, Error::NotAccepted { .. } | Error::Refused { .. })
+        matches!(self, Error::NotAccepted { .. } | Error::Refused { .. } | Error::Declined { .. })
     }
 }
 
@@ -764,6 +789,7 @@ fn broken(upper: &mut Upper<'_>, destination: &str, fault: Fault) -> Error {
     }
 }
 
+mod query;
 mod report;
 #[cfg(test)]
 mod tests;

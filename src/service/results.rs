@@ -2,7 +2,7 @@
 
 use super::PDU_BYTES_MAX;
 use crate::audit::Log;
-use crate::config::{DestinationSettings, Pacs, Settings};
+use crate::config::{DestinationSettings, Entity, Settings};
 use crate::crosswalk::Crosswalk;
 use crate::custody::homebox::{Homebox, name_of};
 use crate::isolation::{Bounds, Cabinet, Carrier, DeliverOrders, Keeper, ReturnOrders};
@@ -43,7 +43,7 @@ pub(super) fn lay_out(settings: &Settings, spool: &Spool) -> io::Result<()> {
 }
 
 /// Every PACS that may get results, by the name of its homebox; also those for whom something waits from before.
-fn all_pacs(settings: &Settings) -> BTreeMap<String, &Pacs> {
+fn all_pacs(settings: &Settings) -> BTreeMap<String, &Entity> {
     let of_results = settings.destinations.iter().filter_map(|it| it.results.as_ref());
     let pacs = of_results.flat_map(|results| results.pacs(&settings.homes));
     let pacs = pacs.chain(settings.homes.iter().map(|home| &home.pacs));
@@ -94,7 +94,7 @@ impl WayBack<'_> {
         let projects = settings.destinations.iter();
         let projects: BTreeMap<_, _> =
             projects.map(|it| (it.name.clone(), it.project.clone())).collect();
-        let carrier = |(name, pacs): (String, &Pacs)| Carrier {
+        let carrier = |(name, pacs): (String, &Entity)| Carrier {
             spool: Arc::clone(self.spool),
             log: Arc::clone(self.log),
             meter: Arc::clone(self.meter),

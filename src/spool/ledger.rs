@@ -53,6 +53,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// Keyed tags of all instances that were released.
+    pub(super) fn instances(&self) -> impl Iterator<Item = &[u8; 32]> {
+        self.released.keys()
+    }
+
     /// A ledger of nothing, for files that are de-identified without a spool.
     pub fn empty() -> Self {
         Ledger { released: HashMap::new() }

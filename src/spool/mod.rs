@@ -16,6 +16,7 @@
 //!   commitments/ID          requests for storage commitment that have not been reported on
 //!   heads/HANDLE/TAG        where the head is in a frame of reference, as long as originals of the study are there
 //!   reviews/ID              what two people let leave although a stage has its doubts (see reviews.rs)
+//!   pull.json                 how often PACSs were asked about open studies, and how these were closed (see pull/tally.rs)
 //!   ledger/HANDLE           which instances of a study were released, as keyed tags
 //!   audit/                  the log (see audit/mod.rs)
 //!   atna/cursor             how far the audit record repository is (see atna/cursor.rs)
@@ -34,6 +35,7 @@ pub mod commitment;
 pub mod entry;
 pub mod heads;
 pub mod inbox;
+pub mod instances;
 pub mod ledger;
 pub mod quarantine;
 pub mod results;
@@ -365,7 +367,11 @@ pub fn entry_name(key: &Key, sop_instance_uid: &str) -> io::Result<String> {
 
 /// How the names of all entries of an instance begin.
 pub fn instance_prefix(key: &Key, sop_instance_uid: &str) -> String {
-    let tag = ledger::instance_tag(key, sop_instance_uid);
+    prefix_of(&ledger::instance_tag(key, sop_instance_uid))
+}
+
+/// The same of an instance whose tag is known.
+fn prefix_of(tag: &[u8; 32]) -> String {
     BASE32HEX_NOPAD.encode(&tag[..10]).to_lowercase()
 }
 

@@ -164,8 +164,13 @@ impl Site {
 
     /// Starts it from a configuration file with these lines besides the necessary ones.
     pub fn serve_configured(&self, outside: u16, lines: &str) -> Gateway {
+        self.serve_configured_at(0, outside, lines)
+    }
+
+    /// The same on this port.
+    pub fn serve_configured_at(&self, port: u16, outside: u16, lines: &str) -> Gateway {
         let metrics = free_port();
-        self.configure([0, outside, metrics], lines);
+        self.configure([port, outside, metrics], lines);
         let mut command = program();
         command.args(["serve", "--config", &self.at("efface.yaml")]);
         Gateway::start(command, metrics)

@@ -9,6 +9,7 @@ use crate::dicom::dataset::Dataset;
 use crate::disk;
 use crate::key::Key;
 use crate::spool::entry::{Damage, Entry};
+use crate::spool::instances::PREFIX;
 use crate::spool::ledger::{Ledger, instance_tag};
 use crate::spool::{Place, Spool, entry_ids, instance_prefix};
 use dicom_dictionary_std::tags;
@@ -152,9 +153,6 @@ impl Search<'_> {
         Ok(())
     }
 }
-
-/// Characters of an entry's name that say which instance it is.
-const PREFIX: usize = 16;
 
 /// Whether an entry is whole and the instance that is asked for; `None`: it is another one.
 fn is_it(path: &Path, reference: &Reference) -> Result<Option<Result<(), Failure>>, Damage> {
