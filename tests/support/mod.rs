@@ -18,6 +18,7 @@ pub mod canary;
 pub mod dcmtk;
 pub mod gateway;
 pub mod memory;
+pub mod orthanc;
 pub mod raw;
 pub mod rsyslog;
 pub mod study;
