@@ -11,6 +11,7 @@
 //!   - { ae_title: PACS, from: [10.20.0.0/16], commitment: PACS@10.20.0.5:11113 }
 //! destinations:
 //!   - { name: lab, to: LAB@192.0.2.7:104, project: lab, profile: basic }    # register: what is known of it (residency.rs)
+//!   # or to: https://lab.example/dicom-web (config/web.rs)
 //! audit_repository: { to: arr.example:6514, ca: arr-ca.pem, certificate: efface.pem, key_file: efface.key }    # DICOM PS3.15 A.5
 //! tls: { certificate: efface.pem, key_file: efface.key, ca: hospital-ca.pem }    # for the listener and destinations (config/tls.rs)
 //! approvers: [anna+1f2e3d4c+AZ...]      # two of them must agree to what one alone may not do (approval/)
@@ -22,9 +23,11 @@
 
 mod repository;
 mod tls;
+mod web;
 
 pub use repository::Repository;
 pub use tls::{DestinationTls, Files, Tls};
+pub use web::{Pass, Speaks, Web};
 
 use crate::approval::{self, Approvers, Policy};
 use crate::commitment::Listener;
@@ -33,6 +36,7 @@ use crate::id::AeTitle;
 use crate::isolation::{Attendant, Attendants, Strictness, User};
 use crate::key::RootKey;
 use crate::net::access::{Caller, Network};
+use crate::net::http::is_loopback;
 use crate::pipeline::FACE_LIMIT;
 use crate::profile::{Profile, Pseudonymity, SHIPPED, language};
 use crate::residency::{Country, EEA, Entry, Residency, Scheme, SitePolicy, WARN_DAYS};
@@ -41,7 +45,7 @@ use crate::yaml::{Mistakes, Notes, suggestion};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Spanned;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Everything that the gateway has to know.
@@ -86,8 +90,8 @@ pub struct Settings {
 pub struct DestinationSettings {
     /// Name in messages, log and spool.
     pub name: String,
-    /// Its AE title.
-    pub ae_title: AeTitle,
+    /// How it is spoken to.
+    pub speaks: Speaks,
     /// `host:port`.
     pub address: String,
     /// What it has to show; `None`: it is sent to in plain.
@@ -118,7 +122,7 @@ impl Settings {
         let repository = repository.map(|to| format!("audit_repository {}", to.address));
         let destination = |to: &DestinationSettings| {
             let destination = approval::Destination {
-                address: format!("{}@{}", to.ae_title, to.address),
+                address: to.place(),
                 tls: to.tls.as_ref().map(DestinationTls::to_text),
                 project: to.project.clone(),
                 generation: to.generation.clone(),
@@ -134,6 +138,16 @@ impl Settings {
             site: self.site.clone(),
             told: checkpoints.chain(repository).collect(),
             destinations: self.destinations.iter().map(destination).collect(),
+        }
+    }
+}
+
+impl DestinationSettings {
+    /// Where it is and by what we are known there, for a person.
+    pub fn place(&self) -> String {
+        match &self.speaks {
+            Speaks::Dicom(ae_title) => format!("{ae_title}@{}", self.address),
+            Speaks::Web(web) => web.to_string(),
         }
     }
 }
@@ -244,6 +258,9 @@ struct RawDestination {
     name: Spanned<String>,
     to: Spanned<String>,
     tls: Option<Spanned<tls::RawDestinationTls>>,
+    proxy: Option<Spanned<String>>,
+    bearer_file: Option<Spanned<String>>,
+    oauth2: Option<Spanned<web::RawOAuth2>>,
     project: Option<Spanned<String>>,
     generation: Option<String>,
     profile: Spanned<String>,
@@ -590,13 +607,7 @@ impl Settling<'_> {
             Some(project) => self.name(project)?,
             None => name.clone(),
         };
-        let (ae_title, address) = match target(&raw.to.value) {
-            Some(target) => target,
-            None => {
-                self.notes.at(&raw.to, "AE_TITLE@HOST:PORT, for example LAB@192.0.2.7:104");
-                return None;
-            }
-        };
+        let (speaks, address) = self.place(raw)?;
         let associations = self.count(&raw.associations, 4, 64);
         let read = WrittenProfile::read(&raw.profile.value, self.folder);
         let (written, profile) = match read.and_then(|w| w.parse().map(|profile| (w, profile))) {
@@ -610,8 +621,11 @@ impl Settling<'_> {
         Some(DestinationSettings {
             residency: Residency { policy: None, entry },
             name,
-            ae_title,
-            tls: self.destination_tls(raw.tls.as_ref(), &raw.to, &address, tls),
+            tls: match &speaks {
+                Speaks::Dicom(_) => self.destination_tls(raw.tls.as_ref(), &raw.to, &address, tls),
+                Speaks::Web(web) => self.web_tls(raw, web, tls),
+            },
+            speaks,
             address,
             project,
             generation: raw.generation.clone(),
@@ -677,8 +691,6 @@ fn is_at(one: &str, other: &str) -> bool {
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         host.trim_matches(['[', ']']).to_ascii_lowercase()
     };
-    let is_loopback =
-        |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     one == other || host(one) == host(other) && !is_loopback(&host(one))
 }
 

@@ -7,10 +7,10 @@
 mod papers;
 
 use crate::approval::{self, Office};
-use crate::atna::{Recipient, Reporter};
+use crate::atna::{KnownAs, Recipient, Reporter};
 use crate::audit::{self, Event, Log, Signer, Witness};
 use crate::commitment::{Commitments, CurrentPapers};
-use crate::config::{DestinationSettings, Settings};
+use crate::config::{DestinationSettings, Settings, Speaks};
 use crate::console::{self, Console};
 use crate::crosswalk::{self, Crosswalk};
 use crate::custody::outbox::Outbox;
@@ -18,14 +18,15 @@ use crate::desk::Desk;
 use crate::disk;
 use crate::forward::Forwarder;
 use crate::isolation::{
-    self, Bounds, Cabinet, Courier, Dispatcher, Orders, Porter, ReceiveOrders, Reporting,
-    RouteOrders, SendOrders, Warden,
+    self, Bounds, Cabinet, Courier, Dispatcher, Orders, Place as Far, Porter, ReceiveOrders,
+    Reporting, RouteOrders, SendOrders, Warden,
 };
 use crate::janitor::Janitor;
 use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::net::scu::Destination;
+use crate::net::stow::Server;
 use crate::net::tls;
 use crate::objection::{self, Book, Watch};
 use crate::pipeline::Route;
@@ -88,6 +89,9 @@ pub enum Error {
     /// No certificates.
     #[error("tls: {0}")]
     Tls(#[from] tls::Error),
+    /// No token or secret for a destination.
+    #[error("{0}")]
+    Pass(String),
     /// The system refused.
     #[error("the state directory cannot be used: {0}")]
     Io(#[from] io::Error),
@@ -196,6 +200,7 @@ impl Gateway {
         for (destination, cabinet) in settings.destinations.into_iter().zip(send_papers) {
             Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
+            let purse = papers::of_web(&destination).map_err(Error::Pass)?;
             let DestinationSettings {
                 name,
                 project,
@@ -235,9 +240,10 @@ impl Gateway {
             };
             let send = SendOrders {
                 state: settings.state.clone(),
-                destination: place,
-                // By its courier: papers can be renewed.
+                to: place,
+                // By its courier: papers and passes can be renewed.
                 tls: None,
+                auth: None,
                 associations,
                 seal: route.seal.to_text(),
                 strictness: settings.sandbox,
@@ -249,6 +255,7 @@ impl Gateway {
                 forwarder,
                 orders: send,
                 papers: cabinet.map(|cabinet| (cabinet, pinned)),
+                purse,
                 calls: to_send.clone(),
             };
             threads.spawn("forward", move |stop| courier.run(stop));
@@ -413,9 +420,13 @@ fn receive_orders(settings: &Settings, root: &RootKey) -> ReceiveOrders {
 fn dispatcher(settings: &Settings, log: &Log) -> Option<Dispatcher> {
     let repository = settings.audit_repository.clone()?;
     let recipient = |destination: &DestinationSettings| {
-        let DestinationSettings { name, ae_title, address, .. } = destination;
+        let DestinationSettings { name, speaks, address, .. } = destination;
         let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-        Recipient { name: name.clone(), ae_title: ae_title.clone(), host: host.to_owned() }
+        let known_as = match speaks {
+            Speaks::Dicom(ae_title) => KnownAs::AeTitle(ae_title.clone()),
+            Speaks::Web(web) => KnownAs::Url(web.url.clone()),
+        };
+        Recipient { name: name.clone(), known_as, host: host.to_owned() }
     };
     let verifier = log.verifier();
     Some(Dispatcher {
@@ -456,20 +467,29 @@ fn orders(settings: &Settings, root: &RootKey) -> Orders {
 }
 
 /// Where a destination is, as the wire has to know it.
-fn place(
-    settings: &DestinationSettings,
-    calling: &crate::id::AeTitle,
-    message_s: u64,
-) -> Destination {
-    Destination {
-        name: settings.name.clone(),
-        ae_title: settings.ae_title.clone(),
-        calling_ae_title: calling.clone(),
-        address: settings.address.clone(),
-        connect_s: 30,
-        response_s: 60,
-        message_s,
-        pdu_bytes_max: PDU_BYTES_MAX,
+fn place(settings: &DestinationSettings, calling: &crate::id::AeTitle, message_s: u64) -> Far {
+    let name = settings.name.clone();
+    let (connect_s, response_s) = (30, 60);
+    match &settings.speaks {
+        Speaks::Dicom(ae_title) => Far::Dicom(Destination {
+            name,
+            ae_title: ae_title.clone(),
+            calling_ae_title: calling.clone(),
+            address: settings.address.clone(),
+            connect_s,
+            response_s,
+            message_s,
+            pdu_bytes_max: PDU_BYTES_MAX,
+        }),
+        Speaks::Web(web) => Far::Web(Server {
+            name,
+            url: web.url.clone(),
+            proxy: web.proxy.clone(),
+            connections: settings.associations,
+            connect_s,
+            response_s,
+            message_s,
+        }),
     }
 }
 

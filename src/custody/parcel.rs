@@ -166,4 +166,14 @@ impl Parcel {
     pub fn dataset(&self) -> io::Result<impl Read + use<>> {
         open_dataset(&self.path)
     }
+
+    /// The file (PS3.10 7): preamble, File Meta Information and data set, all of it verified; and its length in bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn file(&self) -> io::Result<(impl Read + use<>, u64)> {
+        let file = disk::open(&self.path)?;
+        let bytes = file.metadata()?.len();
+        Ok((file, bytes))
+    }
 }

@@ -3,6 +3,7 @@
 use super::SENDER;
 use super::attendant::Calls;
 use super::cabinet::Cabinet;
+use super::purse::Purse;
 use super::child::{Child, Heard};
 use super::sender::{Reply, SendOrders};
 use crate::forward::Forwarder;
@@ -28,6 +29,8 @@ pub struct Courier {
     pub orders: SendOrders,
     /// What TLS needs, and the one certificate that the destination may show; `None`: it is sent to in plain.
     pub papers: Option<(Arc<Cabinet>, Option<Fingerprint>)>,
+    /// By what we are known to a DICOMweb server, besides our certificate.
+    pub purse: Option<Purse>,
     /// Where the senders' attendant calls, if they have one.
     pub(crate) calls: Option<Arc<Calls>>,
 }
@@ -66,7 +69,8 @@ impl Courier {
         let mut sender: Child<Word> = Child::start(SENDER, self.orders.log_json, calls)?;
         let (papers, mut version) = self.papers.as_ref().map(|(cabinet, _)| cabinet.now()).unzip();
         let tls = papers.and_then(|papers| self.trust(papers));
-        sender.say(&SendOrders { tls, ..self.orders.clone() })?;
+        let (auth, mut renewal) = self.purse.as_ref().map(Purse::now).unzip();
+        sender.say(&SendOrders { tls, auth, ..self.orders.clone() })?;
         let mut on_the_wire = None;
         while !stop.load(Ordering::SeqCst) {
             if !self.may_go_on(&mut on_the_wire) {
@@ -86,6 +90,11 @@ impl Courier {
                 && let Some(trust) = self.trust(renewed)
             {
                 sender.say(&Reply::Renewed(trust))?;
+            }
+            if let Some(purse) = &self.purse
+                && let Some(auth) = renewal.as_mut().and_then(|known| purse.newer(known))
+            {
+                sender.say(&Reply::Known(auth))?;
             }
             self.sift(sifted);
             match sender.hear() {
