@@ -261,6 +261,7 @@ struct RawDestination {
     proxy: Option<Spanned<String>>,
     bearer_file: Option<Spanned<String>>,
     oauth2: Option<Spanned<web::RawOAuth2>>,
+    recall: Option<Spanned<web::RawRecall>>,
     project: Option<Spanned<String>>,
     generation: Option<String>,
     profile: Spanned<String>,

@@ -2,10 +2,15 @@
 //!
 //! The sending itself is done by a process that has the parcels and the network, and nothing else (`send.rs`).
 
+mod recalls;
+
+pub use recalls::Seen;
+
 use crate::audit::{Event, Log};
 use crate::custody::outbox::Outbox;
 use crate::meter::Meter;
 use crate::objection::{Patient, Recipient, Refusal, Watch};
+use crate::recall;
 use crate::residency;
 use crate::send::{Home, Word};
 use crate::spool::quarantine::Code;
@@ -28,6 +33,8 @@ pub struct Forwarder {
     pub standing: residency::Standing,
     /// Who objects.
     pub objections: Arc<Watch>,
+    /// What destinations are to let go of.
+    pub recalls: recall::Book,
     /// Counts.
     pub meter: Arc<Meter>,
     /// Gets batches whose parcels must be made again.
@@ -44,6 +51,8 @@ impl Home for Forwarder {
             Word::May(batch) => self.clear(&batch)?,
             Word::Sent(batch) => self.finish(&batch)?,
             Word::Damaged(batch) => self.remake(&batch)?,
+            Word::Recalled(reference) => self.recall_is_done(&reference)?,
+            Word::NotRecalled(_) => {}
         }
         Ok(())
     }
@@ -66,6 +75,10 @@ impl Forwarder {
     /// # Errors
     /// `PermissionDenied`: it must not; what waits of it is taken back. Or what keeps it from being known.
     pub fn clear(&self, batch: &str) -> io::Result<()> {
+        if self.is_recalled(batch)? {
+            self.let_go(batch)?;
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         match self.standing(batch)? {
             Standing::May => return Ok(()),
             Standing::Blocked => {}

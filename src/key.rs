@@ -113,6 +113,8 @@ pub enum Purpose {
     Policy,
     /// The seal of the register of requests for erasure.
     Erasure,
+    /// The seal of the register of recalls.
+    Recall,
     /// UIDs of results that came back.
     Result,
 }
@@ -136,6 +138,7 @@ impl Purpose {
             | Purpose::Subject
             | Purpose::Policy
             | Purpose::Erasure
+            | Purpose::Recall
             | Purpose::Result => false,
         }
     }
@@ -157,6 +160,7 @@ impl Purpose {
             Purpose::Subject => "subject",
             Purpose::Policy => "policy",
             Purpose::Erasure => "erasure",
+            Purpose::Recall => "recall",
             Purpose::Result => "result",
         }
     }

@@ -50,6 +50,10 @@ pub enum Word {
     Sent(String),
     /// This batch must be made again.
     Damaged(String),
+    /// The destination has let go of what this recall is about.
+    Recalled(String),
+    /// It has not, or not yet.
+    NotRecalled(String),
 }
 
 impl Word {
@@ -235,7 +239,8 @@ impl Sending<'_> {
 
     /// Sends these. `Ok`: the line takes more.
     fn some(&self, line: &mut dyn Line, rows: &[&Row]) -> Result<Attempt, Attempt> {
-        let parcels: Vec<Parcel> = rows.iter().map(|row| self.open(row)).collect::<Result<_, _>>()?;
+        let parcels: Vec<Parcel> =
+            rows.iter().map(|row| self.open(row)).collect::<Result<_, _>>()?;
         let (mut worst, mut goes_on) = (Attempt::Done, true);
         let mut said = None;
         // All that is stored is noted, whatever became of the others.

@@ -10,7 +10,7 @@ use crate::approval::{self, Office};
 use crate::atna::{KnownAs, Recipient, Reporter};
 use crate::audit::{self, Event, Log, Signer, Witness};
 use crate::commitment::{Commitments, CurrentPapers};
-use crate::config::{DestinationSettings, Settings, Speaks};
+use crate::config::{DestinationSettings, Settings, Speaks, Web};
 use crate::console::{self, Console};
 use crate::crosswalk::{self, Crosswalk};
 use crate::custody::outbox::Outbox;
@@ -30,6 +30,7 @@ use crate::net::stow::Server;
 use crate::net::tls;
 use crate::objection::{self, Book, Watch};
 use crate::pipeline::Route;
+use crate::recall;
 use crate::residency::Standing;
 use crate::spool::{self, Place, Spool};
 use crate::study::Gatherer;
@@ -211,6 +212,7 @@ impl Gateway {
                 residency,
                 crosswalk: keep,
                 tls,
+                speaks,
                 ..
             } = destination;
             let held = root.held_to(generation.as_deref(), &name)?;
@@ -229,6 +231,7 @@ impl Gateway {
             crosswalks.push((Arc::clone(&route), keep));
             routes.push(Arc::clone(&route));
             let forwarder = Forwarder {
+                recalls: recall::Book::new(&spool, &root),
                 spool: Arc::clone(&spool),
                 log: Arc::clone(&log),
                 destination: name,
@@ -256,6 +259,7 @@ impl Gateway {
                 orders: send,
                 papers: cabinet.map(|cabinet| (cabinet, pinned)),
                 purse,
+                recalls: matches!(speaks, Speaks::Web(Web { deletes: true, .. })),
                 calls: to_send.clone(),
             };
             threads.spawn("forward", move |stop| courier.run(stop));

@@ -188,6 +188,7 @@ impl Process {
         let objections = Arc::new(watch);
         let (close, closed) = mpsc::channel();
         let forwarder = Forwarder {
+            recalls: crate::recall::Book::new(&spool, root),
             spool: Arc::clone(&spool),
             log: Arc::clone(&log),
             destination: "lab".to_owned(),

@@ -8,9 +8,11 @@ use crate::audit::{self, Line, Row};
 use crate::clock::{self, Day};
 use crate::custody::outbox::Outbox;
 use crate::disk;
-use crate::erasure;
+use crate::erasure::{self, Request};
 use crate::objection;
 use crate::profile::Profile;
+use crate::recall::{self, Recall};
+use crate::requests;
 use crate::residency::Residency;
 use crate::spool::account::Account;
 use crate::spool::quarantine::{self, Code};
@@ -52,7 +54,8 @@ struct Status {
     objections: Objections,
     /// What the audit repository is not known to have; `null`: nothing is reported.
     audit_behind: Option<Behind>,
-    erasures: Erasures,
+    erasures: Asked,
+    recalls: Asked,
     /// By name: whether a destination may be sent to, in words.
     destinations: BTreeMap<String, String>,
 }
@@ -72,9 +75,9 @@ struct Behind {
     oldest_s: u64,
 }
 
-/// Requests to destinations to erase what they have.
+/// What destinations were asked for.
 #[derive(Serialize)]
-struct Erasures {
+struct Asked {
     /// Not acknowledged yet.
     open: usize,
     overdue: usize,
@@ -126,7 +129,8 @@ impl Status {
             free_bytes: disk::free_bytes(&spool.dir(Place::Inbox))?,
             objections: Objections::of(spool),
             audit_behind: Behind::of(spool)?,
-            erasures: Erasures::of(spool),
+            erasures: Asked::of(erasure::look(spool), Request::is_open, Request::is_overdue),
+            recalls: Asked::of(recall::look(spool), Recall::is_open, Recall::is_overdue),
             destinations: BTreeMap::new(),
         })
     }
@@ -161,20 +165,8 @@ impl Status {
             }
             Objections { in_force, .. } => println!("{in_force} objections are in force"),
         }
-        match &self.erasures {
-            Erasures { readable: false, .. } => {
-                println!(
-                    "THE REGISTER OF REQUESTS FOR ERASURE CANNOT BE READ: put it back from a backup"
-                );
-            }
-            Erasures { open: 0, .. } => {}
-            Erasures { open, overdue: 0, .. } => {
-                println!("{open} requests for erasure are not acknowledged: efface erasure ls");
-            }
-            Erasures { open, overdue, .. } => println!(
-                "{open} requests for erasure are not acknowledged, {overdue} OF THEM OVERDUE: efface erasure ls"
-            ),
-        }
+        self.erasures.print("requests for erasure", "erasure");
+        self.recalls.print("recalls", "recall");
     }
 }
 
@@ -225,14 +217,34 @@ impl Behind {
     }
 }
 
-impl Erasures {
-    fn of(spool: &Spool) -> Self {
-        let (looked, today) = (erasure::look(spool), Day::today());
+impl Asked {
+    fn of<T>(
+        looked: Result<Vec<T>, requests::Error>,
+        is_open: fn(&T) -> bool,
+        is_overdue: fn(&T, Day) -> bool,
+    ) -> Self {
+        let today = Day::today();
         let requests = looked.as_deref().unwrap_or_default();
-        Erasures {
-            open: requests.iter().filter(|request| request.is_open()).count(),
-            overdue: requests.iter().filter(|request| request.is_overdue(today)).count(),
+        Asked {
+            open: requests.iter().filter(|request| is_open(request)).count(),
+            overdue: requests.iter().filter(|request| is_overdue(request, today)).count(),
             readable: looked.is_ok(),
+        }
+    }
+
+    fn print(&self, what: &str, command: &str) {
+        match self {
+            Asked { readable: false, .. } => println!(
+                "THE REGISTER OF {} CANNOT BE READ: put it back from a backup",
+                what.to_uppercase()
+            ),
+            Asked { open: 0, .. } => {}
+            Asked { open, overdue: 0, .. } => {
+                println!("{open} {what} are not acknowledged: efface {command} ls");
+            }
+            Asked { open, overdue, .. } => println!(
+                "{open} {what} are not acknowledged, {overdue} OF THEM OVERDUE: efface {command} ls"
+            ),
         }
     }
 }

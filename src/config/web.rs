@@ -9,6 +9,7 @@
 //!     proxy: http://proxy.hospital.example:3128      # CONNECT; never from the environment
 //!     bearer_file: /etc/efface/lab.token             # read again when it changes; or:
 //!     oauth2: { token_url: https://login.example/token, client_id: efface, client_secret_file: /etc/efface/lab.secret, scope: dicom }
+//!     recall: dicomweb-delete                        # it deletes what is recalled (recall.rs)
 //! ```
 //! Whoever gives tokens is believed by the same CAs, and is asked through the same proxy.
 
@@ -46,6 +47,8 @@ pub struct Web {
     pub proxy: Option<Proxy>,
     /// By what we are known there, besides our certificate.
     pub pass: Option<Pass>,
+    /// Whether it deletes what is recalled when it is asked to.
+    pub deletes: bool,
 }
 
 /// A file with a secret, and what it is for.
@@ -71,7 +74,9 @@ impl Pass {
         let secret = Zeroizing::new(text.trim().to_owned());
         match &self.server {
             None if is_token(&secret) => Ok(Auth::Bearer(secret)),
-            None => Err(of_file("no bearer token (RFC 6750): one word of letters, digits and -._~+/=")),
+            None => {
+                Err(of_file("no bearer token (RFC 6750): one word of letters, digits and -._~+/="))
+            }
             Some(server) if !secret.is_empty() => {
                 Ok(Auth::OAuth2 { server: server.clone(), secret })
             }
@@ -88,17 +93,26 @@ impl fmt::Display for Web {
             write!(f, " through {proxy}")?;
         }
         match &self.pass {
-            None => Ok(()),
+            None => {}
             Some(Pass { server: None, file }) => {
-                write!(f, ", by the token in {}", file.display())
+                write!(f, ", by the token in {}", file.display())?;
             }
             Some(Pass { server: Some(server), file }) => {
                 let TokenServer { url, client_id, scope } = server;
                 write!(f, ", by tokens of {url} for {client_id} with {}", file.display())?;
-                scope.as_ref().map_or(Ok(()), |scope| write!(f, ", scope {scope}"))
+                scope.as_ref().map_or(Ok(()), |scope| write!(f, ", scope {scope}"))?;
             }
         }
+        if self.deletes { f.write_str(", deletes what is recalled") } else { Ok(()) }
     }
+}
+
+/// How a destination is asked to let go of what is recalled.
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawRecall {
+    DicomwebDelete,
+    Letter,
 }
 
 #[derive(Deserialize)]
@@ -133,6 +147,10 @@ impl Settling<'_> {
         if let Some(of) = &raw.oauth2 {
             self.notes.at(of, "this is for destinations by STOW-RS: to: https://HOST/PATH");
         }
+        if let Some(of) = raw.recall.as_ref().filter(|how| how.value == RawRecall::DicomwebDelete) {
+            self.notes
+                .at(of, "dicomweb-delete is for destinations by STOW-RS: to: https://HOST/PATH");
+        }
         Some((Speaks::Dicom(ae_title), address))
     }
 
@@ -148,7 +166,9 @@ impl Settling<'_> {
             (None, Some(oauth2)) => self.oauth2(&oauth2.value),
             (None, None) => None,
         };
-        Some(Web { url: url?, proxy: proxy.flatten(), pass })
+        let how = raw.recall.as_ref().map(|how| how.value);
+        let deletes = how == Some(RawRecall::DicomwebDelete);
+        Some(Web { url: url?, proxy: proxy.flatten(), pass, deletes })
     }
 
     fn oauth2(&mut self, raw: &RawOAuth2) -> Option<Pass> {
@@ -286,7 +306,9 @@ mod tests {
         let more = ", oauth2: { token_url: \"https://login.test/t\", client_id: efface, client_secret_file: $/secret, scope: dicom }";
         let settings = settled(&house.with(LAB, more));
         let Speaks::Web(web) = &settings.destinations[0].speaks else { panic!("DICOM") };
-        assert!(web.to_string().contains("for efface with") && web.to_string().ends_with("scope dicom"));
+        assert!(
+            web.to_string().contains("for efface with") && web.to_string().ends_with("scope dicom")
+        );
         // On loopback in plain, with or without certificates of the gateway.
         for text in [
             house.with("http://127.0.0.1:8042/dicom-web", ""),
@@ -301,7 +323,9 @@ mod tests {
         let house = House::new();
         let with = |to: &str, more: &str| house.with(to, more);
         let oauth2 = |url: &str, secret: &str| {
-            format!(", oauth2: {{ token_url: \"{url}\", client_id: efface, client_secret_file: $/{secret} }}")
+            format!(
+                ", oauth2: {{ token_url: \"{url}\", client_id: efface, client_secret_file: $/{secret} }}"
+            )
         };
         for (text, words) in [
             (with("http://lab.example/dicom-web", ""), "write https://"),
@@ -317,8 +341,12 @@ mod tests {
             (with(LAB, ", bearer_file: $/empty"), "no bearer token"),
             (with(LAB, &oauth2("https://login.test/", "empty")), "nothing in it"),
             (with(LAB, &oauth2("http://login.test/", "secret")), "write https://"),
-            (with(LAB, &(oauth2("https://l.test/", "secret") + ", bearer_file: $/token")), "not both"),
+            (
+                with(LAB, &(oauth2("https://l.test/", "secret") + ", bearer_file: $/token")),
+                "not both",
+            ),
             (with("LAB@192.0.2.7:104", ", bearer_file: $/token"), "for destinations by STOW-RS"),
+            (with("LAB@192.0.2.7:104", ", recall: dicomweb-delete"), "is for destinations by"),
             (with("LAB@192.0.2.7:104", ", proxy: \"http://p:1\""), "for destinations by STOW-RS"),
             (with("LAB@192.0.2.7:104", &oauth2("https://l.test/", "secret")), "by STOW-RS"),
         ] {

@@ -11,6 +11,7 @@ use crate::isolation::{Cabinet, Reporting};
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::objection::Watch;
+use crate::recall;
 use crate::residency::Standing;
 use crate::spool::{Place, Spool};
 use axum::extract::State;
@@ -216,6 +217,15 @@ fn registry(console: &Console) -> io::Result<Registry> {
     gauge(&mut registry, "erasures_open", help, open.count() as u64);
     let help = "Of them those whose day is over";
     gauge(&mut registry, "erasures_overdue", help, overdue.count() as u64);
+    let recalls = recall::look(spool).unwrap_or_default();
+    let (open, overdue) = (
+        recalls.iter().filter(|recall| recall.is_open()),
+        recalls.iter().filter(|recall| recall.is_overdue(today)),
+    );
+    let help = "Recalls that no destination has acknowledged";
+    gauge(&mut registry, "recalls_open", help, open.count() as u64);
+    let help = "Of them those whose day is over";
+    gauge(&mut registry, "recalls_overdue", help, overdue.count() as u64);
     let waiting = Family::<Label, Gauge>::default();
     let blocked = Family::<Label, Gauge>::default();
     let days_left = Family::<Label, Gauge>::default();

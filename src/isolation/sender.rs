@@ -11,6 +11,7 @@ use crate::pipe::{hear, say};
 use crate::send::{Dicom, Home, Sender, Web, Wire, Word};
 use crate::spool::Spool;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::io::{self, BufReader, Stdout};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -116,6 +117,21 @@ impl Way {
         }
     }
 
+    fn recall(&self, reference: String, studies: &BTreeSet<String>) -> Word {
+        let recalled = match self {
+            // People ask there.
+            Way::Dicom(_) => return Word::NotRecalled(reference),
+            Way::Web(wire) => studies.iter().try_for_each(|study| wire.delete(study)),
+        };
+        match recalled {
+            Ok(()) => Word::Recalled(reference),
+            Err(error) => {
+                tracing::warn!(reference, "a recall is not done: {error}");
+                Word::NotRecalled(reference)
+            }
+        }
+    }
+
     fn be_known(&self, auth: Auth) {
         if let Way::Web(wire) = self
             && let Err(error) = wire.be_known(auth)
@@ -137,6 +153,13 @@ pub(super) enum Reply {
     Renewed(Trust),
     /// The next requests are known by this.
     Known(Auth),
+    /// Ask the destination to let go of these studies, by their UIDs as they left.
+    Recall {
+        /// By what the recall is spoken of.
+        reference: String,
+        /// Study Instance UIDs.
+        studies: BTreeSet<String>,
+    },
 }
 
 /// Is a sender, until the gateway hangs up.
@@ -161,8 +184,11 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let way = Way::to(&orders)?;
     let stop = AtomicBool::new(false);
     let (answer, answers) = mpsc::channel();
+    let home = Line(Mutex::new((io::stdout(), answers)));
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let (way, home) = (&way, &home);
+        let stop_it = &stop;
+        scope.spawn(move || {
             while let Ok(Some(reply)) = hear::<Reply>(&mut input) {
                 match reply {
                     Reply::Done(done) if answer.send(done).is_err() => break,
@@ -170,15 +196,18 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
                     Reply::End => std::process::exit(1),
                     Reply::Renewed(trust) => way.renew(trust),
                     Reply::Known(auth) => way.be_known(auth),
+                    // Beside this thread, which has to hear that it is to end.
+                    Reply::Recall { reference, studies } => {
+                        scope.spawn(move || home.tell(way.recall(reference, &studies)));
+                    }
                 }
             }
-            stop.store(true, Ordering::SeqCst);
+            stop_it.store(true, Ordering::SeqCst);
             drop(answer);
         });
-        let home = Line(Mutex::new((io::stdout(), answers)));
         let (destination, associations) = (orders.to.name(), orders.associations);
         let (spool, seal, wire) = (&spool, &seal, way.wire());
-        Sender { spool, seal, destination, associations, wire, home: &home }.run(&stop);
+        Sender { spool, seal, destination, associations, wire, home }.run(&stop);
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -72,4 +72,4 @@ pub(super) fn agent(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -20,16 +20,17 @@ pub use token::{Auth, TokenServer, is_token};
 
 use super::http::{self, Patience, Proxy, Url};
 use super::scu::{Outside, Zone};
-use super::tls;
+use super::{EXPLICIT_VR_LE, tls};
+use crate::id::Uid;
 use answer::Answer;
 use body::Multipart;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use token::Tokens;
 use ureq::http::{Response, header};
-use ureq::{Agent, Body, SendBody};
+use ureq::{Agent, Body, RequestBuilder, SendBody};
 use zeroize::Zeroizing;
 
 /// Parcels of one request, and their bytes: at least one parcel, whatever its size.
@@ -67,6 +68,10 @@ pub struct Stow {
     tokens: Option<Tokens>,
     /// Parcels of a request that the server is known to take.
     load: AtomicUsize,
+    /// Whether the last request was answered as one that is let in.
+    is_let_in: AtomicBool,
+    /// Whether parts name their transfer syntax.
+    says_syntax: AtomicBool,
 }
 
 /// What is sent: what may travel to the outside, and nothing else.
@@ -90,7 +95,8 @@ impl Stow {
         let proxy = server.proxy.as_ref();
         let agent = http::agent(&server.url, proxy, tls, server.connections, patience)?;
         let tokens = auth.map(|auth| Tokens::new(&server, auth, tls, patience)).transpose()?;
-        Ok(Stow { server, agent, tokens, load: AtomicUsize::new(PARCELS_MAX) })
+        let (load, is_let_in) = (AtomicUsize::new(PARCELS_MAX), AtomicBool::new(false));
+        Ok(Stow { server, agent, tokens, load, is_let_in, says_syntax: AtomicBool::new(true) })
     }
 
     /// How many parcels are best given to [`Stow::store`] at a time.
@@ -135,48 +141,141 @@ impl Stow {
         })
     }
 
-    /// One request, and once more with a new token where the server does not take the old one.
-    fn ask(&self, parcels: &[Cargo]) -> Result<Answer, Error> {
-        let token = self.tokens.as_ref().map(Tokens::now).transpose()?;
-        match (self.post(parcels, token.as_ref().map(|token| token.as_str())), &self.tokens, &token) {
-            (Err(Error::NotLetIn { status: 401, .. }), Some(tokens), Some(old))
-                if tokens.can_be_renewed() =>
-            {
-                tokens.forget(old);
-                self.post(parcels, Some(&tokens.now()?))
-            }
-            (done, ..) => done,
+    /// Has the server delete a study. The standard has no such request; servers that do it take this one.
+    ///
+    /// # Errors
+    /// It is not known to be gone.
+    pub fn delete(&self, study: &str) -> Result<(), Error> {
+        let name = &self.server.name;
+        let uid: Uid = study.parse().map_err(|_| Error::not_web(name, "no UID of a study"))?;
+        let answer = self.known(|token| {
+            let path = format!("studies/{}", uid.as_str());
+            self.with(self.agent.delete(self.server.url.join(&path)), token).call()
+        })?;
+        match answer.status().as_u16() {
+            200 | 204 => Ok(()),
+            // It may never have been there, or this may be no address for it: only a search tells.
+            404 | 410 => self.search(&uid),
+            // Accepted, and not done yet.
+            202 => Err(Error::Late { destination: name.clone() }),
+            _ => Err(Error::answered(name, &answer)),
         }
     }
 
-    fn post(&self, parcels: &[Cargo], token: Option<&str>) -> Result<Answer, Error> {
-        let unreadable = |error: std::io::Error| Error::Unreadable { kind: error.kind() };
-        let mut body = Multipart::of(parcels).map_err(unreadable)?;
+    /// Nothing is found of a study (QIDO-RS, PS3.18 10.6).
+    fn search(&self, uid: &Uid) -> Result<(), Error> {
+        let name = &self.server.name;
+        let answer = self.known(|token| {
+            let path = format!("studies?StudyInstanceUID={}", uid.as_str());
+            let request = self.agent.get(self.server.url.join(&path)).header(header::ACCEPT, JSON);
+            self.with(request, token).call()
+        })?;
+        match answer.status().as_u16() {
+            204 => Ok(()),
+            200 if error::is_json(&answer) => {
+                let mut text = Vec::new();
+                let read = answer.into_body().into_reader().take(3).read_to_end(&mut text);
+                read.map_err(|error| Error::of(name, error.into()))?;
+                let is_none = text.trim_ascii() == b"[]";
+                if is_none {
+                    Ok(())
+                } else {
+                    Err(Error::Failing { destination: name.clone(), status: 404 })
+                }
+            }
+            _ => Err(Error::answered(name, &answer)),
+        }
+    }
+
+    /// One request with the token of the hour, and once more with a new one where the server does not take that.
+    fn known(
+        &self,
+        request: impl Fn(Option<&str>) -> Result<Response<Body>, ureq::Error>,
+    ) -> Result<Response<Body>, Error> {
+        let ask = |token: Option<&str>| {
+            request(token).map_err(|error| Error::of(&self.server.name, error))
+        };
+        let token = self.tokens.as_ref().map(Tokens::now).transpose()?;
+        let answer = ask(token.as_ref().map(|token| token.as_str()))?;
+        match (&self.tokens, &token) {
+            (Some(tokens), Some(old)) if answer.status() == 401 && tokens.can_be_renewed() => {
+                tokens.forget(old);
+                ask(Some(&tokens.now()?))
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    fn with<B>(&self, request: RequestBuilder<B>, token: Option<&str>) -> RequestBuilder<B> {
+        match token {
+            Some(token) => {
+                let token = Zeroizing::new(format!("Bearer {token}"));
+                request.header(header::AUTHORIZATION, token.as_str())
+            }
+            None => request,
+        }
+    }
+
+    /// There are servers that refuse the parts of a request which name their transfer syntax, as the standard has it.
+    fn ask(&self, parcels: &[Cargo]) -> Result<Answer, Error> {
+        let says = self.says_syntax.load(Ordering::SeqCst);
+        let asked = self.ask_saying(parcels, says);
+        let is_default = |parcel: &Cargo| parcel.transfer_syntax() == EXPLICIT_VR_LE;
+        let is_refused = match &asked {
+            Ok(answer) => answer.is_silent(),
+            Err(error) => matches!(error, Error::NotTaken { status: 400 | 415, .. }),
+        };
+        if !is_refused || parcels.iter().all(is_default) {
+            return asked;
+        }
+        match self.ask_saying(parcels, !says) {
+            Ok(answer) if !answer.is_silent() => {
+                self.says_syntax.store(!says, Ordering::SeqCst);
+                Ok(answer)
+            }
+            _ => asked,
+        }
+    }
+
+    fn ask_saying(&self, parcels: &[Cargo], says: bool) -> Result<Answer, Error> {
+        let knocks = !self.is_let_in.load(Ordering::SeqCst);
+        let asked = self.known(|token| self.post(parcels, (says, knocks), token));
+        let answered = asked.and_then(|answer| match answer.status().as_u16() {
+            // Conflict: what failed is listed, and the rest is stored.
+            200 | 202 | 409 => self.read(answer, parcels.len()),
+            _ => Err(Error::answered(&self.server.name, &answer)),
+        });
+        self.is_let_in.store(answered.is_ok(), Ordering::SeqCst);
+        answered
+    }
+
+    fn post(
+        &self,
+        parcels: &[Cargo],
+        (says, knocks): (bool, bool),
+        token: Option<&str>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let mut body = Multipart::of(parcels, says)?;
         let mut request = self
             .agent
             .post(self.server.url.join("studies"))
             .header(header::CONTENT_TYPE, body.content_type())
             .header(header::CONTENT_LENGTH, body.length())
-            .header(header::ACCEPT, JSON)
-            // What the server would not take anyway does not leave.
-            .header(header::EXPECT, "100-continue");
-        if let Some(token) = token {
-            request = request.header(header::AUTHORIZATION, Zeroizing::new(format!("Bearer {token}")).as_str());
+            .header(header::ACCEPT, JSON);
+        if knocks {
+            // What the server would not take anyway does not leave. Some say nothing to it: each time would cost seconds.
+            request = request.header(header::EXPECT, "100-continue");
         }
-        let sent = request.send(SendBody::from_reader(&mut body));
-        let name = &self.server.name;
-        let answer = sent.map_err(|error| Error::of(name, error))?;
-        match answer.status().as_u16() {
-            // Conflict: what failed is listed, and the rest is stored.
-            200 | 202 | 409 => self.read(answer, parcels.len()),
-            _ => Err(Error::answered(name, &answer)),
-        }
+        self.with(request, token).send(SendBody::from_reader(&mut body))
     }
 
     fn read(&self, answer: Response<Body>, parcels: usize) -> Result<Answer, Error> {
         let name = &self.server.name;
         if !error::is_json(&answer) {
-            return Err(Error::not_web(name, "it does not answer in application/dicom+json, and XML is not read"));
+            return Err(Error::not_web(
+                name,
+                "it does not answer in application/dicom+json, and XML is not read",
+            ));
         }
         let most = ANSWER_BYTES.0 + ANSWER_BYTES.1 * parcels as u64;
         let mut text = Vec::new();

@@ -190,6 +190,15 @@ impl Web {
         self.renew(|means| means.auth = Some(auth))
     }
 
+    /// Has the server delete a study, by its UID as it left.
+    ///
+    /// # Errors
+    /// [`stow::Error`]: it is not known to be gone.
+    pub fn delete(&self, study: &str) -> Result<(), stow::Error> {
+        let stow = Arc::clone(&self.stow.read().unwrap_or_else(PoisonError::into_inner));
+        stow.delete(study)
+    }
+
     fn renew(&self, edit: impl FnOnce(&mut Means)) -> Result<(), tls::Error> {
         let mut means = self.means.lock().unwrap_or_else(PoisonError::into_inner);
         let mut new = means.clone();

@@ -240,6 +240,7 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         | Event::Approved { .. }
         | Event::Crosswalk { .. }
         | Event::Erasure { .. }
+        | Event::Recall { .. }
         | Event::Erased { .. } => {}
     })?;
     Ok(())

@@ -214,12 +214,7 @@ impl Transport for Carriage {
 pub(super) struct NoNames;
 
 impl Resolver for NoNames {
-    fn resolve(
-        &self,
-        _: &Uri,
-        _: &Config,
-        _: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, Error> {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let mut nowhere = self.empty();
         nowhere.push(([0, 0, 0, 0], 0).into());
         Ok(nowhere)

@@ -26,7 +26,9 @@ pub enum NoUrl {
     )]
     Form,
     /// Whoever is on the way could read along, or answer instead.
-    #[error("plain http:// goes to this machine alone (127.0.0.1, [::1], localhost): write https://")]
+    #[error(
+        "plain http:// goes to this machine alone (127.0.0.1, [::1], localhost): write https://"
+    )]
     Plain,
 }
 
@@ -91,7 +93,8 @@ fn machine(uri: &Uri, text: &str) -> Option<(String, Option<u16>)> {
 /// Whether a name or address is this machine's own.
 pub fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 impl fmt::Display for Url {
@@ -124,7 +127,9 @@ pub struct Proxy {
 
 /// A text that names no proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("http://HOST:PORT, for example http://proxy.hospital.example:3128; without a name and a password")]
+#[error(
+    "http://HOST:PORT, for example http://proxy.hospital.example:3128; without a name and a password"
+)]
 pub struct NoProxy;
 
 impl Proxy {
@@ -190,9 +195,19 @@ mod tests {
             assert_eq!(plain.parse::<Url>(), Err(NoUrl::Plain), "{plain}");
         }
         for no in [
-            "", "lab.example", "/a", "ftp://a/", "https://", "https://a@lab.example/", "https://a:b@c/",
-            "https://lab.example/?q", "https://lab.example/#f", "https://lab.example:0/",
-            "https://lab.example:99999/", "https://lab.example:/", "LAB@lab.example:104",
+            "",
+            "lab.example",
+            "/a",
+            "ftp://a/",
+            "https://",
+            "https://a@lab.example/",
+            "https://a:b@c/",
+            "https://lab.example/?q",
+            "https://lab.example/#f",
+            "https://lab.example:0/",
+            "https://lab.example:99999/",
+            "https://lab.example:/",
+            "LAB@lab.example:104",
         ] {
             assert_eq!(no.parse::<Url>(), Err(NoUrl::Form), "{no}");
         }
@@ -203,7 +218,9 @@ mod tests {
         let proxy: Proxy = "http://proxy.example:3128".parse().unwrap();
         assert_eq!(proxy.address(), "proxy.example:3128");
         assert_eq!(proxy.to_string().parse::<Proxy>().unwrap(), proxy);
-        for no in ["https://p:1", "http://p", "http://a:b@p:1", "http://p:1/path", "socks5://p:1", "p:1"] {
+        for no in
+            ["https://p:1", "http://p", "http://a:b@p:1", "http://p:1/path", "socks5://p:1", "p:1"]
+        {
             assert_eq!(no.parse::<Proxy>(), Err(NoProxy), "{no}");
         }
     }

@@ -5,6 +5,7 @@
 
 use crate::net::status::{Class, Status};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::collections::HashMap;
 
 /// What a server says of instances, by their UIDs as they left.
@@ -24,6 +25,11 @@ impl Answer {
     pub(super) fn read(text: &[u8]) -> Option<Self> {
         let module: Module = serde_json::from_slice(text).ok()?;
         Some(Answer { stored: rows(module.referenced)?, failed: rows(module.failed)? })
+    }
+
+    /// Whether it says nothing of anybody.
+    pub(super) fn is_silent(&self) -> bool {
+        self.stored.is_empty() && self.failed.is_empty()
     }
 
     /// Whether an instance is stored.
@@ -52,19 +58,24 @@ fn is_warning(reason: Status) -> bool {
     reason == Status::SUCCESS || reason.code() & 0xF000 == 0xB000
 }
 
-/// Store Instances Response Module (PS3.18 Table I.2-1).
+/// Store Instances Response Module (PS3.18 Table I.2-1). What else there is has no meaning here; that it is let be by
+/// name keeps lists from being read as objects.
 #[derive(Deserialize)]
 struct Module {
     #[serde(rename = "00081199", default)]
     referenced: Sequence,
     #[serde(rename = "00081198", default)]
     failed: Sequence,
+    #[serde(flatten)]
+    _rest: IgnoredAny,
 }
 
 #[derive(Default, Deserialize)]
 struct Sequence {
     #[serde(rename = "Value", default)]
     items: Vec<Item>,
+    #[serde(flatten)]
+    _rest: IgnoredAny,
 }
 
 #[derive(Deserialize)]
@@ -77,12 +88,16 @@ struct Item {
     warning: Option<Element>,
     #[serde(rename = "00081197")]
     failure: Option<Element>,
+    #[serde(flatten)]
+    _rest: IgnoredAny,
 }
 
 #[derive(Deserialize)]
 struct Element {
     #[serde(rename = "Value", default)]
     values: Vec<serde_json::Value>,
+    #[serde(flatten)]
+    _rest: IgnoredAny,
 }
 
 impl Element {
@@ -189,7 +204,8 @@ mod tests {
         let deep = format!(r#"{{"00081199":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
         let elsewhere = format!(r#"{{"x":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
         let both = r#"{"00081199":{"Value":[]},"00081199":{"Value":[]}}"#.to_owned();
-        for text in ["", "[]", "null", "{", r#"{"00081199":[]}"#, "<xml/>", "{} {}"] {
+        let list = r#"{"00081199":{"Value":[["1",{"Value":["1"]}]]}}"#;
+        for text in ["", "[]", "null", "{", r#"{"00081199":[]}"#, "<xml/>", "{} {}", list] {
             assert_eq!(of(text, "1"), None, "{text}");
         }
         for text in [twice, deep, elsewhere, both] {

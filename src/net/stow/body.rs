@@ -1,6 +1,7 @@
 //! `multipart/related` with one part a parcel (PS3.18 8.6.1.2), as it is read.
 
 use super::Cargo;
+use crate::net::EXPLICIT_VR_LE;
 use data_encoding::HEXLOWER;
 use std::collections::VecDeque;
 use std::io::{self, Cursor, ErrorKind, Read};
@@ -19,20 +20,24 @@ struct Piece {
 }
 
 impl Multipart {
-    /// Opens all of them.
+    /// Opens all of them. The head of a part names its transfer syntax only if it `says` so and that is no default (PS3.18
+    /// 8.7.3.5.2): the file names it anyway.
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn of(parcels: &[Cargo]) -> io::Result<Self> {
+    pub(super) fn of(parcels: &[Cargo], says: bool) -> io::Result<Self> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         // Random, so that nobody can have put it into an instance.
         let boundary = format!("efface-{}", HEXLOWER.encode(&random));
         let mut body = Multipart { boundary, pieces: VecDeque::new(), bytes: 0 };
         for parcel in parcels {
-            let syntax = parcel.transfer_syntax();
+            let syntax = match parcel.transfer_syntax() {
+                syntax if says && syntax != EXPLICIT_VR_LE => format!("; transfer-syntax={syntax}"),
+                _ => String::new(),
+            };
             body.text(format!(
-                "--{}\r\nContent-Type: application/dicom; transfer-syntax={syntax}\r\n\r\n",
+                "--{}\r\nContent-Type: application/dicom{syntax}\r\n\r\n",
                 body.boundary
             ));
             let (file, bytes) = parcel.file()?;

@@ -4,7 +4,6 @@
 use crate::fate::Fate;
 use crate::net::http::Lost;
 use crate::net::status::Status;
-use std::io::ErrorKind;
 use std::time::Duration;
 use ureq::Body;
 use ureq::http::{Response, Uri, header};
@@ -37,7 +36,9 @@ pub enum Error {
         how: String,
     },
     /// Too many requests, or no service for now.
-    #[error("destination \"{destination}\": it asks to wait (HTTP {status}). Sending is tried again")]
+    #[error(
+        "destination \"{destination}\": it asks to wait (HTTP {status}). Sending is tried again"
+    )]
     Busy {
         /// The destination's name.
         destination: String,
@@ -47,7 +48,9 @@ pub enum Error {
         wait: Option<Duration>,
     },
     /// It fails.
-    #[error("destination \"{destination}\": it failed (HTTP {status}). See its log; sending is tried again")]
+    #[error(
+        "destination \"{destination}\": it failed (HTTP {status}). See its log; sending is tried again"
+    )]
     Failing {
         /// The destination's name.
         destination: String,
@@ -115,7 +118,9 @@ pub enum Error {
         destination: String,
     },
     /// It does not store the instance, and says why.
-    #[error("destination \"{destination}\": did not store the object, status {status}. See its log")]
+    #[error(
+        "destination \"{destination}\": did not store the object, status {status}. See its log"
+    )]
     Refused {
         /// The destination's name.
         destination: String,
@@ -133,12 +138,6 @@ pub enum Error {
         /// 400, 413, 415 or 422.
         status: u16,
     },
-    /// Our own object can't be read.
-    #[error("an object can't be read ({kind}). Check the spool's volume; it is tried again")]
-    Unreadable {
-        /// The operating system's reason.
-        kind: ErrorKind,
-    },
 }
 
 impl Error {
@@ -151,8 +150,7 @@ impl Error {
             | Error::Busy { .. }
             | Error::Failing { .. }
             | Error::Unread { .. }
-            | Error::NotNamed { .. }
-            | Error::Unreadable { .. } => Fate::Retry,
+            | Error::NotNamed { .. } => Fate::Retry,
             Error::NoToken { halts, .. } => {
                 if *halts {
                     Fate::Halt
@@ -245,7 +243,9 @@ pub(super) fn is_json(answer: &Response<Body>) -> bool {
     let form = answer.headers().get(header::CONTENT_TYPE).and_then(|form| form.to_str().ok());
     let form = form.map(|form| form.split(';').next().unwrap_or_default().trim());
     form.is_some_and(|form| {
-        ["application/dicom+json", "application/json"].iter().any(|it| form.eq_ignore_ascii_case(it))
+        ["application/dicom+json", "application/json"]
+            .iter()
+            .any(|it| form.eq_ignore_ascii_case(it))
     })
 }
 
