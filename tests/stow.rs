@@ -347,7 +347,7 @@ fn what_is_recalled_is_withdrawn_where_it_waits_and_deleted_where_it_is() {
     let said = house.site.done(&[&wanted[..], &["--reason", "patient-safety"]].concat());
     assert!(said.contains("1 studies at lab"), "{said}");
     house.site.settled();
-    gateway.comes_to("efface_instances_withdrawn_total", 3);
+    gateway.comes_to("efface_parcels_withdrawn_total", 3);
     let listed = house.site.done(&["recall", "ls"]);
     assert!(listed.contains("DCM 113037, Rejected for Patient Safety Reasons"), "{listed}");
     assert!(listed.contains("1 are not acknowledged, 0 of them overdue"), "{listed}");
