@@ -126,7 +126,14 @@ fn event(n: u64) -> Event {
             }],
             ..Release::default()
         })),
-        2 => Event::Delivered { destination, batch, instances },
+        2 => Event::Delivered {
+            destination,
+            batch,
+            instances,
+            waited_ms: Some(60_000),
+            took_ms: Some(900),
+            sent_bytes: 1 << 20,
+        },
         _ => Event::Erased { batch, instances },
     }
 }

@@ -93,6 +93,7 @@ fn fill(inbox: &Path, length: usize) {
     std::fs::create_dir_all(inbox).unwrap();
     let head = Head {
         calling_ae_title: "PACS".to_owned(),
+        called_ae_title: None,
         sop_class: CT.to_owned(),
         transfer_syntax: "1.2.840.10008.1.2.1".to_owned(),
         received_ms: 0,

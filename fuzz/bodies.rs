@@ -190,6 +190,7 @@ static OPTIONS: LazyLock<Arc<ListenerOptions>> = LazyLock::new(|| {
         certificate: None,
     };
     Arc::new(ListenerOptions {
+        also_called: Vec::new(),
         listen: "127.0.0.1:0".parse().expect("an address"),
         ae_title: "EFFACE".parse().expect("a title"),
         tls: None,
@@ -370,6 +371,8 @@ pub fn left(data: &[u8]) -> Option<usize> {
         digest: None,
         said_class: None,
         caller: None,
+        called: None,
+        received_ms: None,
     };
     let route = &ROUTES[usize::from(*first) % ROUTES.len()];
     let handles = RootKey::of_patient(&[7; 32], "A1").derive("", Purpose::Handle);

@@ -3,11 +3,11 @@
 //! Nobody's wall clock is to be trusted: it is set by hand, by the network, by a virtual machine that was asleep. So it dates
 //! records and decides nothing but how long originals are kept after they have arrived (set back, they are kept longer),
 //! when rows of the crosswalk are over their time (set ahead, they go early), on which day an authorisation ends (set back,
-//! it holds longer: a site that does not trust its clock shortens it), and whether a certificate is valid (`net/tls.rs`).
+//! it holds longer: a site that does not trust its clock shortens it), when what a route keeps for the night is sent, and whether a certificate is valid (`net/tls.rs`).
 //! What is to happen after a while, or must end in time, goes by the monotonic clock (`Instant`).
 #![allow(clippy::disallowed_methods)] // the ban of clippy.toml leads here
 
-use chrono::{Days, Months, NaiveDate};
+use chrono::{Days, Months, NaiveDate, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -25,6 +25,11 @@ pub fn now() -> SystemTime {
 pub fn ms() -> u64 {
     let since = now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The time of day here, in the time zone of this machine.
+pub fn local() -> NaiveDateTime {
+    chrono::DateTime::<chrono::Local>::from(now()).naive_local()
 }
 
 /// The time for records and reasons, RFC 3339 in UTC.

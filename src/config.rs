@@ -12,6 +12,8 @@
 //! destinations:
 //!   - { name: lab, to: LAB@192.0.2.7:104, project: lab, profile: basic }    # register: what is known of it (residency.rs)
 //!   # or to: https://lab.example/dicom-web (config/web.rs)
+//! routes:                               # without it everything goes to every destination (routing/)
+//!   - { name: all, to: [lab] }
 //! audit_repository: { to: arr.example:6514, ca: arr-ca.pem, certificate: efface.pem, key_file: efface.key }    # DICOM PS3.15 A.5
 //! tls: { certificate: efface.pem, key_file: efface.key, ca: hospital-ca.pem }    # for the listener and destinations (config/tls.rs)
 //! approvers: [anna+1f2e3d4c+AZ...]      # two of them must agree to what one alone may not do (approval/)
@@ -22,6 +24,7 @@
 //! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
 
 mod repository;
+mod routes;
 mod tls;
 mod web;
 
@@ -40,9 +43,11 @@ use crate::net::http::is_loopback;
 use crate::pipeline::FACE_LIMIT;
 use crate::profile::{Profile, Pseudonymity, SHIPPED, language};
 use crate::residency::{Country, EEA, Entry, Residency, Scheme, SitePolicy, WARN_DAYS};
+use crate::routing::{Routing, Rule};
 use crate::standard::{Annex, sop_classes};
 use crate::yaml::{Mistakes, Notes, suggestion};
 use data_encoding::HEXLOWER;
+use routes::Named;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Spanned;
 use std::net::SocketAddr;
@@ -64,12 +69,16 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The AE title by which efface is called, and calls.
     pub ae_title: AeTitle,
+    /// Other AE titles by which efface is called: routes can tell by them what is urgent.
+    pub also_called: Vec<AeTitle>,
     /// Who may send.
     pub allow: Vec<Caller>,
     /// Where callers listen for reports on storage commitment.
     pub commitments: Vec<Listener>,
     /// Where de-identified studies go.
     pub destinations: Vec<DestinationSettings>,
+    /// What goes to which of them.
+    pub routing: Routing,
     /// Address of `/metrics` and `/healthz`, on loopback; `None`: not served.
     pub metrics: Option<SocketAddr>,
     /// Times and sizes.
@@ -137,6 +146,7 @@ impl Settings {
             approvers: self.approvers.clone(),
             site: self.site.clone(),
             told: checkpoints.chain(repository).collect(),
+            routes: self.routing.rules.iter().map(Rule::to_text).collect(),
             destinations: self.destinations.iter().map(destination).collect(),
         }
     }
@@ -220,8 +230,10 @@ struct RawConfig {
     tls: Option<Spanned<tls::RawTls>>,
     listen: Spanned<String>,
     ae_title: Spanned<String>,
+    also_called: Option<Vec<Spanned<String>>>,
     allow: Spanned<Vec<RawCaller>>,
     destinations: Spanned<Vec<RawDestination>>,
+    routes: Option<Spanned<Vec<routes::RawRule>>>,
     site_policy: Option<RawSitePolicy>,
     metrics: Option<Spanned<String>>,
     quiet_period_s: Option<Spanned<f64>>,
@@ -327,6 +339,10 @@ impl Settling<'_> {
         let allow = self.callers(&raw.allow, is_tls);
         let policy = raw.site_policy.as_ref().map(|policy| self.site_policy(policy));
         let destinations = self.destinations(&raw.destinations, policy.as_ref(), tls.as_ref());
+        let also_called = self.also_called(&raw.also_called, ae_title.as_ref());
+        let called: Vec<AeTitle> = ae_title.iter().chain(&also_called).cloned().collect();
+        let named = Named { allow: &allow, called: &called, destinations: &destinations };
+        let routing = raw.routes.as_ref().map(|raw| self.routes(raw, &named)).unwrap_or_default();
         let commitments = self.commitments(&raw.allow, &allow, &destinations);
         let repository = raw.audit_repository.as_ref();
         let audit_repository = repository.and_then(|raw| self.audit_repository(raw));
@@ -344,9 +360,11 @@ impl Settling<'_> {
             tls,
             listen: listen?,
             ae_title: ae_title?,
+            also_called,
             allow,
             commitments,
             destinations,
+            routing,
             metrics,
             limits,
             sandbox: raw.sandbox.unwrap_or_default(),

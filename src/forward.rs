@@ -7,6 +7,7 @@ mod recalls;
 pub use recalls::Seen;
 
 use crate::audit::{Event, Log};
+use crate::clock;
 use crate::custody::outbox::Outbox;
 use crate::meter::Meter;
 use crate::objection::{Patient, Recipient, Refusal, Watch};
@@ -17,6 +18,7 @@ use crate::spool::quarantine::Code;
 use crate::spool::{Place, Spool};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 
 /// Follows the parcels of one destination.
@@ -37,6 +39,8 @@ pub struct Forwarder {
     pub recalls: recall::Book,
     /// Counts.
     pub meter: Arc<Meter>,
+    /// Bytes that have left for the destination and stand in no record yet.
+    pub wrote: AtomicU64,
     /// Gets batches whose parcels must be made again.
     pub again: Sender<String>,
 }
@@ -45,7 +49,14 @@ impl Home for Forwarder {
     fn tell(&self, word: Word) -> io::Result<()> {
         match word {
             Word::Stored => self.meter.delivered.add(1),
-            Word::Retry => self.meter.retries.add(1),
+            Word::Retry => {
+                self.meter.retries.add(1);
+                self.account_for_bytes()?;
+            }
+            Word::Wrote(bytes) => {
+                self.wrote.fetch_add(bytes, Ordering::SeqCst);
+                self.meter.sent_bytes(&self.destination, bytes);
+            }
             Word::Refused => self.meter.quarantine(Code::RefusedByDestination, 1),
             Word::Synced(syncs) => syncs.add(),
             Word::May(batch) => self.clear(&batch)?,
@@ -65,6 +76,8 @@ enum Standing {
     Refused(Refusal),
     /// The destination may not be sent to any more: what waits goes on waiting.
     Blocked,
+    /// Its route sends at another time of day.
+    Later,
     /// Nothing says how its originals call their patient.
     Unsaid,
 }
@@ -79,9 +92,16 @@ impl Forwarder {
             self.let_go(batch)?;
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        match self.standing(batch)? {
+        let outbox = Outbox::of(&self.spool, &self.destination);
+        // What was begun in time is sent to its end, also when it was interrupted.
+        let is_time = || outbox.dispatch(batch).is_ok_and(|dispatch| dispatch.hours.are_now());
+        let standing = match outbox.begun_ms(batch).is_some() || is_time() {
+            true => self.standing(batch)?,
+            false => Standing::Later,
+        };
+        match standing {
             Standing::May => return Ok(()),
-            Standing::Blocked => {}
+            Standing::Blocked | Standing::Later => {}
             Standing::Refused(refusal) => self.withdraw(batch, refusal)?,
             // The worker says it once more.
             Standing::Unsaid => self.remake(batch)?,
@@ -163,11 +183,16 @@ impl Forwarder {
         let instances = (manifest.rows.len() as u64).saturating_sub(refused);
         let append = |event| self.log.append(event).map_err(io::Error::other);
         let (destination, name) = (self.destination.clone(), batch.to_owned());
+        let [waited_ms, took_ms] = turnaround(&outbox, batch);
         append(Event::Delivered {
             destination: destination.clone(),
             batch: name.clone(),
             instances,
+            waited_ms,
+            took_ms,
+            sent_bytes: self.wrote.swap(0, Ordering::SeqCst),
         })?;
+        self.meter.turnaround(&destination, waited_ms, took_ms);
         if refused > 0 {
             let code = Code::RefusedByDestination.name().to_owned();
             append(Event::Quarantined { batch: name, code, destination, instances: refused })?;
@@ -177,6 +202,22 @@ impl Forwarder {
         self.spool.settle(batch)?;
         tracing::info!(batch, destination = self.destination, instances, refused, "sent");
         Ok(())
+    }
+
+    /// Bytes that left with nothing delivered stand in the log, too.
+    ///
+    /// # Errors
+    /// What keeps it from being written.
+    pub fn account_for_bytes(&self) -> io::Result<()> {
+        let sent_bytes = self.wrote.swap(0, Ordering::SeqCst);
+        if sent_bytes == 0 {
+            return Ok(());
+        }
+        let event = Event::Egress { destination: self.destination.clone(), sent_bytes };
+        self.log.append(event).map(drop).map_err(|error| {
+            self.wrote.fetch_add(sent_bytes, Ordering::SeqCst);
+            io::Error::other(error)
+        })
     }
 
     /// A seal does not hold or the manifest is gone: the parcels are made again from the originals, when the worker
@@ -207,4 +248,13 @@ impl Forwarder {
         }
         Ok(())
     }
+}
+
+/// How long a batch waited from its last image to the first byte that left, and how long from that byte until now, in ms.
+/// Both by the clock of this machine, which somebody may have set in between.
+fn turnaround(outbox: &Outbox<'_>, batch: &str) -> [Option<u64>; 2] {
+    let last_image = outbox.dispatch(batch).ok().and_then(|dispatch| dispatch.last_image_ms);
+    let begun = outbox.begun_ms(batch);
+    let waited = begun.zip(last_image).map(|(begun, last)| begun.saturating_sub(last));
+    [waited, begun.map(|begun| clock::ms().saturating_sub(begun))]
 }

@@ -13,7 +13,7 @@
 //! **DICOM.** [`dicom`]: the pre-scan, data sets, frames, planes, files.
 //!
 //! **Engine**, pure: values in, values out. [`profile`]: what happens to each element. [`deid`]: does
-//! it. [`residency`]: whether data may go to a destination at all. [`pixel`]: what else of the pixels may leave. [`deface`]: finds heads and removes faces.
+//! it. [`residency`]: whether data may go to a destination at all. [`routing`]: what goes where. [`pixel`]: what else of the pixels may leave. [`deface`]: finds heads and removes faces.
 //! [`phantom`], [`render`] and [`nifti`]: a head of nobody, pictures of surfaces, volumes without a DICOM header.
 //!
 //! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`approval`]: what two people must agree on. [`crosswalk`]: what
@@ -57,6 +57,7 @@ pub mod pixel;
 pub mod profile;
 pub mod render;
 pub mod residency;
+pub mod routing;
 
 pub mod approval;
 pub mod audit;

@@ -4,6 +4,7 @@
 use crate::audit::Event;
 use crate::spool::account::Account;
 use crate::spool::quarantine::Code;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -46,7 +47,27 @@ pub struct Meter {
     /// Batches in work or waiting for a worker, ended.
     pub batches: Count,
     quarantined: Mutex<BTreeMap<Code, u64>>,
+    outward: Mutex<BTreeMap<String, Outward>>,
     account: Mutex<Account>,
+}
+
+/// What left for one destination.
+#[derive(Clone, Debug)]
+pub struct Outward {
+    /// Bytes, of parcels and around them.
+    pub bytes: u64,
+    /// Seconds from the last image of a batch to the first byte that left of it.
+    pub waited: Histogram,
+    /// Seconds from that byte until all of the batch had arrived.
+    pub took: Histogram,
+}
+
+impl Default for Outward {
+    /// From a second to four and a half hours.
+    fn default() -> Self {
+        let seconds = || Histogram::new(exponential_buckets(1.0, 2.0, 15));
+        Outward { bytes: 0, waited: seconds(), took: seconds() }
+    }
 }
 
 impl Meter {
@@ -66,6 +87,31 @@ impl Meter {
     pub fn quarantine(&self, code: Code, instances: u64) {
         let mut counts = self.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry(code).or_default() += instances;
+    }
+
+    /// Counts bytes that left for a destination.
+    pub fn sent_bytes(&self, destination: &str, bytes: u64) {
+        self.outward(destination, |outward| outward.bytes += bytes);
+    }
+
+    /// Counts a batch that has arrived: how long it waited, and how long it was on its way, in ms where that is known.
+    pub fn turnaround(&self, destination: &str, waited_ms: Option<u64>, took_ms: Option<u64>) {
+        let seconds = |ms: u64| ms as f64 / 1000.0;
+        self.outward(destination, |outward| {
+            waited_ms.into_iter().for_each(|ms| outward.waited.observe(seconds(ms)));
+            took_ms.into_iter().for_each(|ms| outward.took.observe(seconds(ms)));
+        });
+    }
+
+    /// What left since the start, by destination.
+    pub fn all_outward(&self) -> Vec<(String, Outward)> {
+        let outward = self.outward.lock().unwrap_or_else(PoisonError::into_inner);
+        outward.iter().map(|(name, outward)| (name.clone(), outward.clone())).collect()
+    }
+
+    fn outward(&self, destination: &str, change: impl FnOnce(&mut Outward)) {
+        let mut outward = self.outward.lock().unwrap_or_else(PoisonError::into_inner);
+        change(outward.entry(destination.to_owned()).or_default());
     }
 
     /// Where all instances are, as it was last found out.

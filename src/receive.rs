@@ -44,6 +44,7 @@ impl InstanceSink for Receiver {
     fn begin(&self, request: &StoreRequest<'_>) -> Result<Incoming, Refusal> {
         let head = Head {
             calling_ae_title: request.peer.ae_title.as_str().to_owned(),
+            called_ae_title: Some(request.called.as_str().to_owned()),
             sop_class: request.sop_class.as_str().to_owned(),
             transfer_syntax: request.transfer_syntax.as_str().to_owned(),
             received_ms: clock::ms(),

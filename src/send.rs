@@ -11,14 +11,16 @@ mod wire;
 
 pub use wire::{Dicom, Error, Line, Load, Web, Wire};
 
-use crate::custody::outbox::Outbox;
+use crate::clock;
+use crate::custody::outbox::{Dispatch, Outbox};
 use crate::custody::parcel::{Broken, Manifest, Parcel, Row};
 use crate::disk::Syncs;
 use crate::key::Key;
 use crate::net::scu::{Proposal, partition};
+use crate::routing::Priority;
 use crate::spool::Spool;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -29,6 +31,8 @@ const LOOK_AROUND: Duration = Duration::from_millis(50);
 /// The first pause after a failure, and the longest.
 pub(crate) const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
+/// How often a batch that is being sent looks whether a more urgent one has come.
+const GIVE_WAY: Duration = Duration::from_millis(200);
 /// The pause before it is asked again for batches that may not leave now.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -42,6 +46,8 @@ pub enum Word {
     Refused,
     /// An attempt failed and is repeated.
     Retry,
+    /// So many bytes have left for the destination since this was said last.
+    Wrote(u64),
     /// What it has synced.
     Synced(Syncs),
     /// May this batch leave? Asked before the first byte of it.
@@ -93,6 +99,8 @@ pub struct Sender<'a> {
 pub(crate) enum Attempt {
     /// Nothing is left of it in the outbox.
     Done,
+    /// A more urgent batch has come: that one first.
+    GaveWay,
     /// A seal did not hold: the batch must be made again.
     Remake,
     /// It may not leave, or not now.
@@ -112,7 +120,9 @@ impl Sender<'_> {
         while !stop.load(Ordering::SeqCst) {
             if self.wire.has_changed() || pause.is_over() {
                 match self.round(stop) {
-                    Ok(Attempt::Done | Attempt::Remake) => pause = Pause::default(),
+                    Ok(Attempt::Done | Attempt::GaveWay | Attempt::Remake) => {
+                        pause = Pause::default()
+                    }
                     Ok(Attempt::Held) => pause = Pause::of(ASK_AGAIN),
                     Ok(Attempt::Retry | Attempt::Down) => pause.longer(PAUSE_MIN),
                     Ok(Attempt::Halt) => pause.longer(PAUSE_MAX),
@@ -127,36 +137,62 @@ impl Sender<'_> {
         }
     }
 
-    /// Tries everything that is ready, oldest release first, until nobody answers. A batch that
+    /// Tries everything that is ready, the most urgent and oldest first, until nobody answers. A batch that
     /// fails by itself does not keep the others waiting.
     pub(crate) fn round(&self, stop: &AtomicBool) -> io::Result<Attempt> {
         let mut worst = Attempt::Done;
+        let mut tried = HashSet::new();
         let outbox = Outbox::of(self.spool, self.name());
+        while let Some((batch, dispatch)) = self.next(&outbox, &tried)? {
+            if stop.load(Ordering::SeqCst) || worst >= Attempt::Down {
+                break;
+            }
+            let attempt = self.take(&outbox, &batch, &dispatch, &tried, stop)?;
+            // It goes on when what has overtaken it is sent.
+            if attempt != Attempt::GaveWay {
+                tried.insert(batch);
+                worst = worst.max(attempt);
+            }
+        }
+        Ok(worst)
+    }
+
+    /// What is sent next: looked up anew each time, because something more urgent may have come.
+    fn next(
+        &self,
+        outbox: &Outbox<'_>,
+        tried: &HashSet<String>,
+    ) -> io::Result<Option<(String, Dispatch)>> {
         let ready = outbox.ready()?;
         for batch in ready.broken {
             self.home.tell(Word::Damaged(batch))?;
         }
-        for (batch, manifest) in ready.batches {
-            if stop.load(Ordering::SeqCst) {
-                break;
-            }
-            if self.home.tell(Word::May(batch.clone())).is_err() {
-                worst = worst.max(Attempt::Held);
-                continue;
-            }
-            match self.send(&outbox, &batch, &manifest, stop) {
-                Attempt::Done => self.home.tell(Word::Sent(batch))?,
-                Attempt::Remake => self.home.tell(Word::Damaged(batch))?,
-                failed => {
-                    self.home.tell(Word::Retry)?;
-                    worst = worst.max(failed);
-                    if failed >= Attempt::Down {
-                        break;
-                    }
-                }
-            }
+        Ok(ready.batches.into_iter().find(|(batch, _)| !tried.contains(batch)))
+    }
+
+    fn take(
+        &self,
+        outbox: &Outbox<'_>,
+        batch: &str,
+        dispatch: &Dispatch,
+        tried: &HashSet<String>,
+        stop: &AtomicBool,
+    ) -> io::Result<Attempt> {
+        if self.home.tell(Word::May(batch.to_owned())).is_err() {
+            return Ok(Attempt::Held);
         }
-        Ok(worst)
+        let way = Way { priority: dispatch.priority, tried, looked: Mutex::new(Instant::now()) };
+        let attempt = match outbox.manifest(batch) {
+            Ok(manifest) => self.send(outbox, batch, &manifest, &way, stop),
+            Err(_) => Attempt::Remake,
+        };
+        match attempt {
+            Attempt::Done => self.home.tell(Word::Sent(batch.to_owned()))?,
+            Attempt::Remake => self.home.tell(Word::Damaged(batch.to_owned()))?,
+            Attempt::GaveWay | Attempt::Held => {}
+            Attempt::Retry | Attempt::Down | Attempt::Halt => self.home.tell(Word::Retry)?,
+        }
+        Ok(attempt)
     }
 
     fn send(
@@ -164,6 +200,7 @@ impl Sender<'_> {
         outbox: &Outbox<'_>,
         batch: &str,
         manifest: &Manifest,
+        way: &Way<'_>,
         stop: &AtomicBool,
     ) -> Attempt {
         let directory = outbox.ready_dir(batch);
@@ -175,8 +212,22 @@ impl Sender<'_> {
         for proposals in partition(proposals) {
             let rows = left.iter().copied().filter(|row| covers(&proposals, row));
             let queue = Mutex::new(rows.collect::<VecDeque<_>>());
-            let sending = Sending { sender: self, outbox, batch, manifest, queue, proposals, stop };
+            let is_overtaken = AtomicBool::new(false);
+            let sending = Sending {
+                sender: self,
+                outbox,
+                batch,
+                manifest,
+                way,
+                is_overtaken,
+                queue,
+                proposals,
+                stop,
+            };
             worst = worst.max(sending.all());
+            if worst == Attempt::GaveWay {
+                break;
+            }
         }
         // A stop in between leaves parcels behind: done is what nothing is left of.
         let is_left = left.iter().any(|row| directory.join(&row.file).exists());
@@ -188,12 +239,23 @@ impl Sender<'_> {
     }
 }
 
+/// What a batch gives way to.
+struct Way<'a> {
+    priority: Priority,
+    /// What was tried in this round: it does not overtake again.
+    tried: &'a HashSet<String>,
+    /// When it was last looked whether something more urgent has come.
+    looked: Mutex<Instant>,
+}
+
 /// One batch being sent over several associations.
 struct Sending<'a> {
     sender: &'a Sender<'a>,
     outbox: &'a Outbox<'a>,
     batch: &'a str,
     manifest: &'a Manifest,
+    way: &'a Way<'a>,
+    is_overtaken: AtomicBool,
     queue: Mutex<VecDeque<&'a Row>>,
     proposals: Vec<Proposal>,
     stop: &'a AtomicBool,
@@ -220,6 +282,10 @@ impl Sending<'_> {
             Ok(line) => line,
             Err(error) => return self.failed(&error).max(Attempt::Down),
         };
+        // A request that does not come through has begun nothing: that is noted when something has arrived.
+        if line.is_connected() && self.begin().is_err() {
+            return Attempt::Retry;
+        }
         let mut worst = Attempt::Done;
         loop {
             let rows = self.next(line.load());
@@ -230,11 +296,36 @@ impl Sending<'_> {
                 Ok(attempt) => worst = worst.max(attempt),
                 Err(attempt) => return worst.max(attempt),
             }
+            if self.gives_way() {
+                break;
+            }
         }
         if let Err(error) = line.release() {
             tracing::debug!(%error, "the association was not released in order");
         }
-        worst
+        if self.is_overtaken.load(Ordering::SeqCst) { worst.max(Attempt::GaveWay) } else { worst }
+    }
+
+    fn begin(&self) -> io::Result<()> {
+        self.outbox.begin_sending(self.batch, clock::ms())
+    }
+
+    /// Whether something more urgent has come, which is looked for now and then.
+    fn gives_way(&self) -> bool {
+        if self.way.priority < Priority::Urgent
+            && let Ok(mut looked) = self.way.looked.try_lock()
+            && looked.elapsed() >= GIVE_WAY
+        {
+            *looked = Instant::now();
+            let ready = self.outbox.ready().unwrap_or_default();
+            let overtakes = |(batch, other): &(String, Dispatch)| {
+                other.priority > self.way.priority && !self.way.tried.contains(batch)
+            };
+            if ready.batches.iter().any(overtakes) {
+                self.is_overtaken.store(true, Ordering::SeqCst);
+            }
+        }
+        self.is_overtaken.load(Ordering::SeqCst)
     }
 
     /// Sends these. `Ok`: the line takes more.
@@ -276,7 +367,7 @@ impl Sending<'_> {
     }
 
     fn stored(&self, row: &Row) -> io::Result<()> {
-        let told = self.sender.home.tell(Word::Stored);
+        let told = self.begin().and_then(|()| self.sender.home.tell(Word::Stored));
         self.outbox.sent(self.batch, &row.file).and(told)
     }
 

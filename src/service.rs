@@ -5,6 +5,7 @@
 //! is found again at the next start, by the code that does it every day.
 
 mod papers;
+mod queue;
 
 use crate::approval::{self, Office};
 use crate::atna::{KnownAs, Recipient, Reporter};
@@ -32,16 +33,19 @@ use crate::objection::{self, Book, Watch};
 use crate::pipeline::Route;
 use crate::recall;
 use crate::residency::Standing;
-use crate::spool::{self, Place, Spool};
+use crate::routing::Priority;
+use crate::spool::entry::{Entry, Head};
+use crate::spool::{self, Place, Spool, entry_ids};
 use crate::study::Gatherer;
 use crate::worker::Fate;
 use data_encoding::HEXLOWER;
+use queue::Queue;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -239,6 +243,7 @@ impl Gateway {
                 standing,
                 objections: Arc::clone(&objections),
                 meter: Arc::clone(&meter),
+                wrote: AtomicU64::new(0),
                 again: close.clone(),
             };
             let send = SendOrders {
@@ -409,6 +414,7 @@ fn receive_orders(settings: &Settings, root: &RootKey) -> ReceiveOrders {
         state: settings.state.clone(),
         listen: settings.listen,
         ae_title: settings.ae_title.clone(),
+        also_called: settings.also_called.clone(),
         callers: settings.allow.clone(),
         // By the porter: papers can be renewed.
         tls: None,
@@ -459,6 +465,7 @@ fn orders(settings: &Settings, root: &RootKey) -> Orders {
         state: settings.state.clone(),
         key: root.to_text(),
         routes: Vec::new(),
+        routing: settings.routing.clone(),
         face_s: limits.face_s,
         bounds: Bounds {
             memory_bytes: limits.worker_memory_bytes,
@@ -471,7 +478,11 @@ fn orders(settings: &Settings, root: &RootKey) -> Orders {
 }
 
 /// Where a destination is, as the wire has to know it.
-fn place(settings: &DestinationSettings, calling: &crate::id::AeTitle, message_s: u64) -> Far {
+pub(crate) fn place(
+    settings: &DestinationSettings,
+    calling: &crate::id::AeTitle,
+    message_s: u64,
+) -> Far {
     let name = settings.name.clone();
     let (connect_s, response_s) = (30, 60);
     match &settings.speaks {
@@ -514,10 +525,10 @@ impl Threads {
     }
 
     fn workers(&mut self, warden: &Arc<Warden>, closed: mpsc::Receiver<String>) {
-        let closed = Arc::new(Mutex::new(closed));
+        let queue = Arc::new(Queue::new(closed));
         for _ in 0..WORKERS {
-            let (warden, closed) = (Arc::clone(warden), Arc::clone(&closed));
-            self.spawn("work", move |stop| work(&warden, &closed, stop));
+            let (warden, queue) = (Arc::clone(warden), Arc::clone(&queue));
+            self.spawn("work", move |stop| work(&warden, &queue, stop));
         }
     }
 
@@ -539,25 +550,29 @@ impl Threads {
 }
 
 /// Takes batches as they close, and again those that had to wait.
-fn work(warden: &Warden, closed: &Mutex<mpsc::Receiver<String>>, stop: &AtomicBool) {
+fn work(warden: &Warden, queue: &Queue, stop: &AtomicBool) {
+    let urgency = |batch: &str| priority(warden, batch);
     let mut waiting: Vec<(Instant, String)> = Vec::new();
     while !stop.load(Ordering::SeqCst) {
         let due = waiting.iter().position(|(due, _)| *due <= Instant::now());
         let next = match due {
-            Some(at) => Ok(waiting.swap_remove(at).1),
-            None => {
-                let closed = closed.lock().unwrap_or_else(PoisonError::into_inner);
-                closed.recv_timeout(Duration::from_millis(100))
-            }
+            Some(at) => Some(waiting.swap_remove(at).1),
+            None => queue.next(Duration::from_millis(100), urgency),
         };
-        match next {
-            Ok(batch) => {
-                if warden.process(&batch, stop) == Fate::Later {
-                    waiting.push((Instant::now() + TRY_AGAIN, batch));
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(100)),
+        if let Some(batch) = next
+            && warden.process(&batch, stop) == Fate::Later
+        {
+            waiting.push((Instant::now() + TRY_AGAIN, batch));
         }
     }
+}
+
+/// What is known of a batch before it is read: who sent it to whom.
+fn priority(warden: &Warden, batch: &str) -> Priority {
+    let work = warden.spool.dir(Place::Work).join(batch);
+    let first = entry_ids(&work).ok().and_then(|ids| Entry::open(&work.join(ids.first()?)).ok());
+    first.map_or(Priority::default(), |entry| {
+        let Head { calling_ae_title, called_ae_title, .. } = entry.head;
+        warden.orders.routing.priority_of_titles(&calling_ae_title, called_ae_title.as_deref())
+    })
 }

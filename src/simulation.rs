@@ -49,7 +49,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
@@ -196,6 +196,7 @@ impl Process {
             standing: Standing::default(),
             objections: Arc::clone(&objections),
             meter: Arc::clone(&meter),
+            wrote: AtomicU64::new(0),
             again: close.clone(),
         };
         let janitor = Janitor {
@@ -240,6 +241,7 @@ impl Process {
     fn receive(&self, dataset: &[u8], wrong: Wrong) -> bool {
         let head = Head {
             calling_ae_title: "PACS".to_owned(),
+            called_ae_title: None,
             sop_class: CT.to_owned(),
             transfer_syntax: EXPLICIT.to_owned(),
             received_ms: 0,
@@ -411,8 +413,9 @@ impl Made<'_, '_> {
 
     /// The record that a parcel left under, by the manifest that it lies beside.
     fn receipt_of(&self, sop_instance: &str) -> (u64, String) {
-        let ready = Outbox::of(self.wire.spool, "lab").ready().expect("the outbox");
-        let mut manifests = ready.batches.into_iter().map(|(_, manifest)| manifest);
+        let outbox = Outbox::of(self.wire.spool, "lab");
+        let ready = outbox.ready().expect("the outbox").batches.into_iter();
+        let mut manifests = ready.filter_map(|(batch, _)| outbox.manifest(&batch).ok());
         let has_it = |m: &Manifest| m.rows.iter().any(|row| row.sop_instance == sop_instance);
         let manifest = manifests.find(has_it).expect("a manifest");
         (manifest.receipt, manifest.receipt_hash)

@@ -9,7 +9,7 @@ use crate::audit::{self, Event, Journal, Release};
 use crate::clock;
 use crate::crosswalk::{self, Crosswalk};
 use crate::custody::gate::{self, No};
-use crate::custody::outbox::Outbox;
+use crate::custody::outbox::{Dispatch, Outbox};
 use crate::custody::parcel::Manifest;
 use crate::disk;
 use crate::face::{Heads, KnownHead};
@@ -17,6 +17,7 @@ use crate::key::Key;
 use crate::objection::{self, Book, Patient, Register};
 use crate::pipeline::survey::{self, Arrival, Instance, Study};
 use crate::pipeline::{self, Failure, Output, Route, Source, Withheld};
+use crate::routing::Pace;
 use crate::spool::entry::{Damage, Entry};
 use crate::spool::ledger::Ledger;
 use crate::spool::quarantine::{self, Code, Reason};
@@ -27,7 +28,7 @@ use crate::study::handle_of;
 use data_encoding::HEXLOWER;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -56,6 +57,8 @@ enum Draft {
     Made(Box<Output>),
     /// The gate said no.
     Refused(No),
+    /// Routes take nothing of it there.
+    Elsewhere,
 }
 
 /// Why a batch was not taken to its end.
@@ -102,6 +105,7 @@ impl Worker {
         }
         let study = self.survey(batch)?;
         self.set_aside(batch, "", &study.withheld)?;
+        self.set_aside(batch, "", self.unrouted(&study).as_slice())?;
         let work = self.spool.dir(Place::Work).join(batch);
         let patient = self.objections.note(&work, batch, &study.patient)?;
         let mut heads = self.heads(batch)?;
@@ -147,6 +151,20 @@ impl Worker {
         Ok(())
     }
 
+    /// What no route takes anywhere.
+    fn unrouted(&self, study: &Study) -> Option<Withheld> {
+        let routing = &self.routes.first()?.routing;
+        let (mut ids, mut reasons) = (Vec::new(), BTreeSet::new());
+        for instance in &study.instances {
+            if let Some(why) = routing.stays(&instance.traits) {
+                ids.push(instance.id.clone());
+                reasons.insert(why.to_string());
+            }
+        }
+        let detail = reasons.into_iter().collect::<Vec<_>>().join("; ");
+        (!ids.is_empty()).then_some(Withheld { code: Code::NoRoute, detail, ids })
+    }
+
     /// The register of objections, no older than the gateway's.
     fn register(&self) -> Result<Register, Trouble> {
         Ok(self.objections.read_at_least(self.register)?)
@@ -164,6 +182,9 @@ impl Worker {
         let outbox = Outbox::of(&self.spool, &route.destination);
         if outbox.has(batch) {
             return Ok(Draft::There);
+        }
+        if !study.instances.iter().any(|instance| route.takes(instance)) {
+            return Ok(Draft::Elsewhere);
         }
         let (register, Route { profile, residency, .. }) = (self.register()?, route);
         let grant = match gate::grant(route.recipient(), profile, residency, patient, &register) {
@@ -191,7 +212,8 @@ impl Worker {
     ) -> Result<Vec<String>, Trouble> {
         let output = match draft {
             // The manifest of before the crash stands for all that could be released.
-            Draft::There => return Ok(study.instances.iter().map(|i| i.id.clone()).collect()),
+            Draft::There => return Ok(taken(route, study).map(|i| i.id.clone()).collect()),
+            Draft::Elsewhere => return Ok(Vec::new()),
             Draft::Refused(no) => return self.refuse(batch, route, study, &no),
             Draft::Made(output) => output,
         };
@@ -219,11 +241,16 @@ impl Worker {
             return Ok(Vec::new());
         }
         let input = self.input(study, &output.released)?;
-        let entry = entry(batch, route, study, &output, input);
+        let released: HashSet<&String> = output.released.iter().collect();
+        let leave = || study.instances.iter().filter(|i| released.contains(&i.id));
+        let pace = route.routing.pace(leave().map(|instance| &instance.traits));
+        let last_image_ms = leave().filter_map(|instance| instance.received_ms).max();
+        let entry = entry(batch, route, study, &output, input, &pace);
         let receipt = self.log.append(Event::Released(Box::new(entry)))?;
         let (instances, released) = (output.clean.len() as u64, output.released);
+        let dispatch = Dispatch::of(&pace, &receipt, last_image_ms);
         let manifest = Manifest::seal(output.clean, &output.grant, receipt, &route.seal);
-        outbox.put(batch, &manifest)?;
+        outbox.put(batch, &manifest, &dispatch)?;
         tracing::info!(batch, destination = route.destination, instances, "released");
         Ok(released)
     }
@@ -236,7 +263,7 @@ impl Worker {
         study: &Study,
         no: &No,
     ) -> Result<Vec<String>, Trouble> {
-        let ids = study.instances.iter().map(|instance| instance.id.clone()).collect();
+        let ids = taken(route, study).map(|instance| instance.id.clone()).collect();
         let (code, detail) = (no.code(), no.detail());
         self.set_aside(batch, &route.destination, &[Withheld { code, detail, ids }])?;
         Ok(Vec::new())
@@ -299,12 +326,15 @@ impl Worker {
             self.log.append(Event::Repeated { batch: batch.to_owned(), instances })?;
             tracing::info!(batch, instances, "repeated instances were not sent again");
         }
-        let to_all = |id: &String| released.times(id) == self.routes.len();
-        let lines = study.instances.iter().filter(|i| to_all(&i.id));
+        let to_all = |instance: &Instance| {
+            let times = self.routes.iter().filter(|route| route.takes(instance)).count();
+            times > 0 && released.times(&instance.id) == times
+        };
+        let lines = study.instances.iter().filter(|i| to_all(i));
         let lines: Vec<_> = lines.map(|i| Ok((i.tag, i.digest()?))).collect::<io::Result<_>>()?;
         Ledger::add(&self.spool, handle_of(batch), batch, &lines)?;
         // It may have been released before its patient objected.
-        let kept = study.instances.iter().filter(|i| !to_all(&i.id)).map(|i| i.tag);
+        let kept = study.instances.iter().filter(|i| !to_all(i)).map(|i| i.tag);
         Ledger::take_back(&self.spool, handle_of(batch), batch, &kept.collect::<Vec<_>>())?;
         let work = self.spool.dir(Place::Work).join(batch);
         if released.is_empty() {
@@ -389,6 +419,8 @@ fn arrival(path: &std::path::Path, id: String) -> Result<Arrival, Damage> {
         digest: Some(entry.digest),
         said_class: Some(entry.head.sop_class),
         caller: Some(entry.head.calling_ae_title),
+        called: entry.head.called_ae_title,
+        received_ms: Some(entry.head.received_ms),
     })
 }
 
@@ -401,8 +433,20 @@ fn quarantined(batch: &str, code: Code, destination: &str, instances: u64) -> Ev
     }
 }
 
+/// What of a study goes there.
+fn taken<'s>(route: &Route, study: &'s Study) -> impl Iterator<Item = &'s Instance> {
+    study.instances.iter().filter(|instance| route.takes(instance))
+}
+
 /// The record of a release. Nothing in it comes from a data set but pseudonyms.
-fn entry(batch: &str, route: &Route, study: &Study, output: &Output, input: String) -> Release {
+fn entry(
+    batch: &str,
+    route: &Route,
+    study: &Study,
+    output: &Output,
+    input: String,
+    pace: &Pace,
+) -> Release {
     let mut digest = Sha256::new();
     output.clean.iter().for_each(|object| digest.update(object.sha256()));
     let reports = || output.clean.iter().map(|object| object.report());
@@ -411,6 +455,7 @@ fn entry(batch: &str, route: &Route, study: &Study, output: &Output, input: Stri
         destination: route.destination.clone(),
         project: route.project.clone(),
         batch: batch.to_owned(),
+        routes: pace.rules.clone(),
         engine: env!("CARGO_PKG_VERSION").to_owned(),
         profile: route.profile.name().to_owned(),
         plan: HEXLOWER.encode(output.grant.plan()),

@@ -334,10 +334,15 @@ fn a_repository_that_does_not_know_us_counts_nothing_as_arrived() {
             let shipper = shipping.ship();
             std::thread::sleep(Duration::from_secs(3));
             drop(shipper);
-            // Under TLS 1.3 we speak before we are turned away, and rsyslog with OpenSSL may keep what it heard until then. That
-            // it is the repository it has shown; that it has taken anything it has not said.
-            drop(collector);
-            assert_eq!(shipping.cursor(), [0, 0], "{driver:?}: {what}");
+            let file = collector.file.clone();
+            collector.stop(Signal::TERM);
+            // rsyslog with OpenSSL looks at names after the handshake, and now and then lets a stranger in. What it has taken has
+            // arrived; nothing else has.
+            let arrived = shipping.cursor().last().copied().unwrap_or(0);
+            let taken = numbers(&file);
+            assert!((0..arrived).all(|n| taken.contains(&n)), "{driver:?}: {what}: {arrived}");
+            let is_lenient = driver == Driver::OpenSsl && what == "name";
+            assert!(arrived == 0 || is_lenient, "{driver:?}: {what}: {arrived}");
         }
     }
 }

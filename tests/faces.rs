@@ -175,6 +175,8 @@ fn out_of_time_nothing_leaves() {
         digest: None,
         said_class: None,
         caller: None,
+        called: None,
+        received_ms: None,
     });
     let study = survey(arrivals.collect(), &Ledger::empty(), &handles(&root)).unwrap();
     let drafts = site.path("drafts");

@@ -312,6 +312,8 @@ fn frames_that_are_made_leave_native_and_pass_the_verifier() {
             digest: Some([7; 32]),
             said_class: None,
             caller: None,
+            called: None,
+            received_ms: None,
         };
         let study = survey(vec![arrival], &Ledger::empty(), &handles(&root)).unwrap();
         let cleaner = study.known.cleaner(Retained::by(profile.options()));

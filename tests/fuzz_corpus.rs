@@ -155,6 +155,7 @@ fn make_the_corpus() {
         put("meta", name, &bytes[..400]);
         let head = Head {
             calling_ae_title: "PACS".to_owned(),
+            called_ae_title: None,
             sop_class: DOSE_SR.to_owned(),
             transfer_syntax: "1.2.840.10008.1.2.1".to_owned(),
             received_ms: 1,

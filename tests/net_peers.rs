@@ -231,6 +231,7 @@ fn options() -> ListenerOptions {
     ListenerOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
         ae_title: "EFFACE".parse().unwrap(),
+        also_called: Vec::new(),
         tls: None,
         callers: vec![Caller {
             ae_title: "PACS".parse().unwrap(),

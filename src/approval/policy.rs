@@ -39,6 +39,9 @@ pub struct Policy {
     /// Who is told of the log besides: where its checkpoints are kept, and where its records are reported.
     #[serde(default)]
     pub told: BTreeSet<String>,
+    /// What goes where, in order, as text; none: everything goes everywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<String>,
     /// Where data go, by name.
     pub destinations: BTreeMap<String, Destination>,
 }
@@ -108,6 +111,13 @@ impl Policy {
             (before, after) if before == after => {}
             (None, Some(_)) => changes.noted("a site policy is in force now".to_owned()),
             _ => changes.two("the site policy is another one, or none any more".to_owned()),
+        }
+        if self.routes != to.routes {
+            let rules = match &to.routes[..] {
+                [] => "everything goes to every destination".to_owned(),
+                rules => rules.join("; "),
+            };
+            changes.two(format!("what goes where: {rules}"));
         }
         for gone in self.told.difference(&to.told) {
             changes.two(format!("is no longer told of the log: {gone}"));

@@ -162,9 +162,13 @@ impl<'a> Facts<'a> {
             Event::Taken { batch, instances } => Facts::new(&ACCESSED, batch).all(*instances),
             // The data are about to leave the security domain, which is what an export is.
             Event::Released(release) => Facts::released(release),
-            Event::Delivered { destination, batch, instances } => {
+            Event::Delivered { destination, batch, instances, .. } => {
                 Facts::new(&TRANSFERRED, batch).all(*instances).to(destination)
             }
+            Event::Egress { destination, sent_bytes } => Facts {
+                why: Some(format!("{sent_bytes} bytes left, nothing had arrived by then")),
+                ..Facts::new(&TRANSFERRED, "").to(destination)
+            },
             Event::Quarantined { batch, code, destination, instances } => {
                 let to = if destination.is_empty() { "every destination" } else { destination };
                 let why = format!("withheld from {to}: {code}");
@@ -314,7 +318,15 @@ pub(super) fn examples() -> Vec<Event> {
             instances: 3,
             ..Release::default()
         })),
-        Event::Delivered { destination: destination.clone(), batch: batch.clone(), instances: 3 },
+        Event::Delivered {
+            destination: destination.clone(),
+            batch: batch.clone(),
+            instances: 3,
+            waited_ms: Some(61_000),
+            took_ms: Some(2_000),
+            sent_bytes: 1_600_000,
+        },
+        Event::Egress { destination: destination.clone(), sent_bytes: 400 },
         Event::Quarantined {
             batch: batch.clone(),
             code: "face-left".to_owned(),
@@ -398,6 +410,7 @@ pub(super) fn examples() -> Vec<Event> {
             | Event::Taken { .. }
             | Event::Released(_)
             | Event::Delivered { .. }
+            | Event::Egress { .. }
             | Event::Quarantined { .. }
             | Event::Repeated { .. }
             | Event::Returned { .. }

@@ -36,6 +36,23 @@ pub enum Event {
         batch: String,
         /// Instances that the destination said it stored.
         instances: u64,
+        /// From the last image that was received of them to the first byte that left, in ms.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waited_ms: Option<u64>,
+        /// From that byte until all had arrived, in ms.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took_ms: Option<u64>,
+        /// Bytes that left for the destination since the last record that counts them: associations, TLS and attempts that
+        /// failed are in it. Of a sender that was killed the last parcel is missing; the release has its bytes.
+        #[serde(default)]
+        sent_bytes: u64,
+    },
+    /// Bytes left for a destination, and no batch of it had arrived by then.
+    Egress {
+        /// Destination by its name in the configuration.
+        destination: String,
+        /// How many, since the last record that counts them.
+        sent_bytes: u64,
     },
     /// Instances stay inside.
     Quarantined {
@@ -227,6 +244,9 @@ pub struct Release {
     pub project: String,
     /// The batch.
     pub batch: String,
+    /// Rules under `routes:` that took instances there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<String>,
     /// Version of efface.
     pub engine: String,
     /// Name of the profile.

@@ -315,7 +315,11 @@ fn a_proof_of_a_study_says_nothing_of_other_destinations() {
     log.append(event(3)).unwrap();
     for destination in ["lab", "clinic"] {
         let destination = to(destination);
-        log.append(Event::Delivered { destination, batch: batch(), instances: 1 }).unwrap();
+        let (waited_ms, took_ms, sent_bytes) = (None, None, 1000);
+        let batch = batch();
+        let delivered =
+            Event::Delivered { destination, batch, instances: 1, waited_ms, took_ms, sent_bytes };
+        log.append(delivered).unwrap();
     }
     log.append(Event::Erased { batch: batch(), instances: 1 }).unwrap();
     let prove = |name| prove(folder.path(), signer().verifier(), name, |_| ()).unwrap();

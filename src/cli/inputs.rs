@@ -80,7 +80,15 @@ pub fn arrivals(files: Vec<File>) -> Result<(Vec<Arrival>, HashMap<String, PathB
     for File { path, source } in files {
         let id = random_name()?;
         paths.insert(id.clone(), path);
-        arrivals.push(Arrival { id, source, digest: None, said_class: None, caller: None });
+        arrivals.push(Arrival {
+            id,
+            source,
+            digest: None,
+            said_class: None,
+            caller: None,
+            called: None,
+            received_ms: None,
+        });
     }
     Ok((arrivals, paths))
 }

@@ -215,13 +215,16 @@ fn show(spool: &Spool, batch: &str) -> Result<ExitCode, Problem> {
     }
     for destination in spool.outboxes()? {
         let outbox = Outbox::of(spool, &destination);
-        for (name, manifest) in
+        for (name, dispatch) in
             outbox.ready()?.batches.iter().filter(|(name, _)| name.starts_with(batch))
         {
-            let (left, all) = (parcels(&outbox, name), manifest.rows.len());
+            let (left, sent) = outbox.tally(name)?;
             println!(
-                "{name}: {left} of {all} parcels wait for {destination}; released as record {} of the log",
-                manifest.receipt
+                "{name}: {left} of {} parcels wait for {destination}, {}, {}; released as record {} of the log",
+                left + sent,
+                dispatch.priority,
+                dispatch.hours,
+                dispatch.receipt
             );
             found = true;
         }

@@ -7,18 +7,22 @@ mod crosswalk;
 mod deface;
 mod deid;
 mod demo;
+mod doctor;
 mod erasure;
 mod inputs;
 mod inspect;
 mod keys;
+mod manual;
 mod objection;
 mod page;
+mod paint;
 mod profile;
 mod reading;
 mod recall;
 mod reidentify;
 mod report;
 mod result;
+mod route;
 mod serve;
 mod status;
 mod subject;
@@ -28,6 +32,8 @@ mod work;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// De-identifies DICOM studies inside the hospital, removes the face from head CT, and forwards
 /// only what an independent verifier has passed.
@@ -63,8 +69,13 @@ enum Command {
     /// Look at what a profile lets leave, and why; compare two; try one
     #[command(subcommand)]
     Profile(profile::ProfileCommand),
+    /// Say what goes where, and why
+    #[command(subcommand)]
+    Route(route::RouteCommand),
     /// Whether all is well, and where everything is that was ever received
     Status(status::StatusArgs),
+    /// Look at everything that a gateway needs on this machine: what is wrong, and what to do about it
+    Doctor(doctor::DoctorArgs),
     /// Look at what is in the state directory, and put things back into the queue
     #[command(subcommand)]
     Spool(inspect::SpoolCommand),
@@ -116,6 +127,10 @@ enum Command {
     Ship(work::ChildArgs),
     /// Receive or send for a gateway as a user of its own: for a unit of the system (packaging/efface-receiver.service)
     Attend(work::AttendArgs),
+    /// Print what a shell needs to complete commands
+    Completions(manual::CompletionsArgs),
+    /// Write a page of the manual for each command
+    Man(manual::ManArgs),
     /// Look at what stays inside, and why
     #[command(subcommand)]
     Quarantine(inspect::QuarantineCommand),
@@ -130,6 +145,30 @@ enum ConfigCommand {
     },
 }
 
+impl Command {
+    /// Whether it is one of those that run until they are told to stop.
+    fn goes_on(&self) -> bool {
+        matches!(
+            self,
+            Command::Serve(_)
+                | Command::Demo(_)
+                | Command::Work(_)
+                | Command::Send(_)
+                | Command::Receive(_)
+                | Command::Ship(_)
+                | Command::Attend(_)
+                | Command::Witness(_)
+        )
+    }
+}
+
+/// Whoever reads what is printed may stop (`| head`): that ends the command, as it ends others. Sockets are not concerned.
+fn end_with_the_reader() {
+    let always = Arc::new(AtomicBool::new(true));
+    // Where it cannot be had, a command ends with a panic instead.
+    let _ = signal_hook::flag::register_conditional_default(signal_hook::consts::SIGPIPE, always);
+}
+
 /// What ends a command with exit code 2 and a message of its own.
 type Problem = Box<dyn std::error::Error>;
 
@@ -137,7 +176,11 @@ type Problem = Box<dyn std::error::Error>;
 ///
 /// Exit codes: 0 done; 1 done, but something was withheld or is wrong with a file; 2 not done.
 pub fn run() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if !command.goes_on() {
+        end_with_the_reader();
+    }
+    let outcome = match command {
         Command::Serve(args) => serve::run(args),
         Command::Deid(args) => deid::run(args),
         Command::Deface(args) => deface::run(&args),
@@ -151,6 +194,10 @@ pub fn run() -> ExitCode {
         Command::Report(command) => report::run(command),
         Command::Reidentify(args) => reidentify::run(&args),
         Command::Result(command) => result::run(command),
+        Command::Route(command) => route::run(command),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
         Command::Witness(command) => witness::run(command),
         Command::Approval(command) => approval::run(command),
         Command::Objection(command) => objection::run(command),

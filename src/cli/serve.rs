@@ -11,6 +11,7 @@ use crate::id::AeTitle;
 use crate::isolation::{Attendants, Strictness};
 use crate::net::access::Caller;
 use crate::residency::Residency;
+use crate::routing::Routing;
 use crate::service::Gateway;
 use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -178,6 +179,10 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
             println!("    weaker than its base, because: {because}");
         }
     }
+    match &settings.routing.rules[..] {
+        [] => println!("  sends everything to every destination"),
+        rules => rules.iter().for_each(|rule| println!("  route {}", rule.to_text())),
+    }
     super::approval::print_changes(&settings, &root)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -249,9 +254,11 @@ impl Flags {
             tls: None,
             listen: self.listen,
             ae_title: self.ae_title,
+            also_called: Vec::new(),
             allow: self.allow.into_iter().map(caller).collect(),
             commitments: Vec::new(),
             destinations: vec![destination],
+            routing: Routing::default(),
             metrics: self.metrics,
             limits,
             sandbox: if self.partial_sandbox { Strictness::Partial } else { Strictness::Strict },

@@ -2,7 +2,7 @@
 
 use super::inspect::look;
 use super::serve::read;
-use super::{Problem, StateArgs};
+use super::{Problem, StateArgs, paint};
 use crate::atna;
 use crate::audit::{self, Line, Row};
 use crate::clock::{self, Day};
@@ -22,6 +22,10 @@ use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How often a screen that is watched is drawn anew.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 #[derive(Args)]
 pub struct StatusArgs {
@@ -33,6 +37,9 @@ pub struct StatusArgs {
     /// As JSON, for programs
     #[arg(long)]
     json: bool,
+    /// Look again every two seconds, until interrupted
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
 }
 
 /// What is shown. Nothing of a data set is in it.
@@ -95,12 +102,10 @@ struct Waiting {
 /// # Errors
 /// When the state directory cannot be read.
 pub fn run(args: &StatusArgs) -> Result<ExitCode, Problem> {
-    let mut status = Status::of(&look(&args.state)?)?;
-    if let Some(file) = &args.config {
-        let destinations = read(file)?.destinations.into_iter();
-        let words = destinations.map(|d| (d.name, may_be_sent_to(&d.residency, &d.profile)));
-        status.destinations = words.collect();
+    if args.watch {
+        return watch(args);
     }
+    let status = Status::asked_for(args)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&status)?);
     } else {
@@ -109,7 +114,28 @@ pub fn run(args: &StatusArgs) -> Result<ExitCode, Problem> {
     Ok(if status.lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Draws the screen anew until it is interrupted, or cannot be drawn.
+fn watch(args: &StatusArgs) -> Result<ExitCode, Problem> {
+    loop {
+        let status = Status::asked_for(args)?;
+        // Back to the top of the screen; where nobody looks that is taken out.
+        anstream::println!("\x1b[2J\x1b[H{}", clock::stamp());
+        status.print();
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
 impl Status {
+    fn asked_for(args: &StatusArgs) -> Result<Self, Problem> {
+        let mut status = Status::of(&look(&args.state)?)?;
+        if let Some(file) = &args.config {
+            let destinations = read(file)?.destinations.into_iter();
+            let words = destinations.map(|d| (d.name, may_be_sent_to(&d.residency, &d.profile)));
+            status.destinations = words.collect();
+        }
+        Ok(status)
+    }
+
     fn of(spool: &Spool) -> Result<Self, Problem> {
         let account = Account::take(spool)?;
         let mut outboxes = BTreeMap::new();
@@ -141,7 +167,8 @@ impl Status {
             println!("  {n:8} {state}");
         }
         if self.lost > 0 {
-            println!("  {:8} CANNOT BE FOUND: efface spool check names the batches", self.lost);
+            let lost = format!("{:8} CANNOT BE FOUND", self.lost);
+            anstream::println!("  {}: efface spool check names the batches", paint::wrong(lost));
         }
         for (code, n) in &self.quarantine {
             println!("in quarantine: {n} {code}");

@@ -24,6 +24,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use std::borrow::Cow;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -239,6 +240,19 @@ fn registry(console: &Console) -> io::Result<Registry> {
         let label = vec![("destination", destination.clone())];
         waiting.get_or_create(&label).set(as_gauge(batches as u64));
     }
+    let sent = Family::<Label, Counter>::default();
+    for (destination, outward) in meter.all_outward() {
+        let label = vec![("destination", destination.clone())];
+        sent.get_or_create(&label).inc_by(outward.bytes);
+        let labels = [(Cow::Borrowed("destination"), Cow::Owned(destination))];
+        let of_it = registry.sub_registry_with_labels(labels.into_iter());
+        let help = "From the last image of a batch to the first byte that left of it";
+        of_it.register_with_unit("waited", help, Unit::Seconds, outward.waited);
+        let help = "From the first byte of a batch until all of it had arrived";
+        of_it.register_with_unit("sending", help, Unit::Seconds, outward.took);
+    }
+    let help = "Bytes that left, with associations, TLS and attempts that failed";
+    registry.register_with_unit("sent", help, Unit::Bytes, sent);
     registry.register("destination_blocked", "1: register or site policy forbid it", blocked);
     let help = "Days until the register blocks the destination; negative: since then";
     registry.register("destination_days_left", help, days_left);

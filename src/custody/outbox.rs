@@ -2,29 +2,58 @@
 //!
 //! ```text
 //! outbox/DEST/tmp/BATCH/      a worker is drafting
-//! outbox/DEST/ready/BATCH/    manifest.json and the parcels that were not sent yet
+//! outbox/DEST/ready/BATCH/    manifest.json, dispatch.json and the parcels that were not sent yet
 //! outbox/DEST/sent/BATCH      nothing is left of it
 //! outbox/DEST/refused/BATCH/  what the destination refused for good, with the manifest
 //! ```
 //! A parcel's file is removed when the destination has said that it stored the instance.
 
 use super::parcel::Manifest;
+use crate::audit::Receipt;
 use crate::disk;
+use crate::routing::{Hours, Pace, Priority};
 use crate::spool::Spool;
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Read};
 use std::path::PathBuf;
 
 const MANIFEST: &str = "manifest.json";
+/// Small: it is read whenever somebody looks what is next.
+const DISPATCH: &str = "dispatch.json";
+/// When the first byte of the batch left.
+const BEGUN: &str = "begun.json";
 /// Bytes of the largest manifest that is read: about 200,000 parcels.
 const MANIFEST_MAX: u64 = 128 << 20;
+
+/// When and before what a batch is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispatch {
+    /// What it overtakes.
+    pub priority: Priority,
+    /// Position of the release in the log: the older goes first.
+    pub receipt: u64,
+    /// When it may be sent; none: at once.
+    pub hours: Hours,
+    /// When the last image of it was received, in ms since 1970, if that is known.
+    pub last_image_ms: Option<u64>,
+}
+
+impl Dispatch {
+    /// As routes say it.
+    pub fn of(pace: &Pace, receipt: &Receipt, last_image_ms: Option<u64>) -> Self {
+        let Pace { priority, hours, .. } = pace.clone();
+        Dispatch { priority, receipt: receipt.seq(), hours, last_image_ms }
+    }
+}
 
 /// The batches of an outbox that wait to be sent.
 #[derive(Default)]
 pub struct Ready {
-    /// Batches with their manifests, oldest release first.
-    pub batches: Vec<(String, Manifest)>,
-    /// Batches whose manifest cannot be read: they must be made again.
+    /// Batches, in the order in which they are sent: the most urgent first, of these the oldest release.
+    pub batches: Vec<(String, Dispatch)>,
+    /// Batches of which nobody can read when they are sent: they must be made again.
     pub broken: Vec<String>,
 }
 
@@ -83,7 +112,7 @@ impl<'a> Outbox<'a> {
     ///
     /// # Errors
     /// What the system says.
-    pub fn put(&self, batch: &str, manifest: &Manifest) -> io::Result<()> {
+    pub fn put(&self, batch: &str, manifest: &Manifest, dispatch: &Dispatch) -> io::Result<()> {
         let drafts = self.dir("tmp").join(batch);
         let listed: HashSet<&str> = manifest.rows.iter().map(|row| row.file.as_str()).collect();
         for name in disk::list(&drafts)? {
@@ -92,6 +121,7 @@ impl<'a> Outbox<'a> {
             }
         }
         disk::write_whole(&drafts.join(MANIFEST), &serde_json::to_vec(manifest)?)?;
+        disk::write_whole(&drafts.join(DISPATCH), &serde_json::to_vec(dispatch)?)?;
         disk::rename(&drafts, &self.dir("ready").join(batch))?;
         disk::sync_dir(&self.dir("ready"))
     }
@@ -111,13 +141,40 @@ impl<'a> Outbox<'a> {
     pub fn ready(&self) -> io::Result<Ready> {
         let mut ready = Ready::default();
         for batch in disk::list(&self.dir("ready"))? {
-            match self.manifest(&batch) {
-                Ok(manifest) => ready.batches.push((batch, manifest)),
+            match self.dispatch(&batch) {
+                Ok(dispatch) => ready.batches.push((batch, dispatch)),
                 Err(_) => ready.broken.push(batch),
             }
         }
-        ready.batches.sort_by_key(|(_, manifest)| manifest.receipt);
+        ready.batches.sort_by_key(|(_, dispatch)| (Reverse(dispatch.priority), dispatch.receipt));
         Ok(ready)
+    }
+
+    /// When and before what a ready batch is sent.
+    ///
+    /// # Errors
+    /// What the system says, or `InvalidData`.
+    pub fn dispatch(&self, batch: &str) -> io::Result<Dispatch> {
+        let text = disk::read_text(&self.ready_dir(batch).join(DISPATCH))?;
+        Ok(serde_json::from_str(&text.ok_or(io::ErrorKind::NotFound)?)?)
+    }
+
+    /// Notes that the first byte of a ready batch is about to leave, if that was not noted before.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn begin_sending(&self, batch: &str, now_ms: u64) -> io::Result<()> {
+        let note = self.ready_dir(batch).join(BEGUN);
+        if note.exists() {
+            return Ok(());
+        }
+        disk::write_whole(&note, &serde_json::to_vec(&now_ms)?)
+    }
+
+    /// When the first byte of a batch left, in ms since 1970, if that is known.
+    pub fn begun_ms(&self, batch: &str) -> Option<u64> {
+        let text = disk::read_text(&self.ready_dir(batch).join(BEGUN)).ok()??;
+        serde_json::from_str(&text).ok()
     }
 
     /// How many batches wait, whether or not their manifests can be read. Opens none of them.
@@ -149,6 +206,7 @@ impl<'a> Outbox<'a> {
         let refused = self.dir("refused").join(batch);
         disk::make_dir(&refused)?;
         disk::write_whole(&refused.join(MANIFEST), &serde_json::to_vec(manifest)?)?;
+        disk::write_whole(&refused.join(DISPATCH), &serde_json::to_vec(&self.dispatch(batch)?)?)?;
         disk::rename(&self.ready_dir(batch).join(file), &refused.join(file))?;
         disk::sync_dir(&refused)
     }
@@ -177,7 +235,7 @@ impl<'a> Outbox<'a> {
     /// What the system says.
     pub fn tally(&self, batch: &str) -> io::Result<(u64, u64)> {
         let names = disk::list(&self.ready_dir(batch))?;
-        let waiting = names.iter().filter(|name| *name != MANIFEST).count() as u64;
+        let waiting = names.iter().filter(|name| is_parcel(name)).count() as u64;
         let here = waiting + self.refused_parcels(batch)?;
         let all = self.manifest(batch).map_or(here, |manifest| manifest.rows.len() as u64);
         Ok((here, all.saturating_sub(here)))
@@ -211,7 +269,7 @@ impl<'a> Outbox<'a> {
     /// What the system says.
     pub fn refused_parcels(&self, batch: &str) -> io::Result<u64> {
         let names = disk::list(&self.dir("refused").join(batch))?;
-        Ok(names.iter().filter(|name| *name != MANIFEST).count() as u64)
+        Ok(names.iter().filter(|name| is_parcel(name)).count() as u64)
     }
 
     /// Puts up again what was refused.
@@ -237,4 +295,8 @@ impl<'a> Outbox<'a> {
     fn dir(&self, state: &str) -> PathBuf {
         self.spool.outbox(self.destination).join(state)
     }
+}
+
+fn is_parcel(name: &str) -> bool {
+    ![MANIFEST, DISPATCH, BEGUN].contains(&name)
 }

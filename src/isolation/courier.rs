@@ -73,6 +73,7 @@ impl Courier {
                 }
                 pause.longer(PAUSE_MIN);
             }
+            self.account_for_bytes();
             std::thread::sleep(LOOK_EVERY);
         }
     }
@@ -211,6 +212,14 @@ impl Courier {
         recalled.asked = Some(reference.clone());
         recalled.pause.longer(PAUSE_MIN);
         sender.say(&Reply::Recall { reference, studies })
+    }
+
+    /// What a sender that has ended had sent. It is said again after the next one, if it cannot be written now.
+    fn account_for_bytes(&self) {
+        if let Err(error) = self.forwarder.account_for_bytes() {
+            let destination = &self.forwarder.destination;
+            tracing::error!(destination, %error, "bytes that left are not in the log yet");
+        }
     }
 
     fn sift(&self, sifted: &mut Option<u64>) {

@@ -46,6 +46,8 @@ pub struct ReceiveOrders {
     pub listen: SocketAddr,
     /// The AE title by which efface is called.
     pub ae_title: AeTitle,
+    /// Others by which it is called, too.
+    pub also_called: Vec<AeTitle>,
     /// Who may send.
     pub callers: Vec<Caller>,
     /// What TLS needs; `None`: it listens in plain.
@@ -111,6 +113,7 @@ fn options(orders: &ReceiveOrders, tls: Option<Arc<Server>>) -> ListenerOptions 
     ListenerOptions {
         listen: orders.listen,
         ae_title: orders.ae_title.clone(),
+        also_called: orders.also_called.clone(),
         callers: orders.callers.clone(),
         tls,
         sop_classes: uids(sop_classes),

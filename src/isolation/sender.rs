@@ -7,6 +7,7 @@ use crate::key::Key;
 use crate::net::scu::Destination;
 use crate::net::stow::{Auth, Server};
 use crate::net::tls::{self, Trust};
+use crate::net::wrote;
 use crate::pipe::{hear, say};
 use crate::send::{Dicom, Home, Sender, Web, Wire, Word};
 use crate::spool::Spool;
@@ -208,6 +209,8 @@ pub fn send() -> Result<ExitCode, Box<dyn std::error::Error>> {
         let (destination, associations) = (orders.to.name(), orders.associations);
         let (spool, seal, wire) = (&spool, &seal, way.wire());
         Sender { spool, seal, destination, associations, wire, home }.run(&stop);
+        // The end of the last association.
+        let _ = home.tell(Word::Wrote(wrote::take()));
     });
     Ok(ExitCode::SUCCESS)
 }
@@ -249,6 +252,10 @@ impl Home for Line {
         let syncs = Syncs::take();
         if !syncs.is_empty() {
             say(&mut line.0, &Word::Synced(syncs))?;
+        }
+        let bytes = wrote::take();
+        if bytes > 0 {
+            say(&mut line.0, &Word::Wrote(bytes))?;
         }
         say(&mut line.0, &word)?;
         let is_done = !word.is_answered() || line.1.recv().unwrap_or(false);

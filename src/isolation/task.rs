@@ -6,6 +6,7 @@ use crate::key::RootKey;
 use crate::pipeline::Route;
 use crate::profile::language;
 use crate::residency::Residency;
+use crate::routing::Routing;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ pub struct Orders {
     pub key: Zeroizing<String>,
     /// A route per destination.
     pub routes: Vec<RouteOrders>,
+    /// What goes to which of them.
+    pub routing: Routing,
     /// Seconds for a series in the face stage.
     pub face_s: f64,
     /// What a worker may use.
@@ -89,6 +92,7 @@ impl Orders {
     /// A profile that does not read, in words.
     pub(super) fn routes(&self, root: &RootKey) -> Result<Vec<Arc<Route>>, String> {
         let crosswalk = self.state.join("crosswalk");
+        let routing = Arc::new(self.routing.clone());
         let route = |to: &RouteOrders| {
             let profile = language::parse(&to.profile_file, &to.profile);
             let profile = profile.map_err(|mistakes| mistakes.to_string())?;
@@ -97,6 +101,7 @@ impl Orders {
             let mut route = Route::new(&to.destination, &to.project, profile, &root, &crosswalk);
             route.face_limit = Duration::from_secs_f64(self.face_s);
             route.residency = to.residency.clone();
+            route.routing = Arc::clone(&routing);
             Ok(Arc::new(route))
         };
         self.routes.iter().map(route).collect()
@@ -113,6 +118,7 @@ mod tests {
             state: PathBuf::new(),
             key: Zeroizing::new(String::new()),
             routes: Vec::new(),
+            routing: Routing::default(),
             face_s: 1.0,
             bounds: Bounds::default(),
             strictness: Strictness::Strict,

@@ -65,7 +65,7 @@ impl<S: InstanceSink> Acceptor<S> {
         let Pdu::AssociationRQ(rq) = upper.associate(&[pdu_type::A_ASSOCIATE_RQ])? else {
             return violation(Abort::UnexpectedPdu, "no A-ASSOCIATE-RQ");
         };
-        let (peer, seat) = match self.admit(&rq, upper.shown().as_ref()) {
+        let (peer, called, seat) = match self.admit(&rq, upper.shown().as_ref()) {
             Ok(admitted) => admitted,
             Err(rejection) => return Ok(Err(rejection)),
         };
@@ -86,20 +86,25 @@ impl<S: InstanceSink> Acceptor<S> {
         count(&self.counters.accepted);
         let contexts = agreement.contexts.len();
         tracing::info!(caller = %peer.ae_title, from = %self.from, contexts, "association accepted");
-        Ok(Ok(Established { acceptor: self, peer, agreement, _seat: seat }))
+        Ok(Ok(Established { acceptor: self, peer, called, agreement, _seat: seat }))
     }
 
     /// Who calls, whom, and is there room? Title, address and certificate first: a stranger learns
     /// neither our AE title nor the state of the disk.
-    fn admit(&self, rq: &AssociationRQ, shown: Option<&Shown>) -> Result<(Peer, Seat), Rejection> {
+    fn admit(
+        &self,
+        rq: &AssociationRQ,
+        shown: Option<&Shown>,
+    ) -> Result<(Peer, AeTitle, Seat), Rejection> {
         negotiate::check_protocol(rq)?;
         let title = |text: &str| text.parse::<AeTitle>().ok();
         let ae_title = title(&rq.calling_ae_title)
             .filter(|calling| self.knows(calling, shown))
             .ok_or(Rejection::CallingAeTitle)?;
-        if title(&rq.called_ae_title).as_ref() != Some(&self.options.ae_title) {
-            return Err(Rejection::CalledAeTitle);
-        }
+        let is_ours = |called: &AeTitle| {
+            *called == self.options.ae_title || self.options.also_called.contains(called)
+        };
+        let called = title(&rq.called_ae_title).filter(is_ours).ok_or(Rejection::CalledAeTitle)?;
         if self.stop.is_set() {
             return Err(Rejection::Congestion);
         }
@@ -110,7 +115,7 @@ impl<S: InstanceSink> Acceptor<S> {
         let seat =
             Seat::take(Arc::clone(&self.counters.associations), self.options.max_associations)
                 .ok_or(Rejection::Congestion)?;
-        Ok((Peer { ae_title, address: self.from }, seat))
+        Ok((Peer { ae_title, address: self.from }, called, seat))
     }
 
     fn knows(&self, calling: &AeTitle, shown: Option<&Shown>) -> bool {
@@ -161,6 +166,7 @@ impl<S: InstanceSink> Acceptor<S> {
 struct Established<'a, S: InstanceSink> {
     acceptor: &'a Acceptor<S>,
     peer: Peer,
+    called: AeTitle,
     agreement: Agreement,
     _seat: Seat,
 }
@@ -359,6 +365,7 @@ impl<S: InstanceSink> Established<'_, S> {
         };
         self.acceptor.sink.begin(&StoreRequest {
             peer: &self.peer,
+            called: &self.called,
             sop_class,
             sop_instance,
             transfer_syntax: &context.transfer_syntax,

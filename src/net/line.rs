@@ -2,6 +2,7 @@
 //! advance.
 
 use super::tls::Shown;
+use super::wrote;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +22,8 @@ pub(super) trait Line: Read + Write + Send {
     fn drop_unsent(&self, drop: bool);
     /// Ends one direction or both.
     fn shutdown(&mut self, how: Shutdown) -> io::Result<()>;
+    /// So many bytes were written; a line that knows better what left of them counts by itself.
+    fn count_written(&self, _bytes: usize) {}
     /// What TLS found wrong, for whoever has to put it right; `None`: nothing, or there is no TLS.
     fn trouble(&self) -> Option<String> {
         None
@@ -59,6 +62,10 @@ impl Line for TcpStream {
 
     fn shutdown(&mut self, how: Shutdown) -> io::Result<()> {
         TcpStream::shutdown(self, how)
+    }
+
+    fn count_written(&self, bytes: usize) {
+        wrote::add(bytes);
     }
 }
 

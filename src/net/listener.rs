@@ -46,6 +46,8 @@ pub struct ListenerOptions {
     pub listen: SocketAddr,
     /// Our AE title; a requestor has to call us by it.
     pub ae_title: AeTitle,
+    /// Other AE titles by which we may be called.
+    pub also_called: Vec<AeTitle>,
     /// Who may call. Empty: nobody.
     pub callers: Vec<Caller>,
     /// With it nothing is heard but TLS, and nobody without a certificate; `None`: plain TCP.

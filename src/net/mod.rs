@@ -39,6 +39,7 @@ pub mod status;
 pub mod stow;
 pub mod tls;
 mod upper;
+pub mod wrote;
 
 pub use negotiate::Rejection;
 

@@ -77,6 +77,8 @@ pub trait InstanceEntry {
 pub struct StoreRequest<'a> {
     /// Who sends.
     pub peer: &'a Peer,
+    /// The AE title by which it called.
+    pub called: &'a AeTitle,
     /// Affected SOP Class UID, equal to the abstract syntax of the presentation context.
     pub sop_class: &'a Uid,
     /// Affected SOP Instance UID.

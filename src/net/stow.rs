@@ -162,6 +162,15 @@ impl Stow {
         }
     }
 
+    /// Whether it lets us in: asked for a study that nobody has.
+    ///
+    /// # Errors
+    /// It does not, or cannot be reached.
+    pub fn greet(&self) -> Result<(), Error> {
+        let nobodys = "2.25.0".parse().map_err(|_| Error::not_web(&self.server.name, "no UID"))?;
+        self.search(&nobodys)
+    }
+
     /// Nothing is found of a study (QIDO-RS, PS3.18 10.6).
     fn search(&self, uid: &Uid) -> Result<(), Error> {
         let name = &self.server.name;

@@ -329,7 +329,10 @@ impl<'l> Upper<'l> {
             self.stream.set_write_timeout(left).map_err(lost)?;
             match self.stream.write(bytes) {
                 Ok(0) => return Err(Fault::Lost(ErrorKind::WriteZero)),
-                Ok(n) => bytes = &bytes[n..],
+                Ok(n) => {
+                    self.stream.count_written(n);
+                    bytes = &bytes[n..];
+                }
                 Err(e) if again(&e) => {}
                 Err(e) => return Err(lost(e)),
             }

@@ -22,6 +22,7 @@ use crate::objection::Recipient;
 use crate::pixel;
 use crate::profile::{Profile, Pseudonymity};
 use crate::residency::Residency;
+use crate::routing::Routing;
 use crate::spool::quarantine::Code;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -49,6 +50,8 @@ pub struct Route {
     pub subjects: Key,
     /// Whether the destination may be sent to; without a word of the configuration it may.
     pub residency: Residency,
+    /// What goes there, and what elsewhere.
+    pub routing: Arc<Routing>,
     /// How long a series may be in the face stage, each time that it is tried; [`FACE_LIMIT`] if nobody says.
     pub face_limit: Duration,
 }
@@ -86,6 +89,7 @@ impl Route {
             seal: root.derive(project, Purpose::Seal),
             subjects: root.derive(project, Purpose::Subject),
             residency: Residency::default(),
+            routing: Arc::default(),
             face_limit: FACE_LIMIT,
         }
     }
@@ -96,6 +100,11 @@ impl Route {
     }
 
     /// The mapping for the patient that an instance is about.
+    /// Whether an instance goes there.
+    pub fn takes(&self, instance: &Instance) -> bool {
+        self.routing.sends(&instance.traits, &self.destination)
+    }
+
     fn mapping(&self, subject: &Subject) -> Result<Arc<Pseudonyms>, crosswalk::Error> {
         match &self.pseudonyms {
             Source::Keyed(pseudonyms) => Ok(Arc::clone(pseudonyms)),
@@ -267,6 +276,10 @@ impl<'a> Stage<'a> {
         let mut pass: BTreeMap<([u8; 32], Duty), Group<'a>> = BTreeMap::new();
         let mut stay: BTreeMap<(Code, &'static str), Vec<String>> = BTreeMap::new();
         for instance in &self.study.instances {
+            if !self.route.takes(instance) {
+                (self.done)();
+                continue;
+            }
             let is_allowed = self.route.residency.allows_class(instance.subject.sop_class());
             let verdict = match is_allowed {
                 true => {

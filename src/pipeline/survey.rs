@@ -16,6 +16,7 @@ use crate::face::{self, Frames};
 use crate::key::Key;
 use crate::objection::Called;
 use crate::pipeline::Withheld;
+use crate::routing::Traits;
 use crate::spool::ledger::{Ledger, Standing, instance_tag};
 use crate::spool::quarantine::Code;
 use crate::spool::reviews::Reviews;
@@ -36,6 +37,10 @@ pub struct Arrival {
     pub said_class: Option<String>,
     /// AE title of whoever sent it; `None` for a file.
     pub caller: Option<String>,
+    /// AE title that it was sent to.
+    pub called: Option<String>,
+    /// When it came, in ms since 1970.
+    pub received_ms: Option<u64>,
 }
 
 /// An instance that was read once.
@@ -46,8 +51,12 @@ pub struct Instance {
     pub caller: Option<String>,
     /// Its data set.
     pub source: Source,
+    /// When it came, in ms since 1970.
+    pub received_ms: Option<u64>,
     /// What the gate has to know.
     pub facts: Facts,
+    /// What routes look at.
+    pub traits: Traits,
     /// Whom and what it is about.
     pub subject: Subject,
     /// Keyed tag of the instance, for the ledger.
@@ -178,7 +187,8 @@ enum Seen {
 }
 
 fn look(arrival: Arrival, handles: &Key) -> Seen {
-    let Arrival { id, source, digest, said_class, caller } = arrival;
+    let Arrival { id, source, digest, said_class, caller, called: said_called, received_ms } =
+        arrival;
     let not = |code, detail: String| Seen::Not(Withheld { code, detail, ids: vec![id.clone()] });
     let object = match Object::open(source.clone()) {
         Ok(object) => object,
@@ -197,7 +207,9 @@ fn look(arrival: Arrival, handles: &Key) -> Seen {
     known.observe(object.dataset());
     let called = Called::of(object.dataset());
     let original = Original::of(object.dataset());
-    let instance = Box::new(Instance { caller, ..instance(id, source, digest, object, handles) });
+    let instance = instance(id, source, digest, object, handles);
+    let traits = instance.traits.sent(caller.clone(), said_called);
+    let instance = Box::new(Instance { caller, received_ms, traits, ..instance });
     Seen::Instance(instance, raw, known, called, original)
 }
 
@@ -210,6 +222,7 @@ fn instance(
 ) -> Instance {
     let dataset = object.dataset();
     let facts = Facts::of(dataset, object.subject().sop_class(), object.has_pixels());
+    let traits = Traits::of(dataset, object.subject().sop_class());
     let frames = Frames::of(dataset);
     let body_part = face::body_part(dataset);
     let frame = |uid: String| handles.tag(&[b"frame of reference", uid.as_bytes()]);
@@ -223,7 +236,9 @@ fn instance(
         id,
         caller: None,
         source,
+        received_ms: None,
         facts,
+        traits,
         subject,
         tag,
         digest,

@@ -87,6 +87,11 @@ pub trait Line {
         Load { parcels: 1, bytes: 0 }
     }
 
+    /// Whether whoever is there has answered already.
+    fn is_connected(&self) -> bool {
+        true
+    }
+
     /// Sends some. What became of each, in their order; `Ok`: it is stored there.
     fn store(&mut self, parcels: &[Parcel]) -> Vec<Result<(), Error>>;
 
@@ -236,6 +241,10 @@ struct Requests<'a> {
 impl Line for Requests<'_> {
     fn load(&self) -> Load {
         Load { parcels: self.stow.load(), bytes: BYTES_MAX }
+    }
+
+    fn is_connected(&self) -> bool {
+        false
     }
 
     fn store(&mut self, parcels: &[Parcel]) -> Vec<Result<(), Error>> {

@@ -24,6 +24,9 @@ const HEAD_MAX: u32 = 4096;
 pub struct Head {
     /// AE title of the sender.
     pub calling_ae_title: String,
+    /// AE title by which efface was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_ae_title: Option<String>,
     /// SOP Class UID of the C-STORE-RQ.
     pub sop_class: String,
     /// Transfer syntax of the presentation context.
@@ -164,6 +167,7 @@ mod tests {
     fn entry(folder: &Path, dataset: &[u8]) -> PathBuf {
         let head = Head {
             calling_ae_title: "PACS".into(),
+            called_ae_title: None,
             sop_class: "1.2".into(),
             transfer_syntax: "1.2.840.10008.1.2.1".into(),
             received_ms: 7,

@@ -192,6 +192,7 @@ mod tests {
     fn head() -> Head {
         Head {
             calling_ae_title: "PACS".into(),
+            called_ae_title: None,
             sop_class: "1.2".into(),
             transfer_syntax: "1.2.840.10008.1.2.1".into(),
             received_ms: 0,

@@ -53,10 +53,12 @@ pub enum Code {
     NoPatientId,
     /// The register of destinations or the site policy does not let it go there.
     DestinationBlocked,
+    /// No route takes it anywhere.
+    NoRoute,
 }
 
 /// Every code: its name, what it means and what a person can do.
-const CODES: [(Code, &str, &str); 22] = [
+const CODES: [(Code, &str, &str); 23] = [
     (
         Code::Damaged,
         "damaged",
@@ -134,6 +136,11 @@ const CODES: [(Code, &str, &str); 22] = [
         Code::DestinationBlocked,
         "destination-blocked",
         "the destination may not be sent to: correct its register: in the configuration, restart, then: efface spool retry",
+    ),
+    (
+        Code::NoRoute,
+        "no-route",
+        "no rule under routes: takes it anywhere: efface route explain FILE says why. With another rule: restart, then: efface spool retry",
     ),
 ];
 

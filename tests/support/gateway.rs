@@ -58,6 +58,8 @@ pub struct Site {
     pub to: Option<String>,
     /// What the destination's entry says besides, in a configuration file.
     pub destination: String,
+    /// Entries of further destinations, in a configuration file.
+    pub more_destinations: Vec<String>,
     pub quiet_period_s: f64,
 }
 
@@ -81,8 +83,18 @@ impl Site {
         let caller = "{ ae_title: PACS, from: [127.0.0.0/8] }".to_owned();
         let state = folder.path().join("state");
         let destination = String::new();
-        let mut site =
-            Site { state, folder, profile, caller, to: None, destination, quiet_period_s: 0.4 };
+        let more_destinations = Vec::new();
+        let (to, quiet_period_s) = (None, 0.4);
+        let mut site = Site {
+            state,
+            folder,
+            profile,
+            caller,
+            to,
+            destination,
+            more_destinations,
+            quiet_period_s,
+        };
         if site.profile.is_empty() {
             let file = site.path("profile.yaml");
             std::fs::write(&file, format!("{HEAD}{rest}")).expect("a profile");
@@ -173,10 +185,11 @@ impl Site {
     pub fn configure(&self, [port, outside, metrics]: [u16; 3], lines: &str) {
         let sandbox = if can_confine() { "" } else { "sandbox: partial\n" };
         let to = self.to.clone().unwrap_or_else(|| format!("LAB@127.0.0.1:{outside}"));
+        let more: String = self.more_destinations.iter().map(|to| format!("  - {to}\n")).collect();
         let text = format!(
             "efface_config: 1\nstate: {}\nkey_file: {}\nlisten: 127.0.0.1:{port}\nae_title: EFFACE\n\
              allow:\n  - {}\n\
-             destinations:\n  - {{ name: lab, to: \"{to}\", profile: {}{} }}\n\
+             destinations:\n  - {{ name: lab, to: \"{to}\", profile: {}{} }}\n{more}\
              metrics: 127.0.0.1:{metrics}\nquiet_period_s: {}\n{sandbox}{lines}",
             self.state.display(),
             self.at("root.key"),

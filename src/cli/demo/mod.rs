@@ -229,6 +229,7 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         Event::Started { version, .. } => println!("{seq:3} {time} efface {version} started"),
         Event::Stopped => println!("{seq:3} {time} stopped"),
         Event::Taken { .. }
+        | Event::Egress { .. }
         | Event::Repeated { .. }
         | Event::Returned { .. }
         | Event::Objections { .. }

@@ -39,6 +39,7 @@ impl Server {
         let options = ListenerOptions {
             listen: ANYWHERE,
             ae_title: AE_TITLE.parse()?,
+            also_called: Vec::new(),
             tls: None,
             callers: vec![Caller {
                 ae_title: "EFFACE".parse()?,

@@ -101,6 +101,7 @@ fn pass_through(stream: &mut TcpStream, address: &str, until: Instant) -> Result
     Line::set_write_timeout(stream, left()?).map_err(failed)?;
     let asked = format!("CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\n");
     stream.write_all(asked.as_bytes()).map_err(failed)?;
+    stream.count_written(asked.len());
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         Line::set_read_timeout(stream, left()?).map_err(failed)?;
@@ -184,6 +185,7 @@ impl Transport for Carriage {
         let mut send = || {
             line.set_write_timeout(wait)?;
             line.write_all(bytes)?;
+            line.count_written(bytes.len());
             line.flush()
         };
         let sent = send();

@@ -280,6 +280,7 @@ impl Peer {
         let options = ListenerOptions {
             listen: "127.0.0.1:0".parse().unwrap(),
             ae_title: ae_title.parse().unwrap(),
+            also_called: Vec::new(),
             tls: None,
             callers: vec![Caller {
                 ae_title: "EFFACE".parse().unwrap(),

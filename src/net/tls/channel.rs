@@ -6,6 +6,7 @@
 use super::meaning::{Side, meaning};
 use super::papers::Shown;
 use crate::net::line::Line;
+use crate::net::wrote;
 use rustls::{ConnectionCommon, SideData};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -84,8 +85,9 @@ where
 
     fn write_out(&mut self) -> io::Result<()> {
         while self.connection.wants_write() {
-            if self.connection.write_tls(&mut self.socket)? == 0 {
-                return Err(ErrorKind::WriteZero.into());
+            match self.connection.write_tls(&mut self.socket)? {
+                0 => return Err(ErrorKind::WriteZero.into()),
+                bytes => wrote::add(bytes),
             }
         }
         Ok(())
