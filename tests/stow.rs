@@ -13,9 +13,13 @@
 
 mod support;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -36,15 +40,6 @@ fn plugin() -> Result<String, &'static str> {
     }
     let plugin = orthanc::plugin("libOrthancDicomWeb.so").filter(|_| orthanc::is_installed());
     plugin.ok_or("Orthanc with its DICOMweb plugin")
-}
-
-/// What makes an Orthanc a DICOMweb server.
-fn dicomweb(plugin: &str, more: Value) -> Value {
-    // A door before it sees each request by itself.
-    let mut all =
-        json!({ "Plugins": [plugin], "DicomWeb": { "Enable": true }, "KeepAlive": false });
-    all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    all
 }
 
 /// A hospital with a CA, and a DICOMweb server outside.
@@ -82,23 +77,10 @@ impl House {
         self.site.serve_configured(0, &tls)
     }
 
-    /// The server under TLS, showing one certificate and believing one CA.
-    fn https(&self, ports: [u16; 2], shows: &Issued, believes: &str) -> Orthanc {
-        let both = format!("{}{}", shows.certificate, shows.key);
-        std::fs::write(self.site.path("orthanc.pem"), both).unwrap();
-        let tls = json!({
-            "SslEnabled": true,
-            "SslCertificate": self.site.at("orthanc.pem"),
-            "SslVerifyPeers": true,
-            "SslTrustedClientCertificates": self.site.at(believes),
-        });
-        Orthanc::start_at(ports, &self.site.path("orthanc"), "LAB", &dicomweb(&self.plugin, tls))
-    }
-
-    /// The same in plain, with what it has.
-    fn http(&self, ports: [u16; 2]) -> Orthanc {
-        let folder = self.site.path("orthanc");
-        Orthanc::start_at(ports, &folder, "LAB", &dicomweb(&self.plugin, json!({})))
+    /// The server outside.
+    fn orthanc(&self, ports: [u16; 2]) -> Orthanc {
+        let web = json!({ "Plugins": [self.plugin], "DicomWeb": { "Enable": true } });
+        Orthanc::start_at(ports, &self.site.path("orthanc"), "LAB", &web)
     }
 
     fn study(&self, n: u32, slices: u32) -> Vec<PathBuf> {
@@ -125,6 +107,152 @@ fn it_says(gateway: &Gateway, from: usize, words: &str) {
     until_some_or(words, said, || said().contains(words).then_some(()));
 }
 
+/// What a server shows, and whom it believes.
+fn https(shows: &Issued, believes: &Authority) -> Arc<ServerConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let certificates = |pem: &str| -> Vec<_> {
+        CertificateDer::pem_slice_iter(pem.as_bytes()).map(Result::unwrap).collect()
+    };
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates(&believes.certificate));
+    let judge = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let key = PrivateKeyDer::from_pem_slice(shows.key.as_bytes()).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(judge.build().unwrap())
+        .with_single_cert(certificates(&shows.certificate), key);
+    Arc::new(config.unwrap())
+}
+
+/// A door before an Orthanc. It ends TLS, which Debian's Orthanc cannot (its web server ends with a segmentation fault
+/// at the first handshake); lets in whoever shows the token of the hour, and gives that to whoever has the secret; and
+/// deletes studies by DICOMweb, for which this Orthanc has another interface.
+#[derive(Clone)]
+struct Door {
+    port: u16,
+    server: u16,
+    /// `None`: plain.
+    tls: Arc<Mutex<Option<Arc<ServerConfig>>>>,
+    /// What whoever enters has to show; `None`: nothing.
+    token: Arc<Mutex<Option<String>>>,
+    /// Requests that were turned away.
+    refused: Arc<Mutex<u32>>,
+}
+
+impl Door {
+    fn before(orthanc: &Orthanc) -> Self {
+        let listener = TcpListener::bind((HERE, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (tls, token, refused) = (Arc::default(), Arc::default(), Arc::default());
+        let door = Door { port, server: orthanc.http, tls, token, refused };
+        let guard = door.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let guard = guard.clone();
+                std::thread::spawn(move || guard.open(stream));
+            }
+        });
+        door
+    }
+
+    fn shows(&self, config: Arc<ServerConfig>) {
+        *self.tls.lock().unwrap() = Some(config);
+    }
+
+    fn asks_for(&self, token: &str) {
+        *self.token.lock().unwrap() = Some(token.to_owned());
+    }
+
+    /// How many were turned away.
+    fn refused(&self) -> u32 {
+        *self.refused.lock().unwrap()
+    }
+
+    fn url(&self) -> String {
+        let scheme = if self.tls.lock().unwrap().is_some() { "https" } else { "http" };
+        format!("{scheme}://{HERE}:{}/dicom-web", self.port)
+    }
+
+    fn open(&self, stream: TcpStream) -> Option<()> {
+        match self.tls.lock().unwrap().clone() {
+            None => self.serve(stream),
+            Some(config) => {
+                let connection = ServerConnection::new(config).unwrap();
+                self.serve(StreamOwned::new(connection, stream))
+            }
+        }
+    }
+
+    /// One request after the other; `None`: it has ended.
+    fn serve(&self, stream: impl Read + Write) -> Option<()> {
+        let mut stream = BufReader::new(stream);
+        loop {
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                if stream.read_line(&mut head).ok()? == 0 {
+                    return None;
+                }
+            }
+            let field = |name: &str| {
+                let mut lines = head.lines();
+                lines.find_map(|line| line.to_lowercase().strip_prefix(name).map(str::to_owned))
+            };
+            let length = field("content-length: ").map_or(0, |n| n.parse().unwrap());
+            let shown = head.lines().find_map(|line| line.strip_prefix("authorization: "));
+            let request: Vec<&str> = head.split(' ').take(2).collect();
+            let is_token = request[1] == "/token";
+            let asked = self.token.lock().unwrap().as_ref().map(|token| format!("Bearer {token}"));
+            if !is_token && asked.is_some() && asked.as_deref() != shown {
+                *self.refused.lock().unwrap() += 1;
+                let no =
+                    "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                return stream.get_mut().write_all(no.as_bytes()).ok();
+            }
+            if field("expect: ").is_some() {
+                stream.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).ok()?;
+            let answer = match (request[0], request[1].strip_prefix("/dicom-web/studies/")) {
+                ("POST", None) if is_token => self.give_a_token(shown),
+                ("DELETE", Some(study)) => {
+                    let status =
+                        if delete(self.server, study) { "204 Gone" } else { "404 Not Found" };
+                    format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+                }
+                _ => self.pass_on(&head, &body)?,
+            };
+            stream.get_mut().write_all(&answer).ok()?;
+            stream.get_mut().flush().ok()?;
+        }
+    }
+
+    fn give_a_token(&self, shown: Option<&str>) -> Vec<u8> {
+        // efface:s3cret
+        let status = match shown == Some("Basic ZWZmYWNlOnMzY3JldA==") {
+            true => "200 OK",
+            false => "401 Unauthorized",
+        };
+        let token = self.token.lock().unwrap().clone().unwrap_or_default();
+        let text = format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":60}}"#);
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{text}", text.len()).into_bytes()
+    }
+
+    fn pass_on(&self, head: &str, body: &[u8]) -> Option<Vec<u8>> {
+        let mut server = TcpStream::connect((HERE, self.server)).ok()?;
+        let (first, rest) = head.split_once("\r\n").unwrap();
+        let rest = rest.lines().filter(|line| !line.to_lowercase().starts_with("expect:"));
+        let rest: Vec<&str> = rest.filter(|line| !line.is_empty()).collect();
+        let head = format!("{first}\r\nConnection: close\r\n{}\r\n\r\n", rest.join("\r\n"));
+        server.write_all(head.as_bytes()).ok()?;
+        server.write_all(body).ok()?;
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer).ok()?;
+        Some(answer)
+    }
+}
+
 #[test]
 fn studies_leave_over_https_once_both_sides_can_prove_who_they_are() {
     let plugin = match plugin() {
@@ -132,112 +260,32 @@ fn studies_leave_over_https_once_both_sides_can_prove_who_they_are() {
         Err(missing) => skip!("{missing} is not installed"),
     };
     let mut house = House::new(plugin);
-    let ports = [free_port(), free_port()];
-    let url = format!("https://{HERE}:{}/dicom-web", ports[1]);
-    let mut gateway = house.serve(url, "");
+    let orthanc = house.orthanc([free_port(), free_port()]);
+    let door = Door::before(&orthanc);
     let lab = house.ca.issue(HERE);
-    let expected = [
-        (house.other.issue(HERE), "ca.pem", "of a CA that is not believed"),
-        (house.ca.issue("elsewhere.test"), "ca.pem", "Call it by a name"),
-        // To it we show no certificate that it could believe.
-        (house.ca.issue(HERE), "other.pem", "destination"),
-    ];
+    door.shows(https(&lab, &house.ca));
+    let mut gateway = house.serve(door.url(), "");
     let mut stored = 0;
-    for (n, (shows, believes, words)) in (1..).zip(&expected) {
-        let wrong = house.https(ports, shows, believes);
+    for (n, (shows, believes, words)) in (1..).zip([
+        (house.other.issue(HERE), &house.ca, "of a CA that is not believed"),
+        (house.ca.issue("elsewhere.test"), &house.ca, "Call it by a name"),
+        (house.ca.issue_for_years(HERE, (2020, 2021)), &house.ca, "Renew it there"),
+        // We show it no certificate that it could believe.
+        (house.ca.issue(HERE), &house.other, "our certificate"),
+    ]) {
+        door.shows(https(&shows, believes));
         let before = gateway.log().len();
         dcmtk::deliver(gateway.port, &house.study(n, 3));
         it_says(&gateway, before, words);
         assert_eq!(gateway.metric("efface_instances_delivered_total"), stored, "{words}");
-        wrong.kill();
-        let right = house.https(ports, &lab, "ca.pem");
+        assert_eq!(orthanc.count(), stored, "{words}");
+        door.shows(https(&lab, &house.ca));
         stored += 3;
         gateway.comes_to("efface_instances_delivered_total", stored);
         house.site.settled();
-        right.kill();
     }
     assert!(gateway.terminate().success());
-    // What only its own interface tells, it tells in plain.
-    house.judge(&house.http(ports), 9, 3);
-}
-
-/// A door before a server: only requests with the token of the hour come in. It gives tokens to whoever has the secret.
-struct Door {
-    port: u16,
-    /// What whoever enters has to show.
-    token: Arc<Mutex<String>>,
-    /// Requests that were turned away.
-    refused: Arc<Mutex<u32>>,
-}
-
-impl Door {
-    fn before(server: u16) -> Self {
-        let listener = TcpListener::bind((HERE, 0)).unwrap();
-        let (token, refused) = (Arc::new(Mutex::new("of-today".to_owned())), Arc::default());
-        let door = Door { port: listener.local_addr().unwrap().port(), token, refused };
-        let (token, refused) = (Arc::clone(&door.token), Arc::clone(&door.refused));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (token, refused) = (Arc::clone(&token), Arc::clone(&refused));
-                std::thread::spawn(move || guard(stream, server, &token, &refused));
-            }
-        });
-        door
-    }
-
-    fn url(&self) -> String {
-        format!("http://{HERE}:{}/dicom-web", self.port)
-    }
-}
-
-fn guard(
-    stream: TcpStream,
-    server: u16,
-    token: &Mutex<String>,
-    refused: &Mutex<u32>,
-) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
-    let head = head.to_lowercase();
-    let token = token.lock().unwrap().clone();
-    if head.starts_with("post /token ") {
-        let answer =
-            format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":60}}"#);
-        let length = answer.len();
-        let knows = head.contains("authorization: basic zwzmywnlonmzy3jlda=="); // efface:s3cret
-        let status = if knows { "200 OK" } else { "401 Unauthorized" };
-        let answer = format!(
-            "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}"
-        );
-        return (&stream).write_all(answer.as_bytes()).ok();
-    }
-    if !head.contains(&format!("authorization: bearer {token}\r\n")) {
-        *refused.lock().unwrap() += 1;
-        let answer = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-        return (&stream).write_all(answer.as_bytes()).ok();
-    }
-    if let Some(study) = head.strip_prefix("delete /dicom-web/studies/") {
-        // This Orthanc's plugin has no such service, and its own interface has.
-        let study = study.split(' ').next()?;
-        let done = if delete(server, study) { "204 No Content" } else { "404 Not Found" };
-        let answer = format!("HTTP/1.1 {done}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        return (&stream).write_all(answer.as_bytes()).ok();
-    }
-    // The rest of the connection is the server's.
-    let mut beyond = TcpStream::connect((HERE, server)).ok()?;
-    beyond.write_all(head.as_bytes()).ok()?;
-    let (mut from, mut to) = (beyond.try_clone().ok()?, stream.try_clone().ok()?);
-    std::thread::spawn(move || {
-        let _ = std::io::copy(&mut from, &mut to);
-        let _ = to.shutdown(Shutdown::Both);
-    });
-    let _ = std::io::copy(&mut reader, &mut beyond);
-    beyond.shutdown(Shutdown::Both).ok()
+    house.judge(&orthanc, 12, 4);
 }
 
 /// Whether there was such a study.
@@ -257,8 +305,9 @@ fn whoever_has_the_wrong_token_waits_until_it_is_put_right() {
         Err(missing) => skip!("{missing} is not installed"),
     };
     let mut house = House::new(plugin);
-    let orthanc = house.http([free_port(), free_port()]);
-    let door = Door::before(orthanc.http);
+    let orthanc = house.orthanc([free_port(), free_port()]);
+    let door = Door::before(&orthanc);
+    door.asks_for("of-today");
     std::fs::write(house.site.path("token"), "of-yesterday\n").unwrap();
     let more = format!(", bearer_file: {}", house.site.at("token"));
     let mut gateway = house.serve(door.url(), &more);
@@ -285,13 +334,13 @@ fn whoever_has_the_wrong_token_waits_until_it_is_put_right() {
     std::fs::write(house.site.path("secret"), "s3cret\n").unwrap();
     gateway.comes_to("efface_instances_delivered_total", 3);
     // The token of the hour is another one: the old one is not taken any more.
-    *door.token.lock().unwrap() = "of-tomorrow".to_owned();
-    let before = *door.refused.lock().unwrap();
+    door.asks_for("of-tomorrow");
+    let before = door.refused();
     dcmtk::deliver(gateway.port, &house.study(3, 3));
     gateway.comes_to("efface_instances_delivered_total", 6);
     house.site.settled();
     assert!(!gateway.log().contains("s3cret") && !gateway.log().contains("of-tomorrow"));
-    assert!(*door.refused.lock().unwrap() > before, "the old token was shown once");
+    assert!(door.refused() > before, "the old token was shown once");
     assert!(gateway.terminate().success());
     house.judge(&orthanc, 9, 3);
 }
@@ -305,7 +354,7 @@ fn a_server_that_is_killed_in_the_middle_has_everything_in_the_end() {
     const SLICES: u32 = 200;
     let mut house = House::new(plugin);
     let ports = [free_port(), free_port()];
-    let orthanc = house.http(ports);
+    let orthanc = house.orthanc(ports);
     let mut gateway =
         house.serve(format!("http://{HERE}:{}/dicom-web", ports[1]), ", associations: 2");
     dcmtk::deliver(gateway.port, &house.study(1, SLICES));
@@ -314,7 +363,7 @@ fn a_server_that_is_killed_in_the_middle_has_everything_in_the_end() {
     let delivered = gateway.metric("efface_instances_delivered_total");
     println!("killed when {delivered} of {SLICES} had been acknowledged");
     it_says(&gateway, 0, "Sending is tried again");
-    let orthanc = house.http(ports);
+    let orthanc = house.orthanc(ports);
     gateway.comes_to("efface_instances_delivered_total", u64::from(SLICES));
     house.site.settled();
     assert!(gateway.terminate().success());
@@ -328,8 +377,9 @@ fn what_is_recalled_is_withdrawn_where_it_waits_and_deleted_where_it_is() {
         Err(missing) => skip!("{missing} is not installed"),
     };
     let mut house = House::new(plugin);
-    let orthanc = house.http([free_port(), free_port()]);
-    let door = Door::before(orthanc.http);
+    let orthanc = house.orthanc([free_port(), free_port()]);
+    let door = Door::before(&orthanc);
+    door.asks_for("of-today");
     std::fs::write(house.site.path("token"), "of-today").unwrap();
     let more = format!(", bearer_file: {}, recall: dicomweb-delete", house.site.at("token"));
     let mut gateway = house.serve(door.url(), &more);
@@ -338,7 +388,7 @@ fn what_is_recalled_is_withdrawn_where_it_waits_and_deleted_where_it_is() {
     gateway.comes_to("efface_instances_delivered_total", 6);
     house.site.settled();
     // The third finds the door shut, and waits.
-    *door.token.lock().unwrap() = "of-tomorrow".to_owned();
+    door.asks_for("of-tomorrow");
     dcmtk::deliver(gateway.port, &house.study(3, 3));
     it_says(&gateway, 0, "it does not let us store (HTTP 401)");
 
@@ -401,7 +451,7 @@ fn what_is_recalled_is_withdrawn_where_it_waits_and_deleted_where_it_is() {
 fn measure_a_ct_by_stow_and_by_c_store() {
     let Ok(plugin) = plugin() else { return };
     let mut house = House::new(plugin);
-    let orthanc = house.http([free_port(), free_port()]);
+    let orthanc = house.orthanc([free_port(), free_port()]);
     let study = house.study(1, 300);
     let bytes: u64 = study.iter().map(|file| file.metadata().unwrap().len()).sum();
     let stow = format!("http://{HERE}:{}/dicom-web", orthanc.http);

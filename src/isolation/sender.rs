@@ -61,7 +61,7 @@ pub enum Place {
 /// The same, as the sender needs it.
 enum Way {
     Dicom(Dicom),
-    Web(Web),
+    Web(Box<Web>),
 }
 
 impl Place {
@@ -95,7 +95,7 @@ impl Way {
             }
             Place::Web(server) => {
                 let (tls, auth) = (orders.tls.clone(), orders.auth.clone());
-                Web::to(server.clone(), tls, auth).map(Way::Web)
+                Web::to(server.clone(), tls, auth).map(Box::new).map(Way::Web)
             }
         }
     }
@@ -103,7 +103,7 @@ impl Way {
     fn wire(&self) -> &dyn Wire {
         match self {
             Way::Dicom(wire) => wire,
-            Way::Web(wire) => wire,
+            Way::Web(wire) => &**wire,
         }
     }
 

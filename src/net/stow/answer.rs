@@ -118,11 +118,9 @@ fn rows(sequence: Sequence) -> Option<HashMap<String, Row>> {
     for item in sequence.items {
         let Some(instance) = item.instance.as_ref().and_then(Element::text) else { continue };
         let said = item.failure.or(item.warning);
-        let reason = match &said {
-            // A reason that is none is no reason to believe that it is stored.
-            Some(reason) => Some(reason.number().unwrap_or(Status::PROCESSING_FAILURE)),
-            None => None,
-        };
+        // A reason that is none is no reason to believe that it is stored.
+        let reason =
+            said.as_ref().map(|reason| reason.number().unwrap_or(Status::PROCESSING_FAILURE));
         let class = item.class.as_ref().and_then(Element::text);
         if rows.insert(instance, Row { class, reason }).is_some() {
             return None;
