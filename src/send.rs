@@ -212,7 +212,7 @@ impl Sender<'_> {
         for proposals in partition(proposals) {
             let rows = left.iter().copied().filter(|row| covers(&proposals, row));
             let queue = Mutex::new(rows.collect::<VecDeque<_>>());
-            let is_overtaken = AtomicBool::new(false);
+            let (is_overtaken, is_noted) = (AtomicBool::new(false), Mutex::new(false));
             let sending = Sending {
                 sender: self,
                 outbox,
@@ -220,6 +220,7 @@ impl Sender<'_> {
                 manifest,
                 way,
                 is_overtaken,
+                is_noted,
                 queue,
                 proposals,
                 stop,
@@ -256,6 +257,7 @@ struct Sending<'a> {
     manifest: &'a Manifest,
     way: &'a Way<'a>,
     is_overtaken: AtomicBool,
+    is_noted: Mutex<bool>,
     queue: Mutex<VecDeque<&'a Row>>,
     proposals: Vec<Proposal>,
     stop: &'a AtomicBool,
@@ -283,7 +285,7 @@ impl Sending<'_> {
             Err(error) => return self.failed(&error).max(Attempt::Down),
         };
         // A request that does not come through has begun nothing: that is noted when something has arrived.
-        if line.is_connected() && self.begin().is_err() {
+        if line.is_connected() && self.note_beginning().is_err() {
             return Attempt::Retry;
         }
         let mut worst = Attempt::Done;
@@ -306,8 +308,14 @@ impl Sending<'_> {
         if self.is_overtaken.load(Ordering::SeqCst) { worst.max(Attempt::GaveWay) } else { worst }
     }
 
-    fn begin(&self) -> io::Result<()> {
-        self.outbox.begin_sending(self.batch, clock::ms())
+    /// The first association or request notes when the first byte left.
+    fn note_beginning(&self) -> io::Result<()> {
+        let mut is_noted = self.is_noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*is_noted {
+            self.outbox.begin_sending(self.batch, clock::ms())?;
+            *is_noted = true;
+        }
+        Ok(())
     }
 
     /// Whether something more urgent has come, which is looked for now and then.
@@ -367,7 +375,7 @@ impl Sending<'_> {
     }
 
     fn stored(&self, row: &Row) -> io::Result<()> {
-        let told = self.begin().and_then(|()| self.sender.home.tell(Word::Stored));
+        let told = self.note_beginning().and_then(|()| self.sender.home.tell(Word::Stored));
         self.outbox.sent(self.batch, &row.file).and(told)
     }
 

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use support::authority::Authority;
 use support::dcmtk::{self, Outside, Running, deliver, free_port};
 use support::gateway::{Gateway, Site};
 use support::study::{CT, US, patient, write_all, write_body_ct};
@@ -31,7 +32,7 @@ const UNKNOWN: &str = "1.3.6.1.4.1.55555.4711.1.99.99";
 /// The request is a line of JSON on stdin: port, transaction, references, how long to stay, action information in
 /// hexadecimal instead of a proper one, or nothing but a port to listen on.
 const PEER: &str = r#"
-import json, sys, time, threading
+import json, ssl, sys, time, threading
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian, ExplicitVRLittleEndian
 from pynetdicom import AE, evt
@@ -39,6 +40,16 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPu
 
 job = json.loads(sys.stdin.readline())
 heard = threading.Event()
+
+def context(server):
+    papers = job.get("tls")
+    if not papers:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+    context.load_cert_chain(papers["certificate"], papers["key"])
+    context.load_verify_locations(papers["ca"])
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 def say(**what):
     print(json.dumps(what), flush=True)
@@ -64,7 +75,8 @@ if "listen" in job:
     else:
         ae.add_supported_context(StorageCommitmentPushModel)
     ae.require_called_aet = True
-    ae.start_server(("127.0.0.1", job["listen"]), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, report)])
+    ae.start_server(("127.0.0.1", job["listen"]), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, report)],
+                    ssl_context=context(True))
     say(listening=True)
     sys.stdin.readline()
     sys.exit()
@@ -73,7 +85,8 @@ on = "same"
 ae = AE("PACS")
 syntax = ImplicitVRLittleEndian if job.get("implicit") else ExplicitVRLittleEndian
 ae.add_requested_context(StorageCommitmentPushModel, syntax)
-assoc = ae.associate("127.0.0.1", job["port"], ae_title="EFFACE", evt_handlers=[(evt.EVT_N_EVENT_REPORT, report)])
+assoc = ae.associate("127.0.0.1", job["port"], ae_title="EFFACE", evt_handlers=[(evt.EVT_N_EVENT_REPORT, report)],
+                     tls_args=(context(False), "127.0.0.1") if "tls" in job else None)
 if not assoc.is_established:
     say(rejected=True)
     sys.exit()
@@ -336,4 +349,69 @@ fn what_is_no_request_is_refused_and_nothing_is_owed() {
     let mut peer = Peer::start(&job);
     assert_eq!(peer.says(), json!({ "status": 0 }));
     assert_eq!(peer.says()["failed"], json!({ UNKNOWN: 0x0112 }));
+}
+
+/// Asked for, answered on the same association, and told at an address later: all under TLS, and by nobody else.
+#[test]
+fn commitments_are_asked_for_and_told_under_tls() {
+    if let Some(missing) = missing() {
+        skip!("{missing}");
+    }
+    let mut site = Site::leaving_faces();
+    let (ca, other) = (Authority::new("ca"), Authority::new("other ca"));
+    std::fs::write(site.path("ca.pem"), &ca.certificate).unwrap();
+    for (name, one) in [
+        ("gate", ca.issue("127.0.0.1")),
+        ("pacs", ca.issue("pacs.test")),
+        ("pacs2", ca.issue("127.0.0.1")),
+        ("stranger", other.issue("127.0.0.1")),
+    ] {
+        std::fs::write(site.path(&format!("{name}.pem")), one.certificate).unwrap();
+        std::fs::write(site.path(&format!("{name}.key")), one.key).unwrap();
+    }
+    let port = free_port();
+    site.caller = format!(
+        "{{ ae_title: PACS, certificate_name: pacs.test, commitment: \"PACS2@127.0.0.1:{port}\" }}"
+    );
+    let papers = |name: &str| {
+        let at = |end: &str| site.at(&format!("{name}.{end}"));
+        json!({ "certificate": at("pem"), "key": at("key"), "ca": site.at("ca.pem") })
+    };
+    let own = papers("gate");
+    let tls = format!(
+        "tls: {{ certificate: {}, key_file: {}, ca: {} }}\n",
+        own["certificate"], own["key"], own["ca"]
+    );
+    let lines = tls.replace('"', "");
+    let mut gateway = site.serve_configured(free_port(), &lines);
+    let sent = write_body_ct(&site.path("pacs"), &patient(0), 1, 3);
+    let mut storescu = Command::new("storescu");
+    storescu.args(["+tls", &site.at("pacs.key"), &site.at("pacs.pem"), "+cf", &site.at("ca.pem")]);
+    let stored = dcmtk::send_by(&mut storescu, "PACS", "EFFACE", gateway.port, &sent);
+    assert_eq!(stored.acknowledged, sent, "{}", stored.said);
+    let stored = references(CT, &sent);
+    let under = |name: &str, job: Value| {
+        let mut job = job;
+        job["tls"] = papers(name);
+        job
+    };
+    let mut peer = Peer::start(&under("pacs", job(&gateway, "1.2.3.1", &stored, 20)));
+    assert_eq!(peer.says(), json!({ "status": 0 }));
+    assert_eq!(committed(&peer.says()), uids(&stored));
+
+    // Who asks hangs up. Whoever listens in its place with a certificate of another CA hears nothing.
+    let mut stranger = Peer::listening(under("stranger", json!({ "listen": port })));
+    let mut peer = Peer::start(&under("pacs", job(&gateway, "1.2.3.2", &stored, 0)));
+    assert_eq!(peer.says(), json!({ "status": 0 }));
+    until("it was tried in vain", || {
+        !gateway.lines("a storage commitment could not be reported").is_empty()
+    });
+    writeln!(stranger.stdin).unwrap();
+    assert_eq!(stranger.says(), Value::Null);
+    let mut pacs = Peer::listening(under("pacs2", json!({ "listen": port })));
+    let report = pacs.says();
+    assert_eq!((&report["on"], &report["transaction"]), (&json!("own"), &json!("1.2.3.2")));
+    assert_eq!(committed(&report), uids(&stored));
+    until("nothing is owed", || files(&site.state().join("commitments")).is_empty());
+    assert!(gateway.terminate().success());
 }

@@ -15,6 +15,8 @@ mod support;
 use efface::net::scu::{Association, Destination, Inside, Proposal};
 use efface::net::tls::{Client, Fingerprint, Papers, Trust};
 use rustix::process::{Pid, Signal};
+use serde_json::json;
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -23,6 +25,7 @@ use std::time::{Duration, Instant};
 use support::authority::{Authority, Issued};
 use support::dcmtk::{self, Outside, Sent, free_port, has, send_by};
 use support::gateway::{Gateway, Site};
+use support::orthanc::{self, Orthanc};
 use support::study::{patient, write_body_ct};
 use support::{files, until, until_some_or};
 use zeroize::Zeroizing;
@@ -351,5 +354,37 @@ fn a_renewed_certificate_is_shown_and_nothing_is_dropped() {
     running.c_echo().unwrap();
     running.release().unwrap();
     until("it is released", || gateway.log().matches("association released").count() >= 2);
+    assert!(gateway.terminate().success());
+}
+
+/// Orthanc on both sides: a PACS that sends, and a server outside that is sent to.
+#[test]
+fn orthanc_sends_and_is_sent_to() {
+    if !orthanc::is_installed() {
+        skip!("orthanc is not installed");
+    }
+    let house = House::new();
+    house.put("lab", &house.ca.issue(HERE));
+    let papers = |name: &str| {
+        json!({
+            "DicomTlsEnabled": true,
+            "DicomTlsCertificate": house.site.at(&format!("{name}.pem")),
+            "DicomTlsPrivateKey": house.site.at(&format!("{name}.key")),
+            "DicomTlsTrustedCertificates": house.site.at("ca.pem"),
+        })
+    };
+    let lab = Orthanc::start(&house.site.path("lab"), "LAB", &papers("lab"));
+    let mut gateway = house.serve(lab.dicom, "");
+    let mut extra = papers("pacs");
+    extra["DicomModalities"] = json!({
+        "efface": { "AET": "EFFACE", "Host": HERE, "Port": gateway.port, "UseDicomTls": true },
+    });
+    let pacs = Orthanc::start(&house.site.path("pacs"), "PACS", &extra);
+    let ids: Vec<String> = house.study(1).iter().map(|file| pacs.put(file)).collect();
+    pacs.post("/modalities/efface/store", &json!({ "Resources": ids, "Synchronous": true }));
+    until("all three are there", || lab.count() == 3);
+    house.site.settled();
+    let there: BTreeSet<String> = lab.patients();
+    assert!(!there.is_empty() && there.iter().all(|id| *id != patient(1).id()), "{there:?}");
     assert!(gateway.terminate().success());
 }

@@ -3,6 +3,7 @@
 use super::dcmtk::{Running, free_port};
 use super::until_some_or;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -107,6 +108,36 @@ impl Orthanc {
     #[track_caller]
     pub fn json(&self, path: &str) -> Value {
         serde_json::from_slice(&self.get(path)).expect("JSON")
+    }
+
+    /// Posts JSON to a path, which has to be taken.
+    #[track_caller]
+    pub fn post(&self, path: &str, body: &Value) -> Value {
+        self.send(path, body.to_string().as_bytes())
+    }
+
+    /// Stores a file; what Orthanc calls the instance.
+    #[track_caller]
+    pub fn put(&self, file: &Path) -> String {
+        let stored = self.send("/instances", &std::fs::read(file).expect("a file"));
+        stored["ID"].as_str().expect("an ID").to_owned()
+    }
+
+    #[track_caller]
+    fn send(&self, path: &str, body: &[u8]) -> Value {
+        let url = format!("http://127.0.0.1:{}{path}", self.http);
+        let mut answer = ureq::post(&url).send(body).expect("Orthanc takes it");
+        let said = answer.body_mut().read_to_vec().expect("its answer");
+        serde_json::from_slice(&said).unwrap_or(Value::Null)
+    }
+
+    /// The Patient IDs that it knows.
+    pub fn patients(&self) -> BTreeSet<String> {
+        let patients = self.json("/patients?expand");
+        let known = patients.as_array().expect("a list").iter();
+        let id =
+            |patient: &Value| patient["MainDicomTags"]["PatientID"].as_str().map(str::to_owned);
+        known.filter_map(id).collect()
     }
 
     /// How many instances it has.
