@@ -175,7 +175,8 @@ impl Door {
     }
 
     fn open(&self, stream: TcpStream) -> Option<()> {
-        match self.tls.lock().unwrap().clone() {
+        let tls = self.tls.lock().unwrap().clone();
+        match tls {
             None => self.serve(stream),
             Some(config) => {
                 let connection = ServerConnection::new(config).unwrap();

@@ -138,7 +138,8 @@ impl Connector for Road {
         let line = self.open().map_err(|lost| Error::Other(Box::new(lost)))?;
         let (input, output) =
             (details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(Carriage { line, buffers: LazyBuffers::new(input, output) }))
+        let (buffers, is_tls) = (LazyBuffers::new(input, output), self.tls.is_some());
+        Ok(Some(Carriage { line, buffers, is_tls }))
     }
 }
 
@@ -146,6 +147,8 @@ impl Connector for Road {
 pub(super) struct Carriage {
     line: Box<dyn Line + Sync>,
     buffers: LazyBuffers,
+    /// Without it no request for `https://` is sent on it.
+    is_tls: bool,
 }
 
 impl fmt::Debug for Carriage {
@@ -208,6 +211,10 @@ impl Transport for Carriage {
 
     fn is_open(&mut self) -> bool {
         !self.line.has_input()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.is_tls
     }
 }
 
