@@ -11,6 +11,7 @@
 //!   - { ae_title: PACS, from: [10.20.0.0/16], commitment: PACS@10.20.0.5:11113 }    # query:, retrieve: (config/pull.rs)
 //! destinations:
 //!   - { name: lab, to: LAB@192.0.2.7:104, project: lab, profile: basic }    # register: what is known of it (residency.rs)
+//!   # or to: https://lab.example/dicom-web (config/web.rs)
 //! routes:                               # without it everything goes to every destination (routing/)
 //!   - { name: all, to: [lab] }
 //! audit_repository: { to: arr.example:6514, ca: arr-ca.pem, certificate: efface.pem, key_file: efface.key }    # DICOM PS3.15 A.5
@@ -27,10 +28,12 @@ mod repository;
 mod results;
 mod routes;
 mod tls;
+mod web;
 
 pub use repository::Repository;
 pub use results::{Entity, Home, ResultSettings};
 pub use tls::{DestinationTls, Files, Tls};
+pub use web::{Pass, Speaks, Web};
 
 use crate::approval::{self, Approvers, Policy};
 use crate::commitment::Listener;
@@ -39,6 +42,7 @@ use crate::id::AeTitle;
 use crate::isolation::{Attendant, Attendants, Strictness, User};
 use crate::key::RootKey;
 use crate::net::access::{Caller, Network};
+use crate::net::http::is_loopback;
 use crate::pipeline::FACE_LIMIT;
 use crate::profile::{Profile, Pseudonymity, SHIPPED, language};
 use crate::pull::Pacs;
@@ -50,7 +54,7 @@ use data_encoding::HEXLOWER;
 use routes::Named;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Spanned;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Everything that the gateway has to know.
@@ -103,8 +107,8 @@ pub struct Settings {
 pub struct DestinationSettings {
     /// Name in messages, log and spool.
     pub name: String,
-    /// Its AE title.
-    pub ae_title: AeTitle,
+    /// How it is spoken to.
+    pub speaks: Speaks,
     /// `host:port`.
     pub address: String,
     /// What it has to show; `None`: it is sent to in plain.
@@ -137,7 +141,7 @@ impl Settings {
         let repository = repository.map(|to| format!("audit_repository {}", to.address));
         let destination = |to: &DestinationSettings| {
             let destination = approval::Destination {
-                address: format!("{}@{}", to.ae_title, to.address),
+                address: to.place(),
                 tls: to.tls.as_ref().map(DestinationTls::to_text),
                 project: to.project.clone(),
                 generation: to.generation.clone(),
@@ -155,6 +159,16 @@ impl Settings {
             told: checkpoints.chain(repository).collect(),
             routes: self.routing.rules.iter().map(Rule::to_text).collect(),
             destinations: self.destinations.iter().map(destination).collect(),
+        }
+    }
+}
+
+impl DestinationSettings {
+    /// Where it is and by what we are known there, for a person.
+    pub fn place(&self) -> String {
+        match &self.speaks {
+            Speaks::Dicom(ae_title) => format!("{ae_title}@{}", self.address),
+            Speaks::Web(web) => web.to_string(),
         }
     }
 }
@@ -270,6 +284,10 @@ struct RawDestination {
     name: Spanned<String>,
     to: Spanned<String>,
     tls: Option<Spanned<tls::RawDestinationTls>>,
+    proxy: Option<Spanned<String>>,
+    bearer_file: Option<Spanned<String>>,
+    oauth2: Option<Spanned<web::RawOAuth2>>,
+    recall: Option<Spanned<web::RawRecall>>,
     project: Option<Spanned<String>>,
     generation: Option<String>,
     profile: Spanned<String>,
@@ -621,13 +639,7 @@ impl Settling<'_> {
             Some(project) => self.name(project)?,
             None => name.clone(),
         };
-        let (ae_title, address) = match target(&raw.to.value) {
-            Some(target) => target,
-            None => {
-                self.notes.at(&raw.to, "AE_TITLE@HOST:PORT, for example LAB@192.0.2.7:104");
-                return None;
-            }
-        };
+        let (speaks, address) = self.place(raw)?;
         let associations = self.count(&raw.associations, 4, 64);
         let read = WrittenProfile::read(&raw.profile.value, self.folder);
         let (written, profile) = match read.and_then(|w| w.parse().map(|profile| (w, profile))) {
@@ -641,8 +653,11 @@ impl Settling<'_> {
         Some(DestinationSettings {
             residency: Residency { policy: None, entry },
             name,
-            ae_title,
-            tls: self.destination_tls(raw.tls.as_ref(), &raw.to, &address, tls),
+            tls: match &speaks {
+                Speaks::Dicom(_) => self.destination_tls(raw.tls.as_ref(), &raw.to, &address, tls),
+                Speaks::Web(web) => self.web_tls(raw, web, tls),
+            },
+            speaks,
             address,
             project,
             generation: raw.generation.clone(),
@@ -710,8 +725,6 @@ fn is_at(one: &str, other: &str) -> bool {
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         host.trim_matches(['[', ']']).to_ascii_lowercase()
     };
-    let is_loopback =
-        |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     one == other || host(one) == host(other) && !is_loopback(&host(one))
 }
 

@@ -12,6 +12,7 @@ use crate::net::scu::{Association, Destination, Error, Inside, Proposal, partiti
 use crate::send::{Attempt, Dicom, Home, Wire, Word, keep_trying};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Delivers to one PACS.
 pub struct Deliverer<'a> {
@@ -37,7 +38,8 @@ impl Deliverer<'_> {
     /// Works until told to stop.
     pub fn run(&self, stop: &AtomicBool) {
         let round = || self.round(stop);
-        keep_trying(&self.pacs.name, stop, &|| self.wire.has_changed(), &round);
+        let changed = || self.wire.has_changed();
+        keep_trying(&self.pacs.name, stop, &changed, &|| Duration::ZERO, &round);
     }
 
     /// Tries everything that is ready, the oldest first, until nobody answers.

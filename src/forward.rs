@@ -2,11 +2,16 @@
 //!
 //! The sending itself is done by a process that has the parcels and the network, and nothing else (`send.rs`).
 
+mod recalls;
+
+pub use recalls::Seen;
+
 use crate::audit::{Event, Log};
 use crate::clock;
 use crate::custody::outbox::Outbox;
 use crate::meter::Meter;
 use crate::objection::{Patient, Recipient, Refusal, Watch};
+use crate::recall;
 use crate::residency;
 use crate::send::{Home, Word};
 use crate::spool::quarantine::Code;
@@ -30,6 +35,8 @@ pub struct Forwarder {
     pub standing: residency::Standing,
     /// Who objects.
     pub objections: Arc<Watch>,
+    /// What destinations are to let go of.
+    pub recalls: recall::Book,
     /// Counts.
     pub meter: Arc<Meter>,
     /// Bytes that have left for the destination and stand in no record yet.
@@ -55,6 +62,8 @@ impl Home for Forwarder {
             Word::May(batch) => self.clear(&batch)?,
             Word::Sent(batch) => self.finish(&batch)?,
             Word::Damaged(batch) => self.remake(&batch)?,
+            Word::Recalled(reference) => self.recall_is_done(&reference)?,
+            Word::NotRecalled(_) => {}
         }
         Ok(())
     }
@@ -79,6 +88,10 @@ impl Forwarder {
     /// # Errors
     /// `PermissionDenied`: it must not; what waits of it is taken back. Or what keeps it from being known.
     pub fn clear(&self, batch: &str) -> io::Result<()> {
+        if self.is_recalled(batch)? {
+            self.let_go(batch)?;
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let outbox = Outbox::of(&self.spool, &self.destination);
         // What was begun in time is sent to its end, also when it was interrupted.
         let is_time = || outbox.dispatch(batch).is_ok_and(|dispatch| dispatch.hours.are_now());

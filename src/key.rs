@@ -113,6 +113,8 @@ pub enum Purpose {
     Policy,
     /// The seal of the register of requests for erasure.
     Erasure,
+    /// The seal of the register of recalls.
+    Recall,
     /// UIDs of results that came back.
     Result,
     /// The seal on what waits to be delivered inside.
@@ -138,6 +140,7 @@ impl Purpose {
             | Purpose::Subject
             | Purpose::Policy
             | Purpose::Erasure
+            | Purpose::Recall
             | Purpose::Result
             | Purpose::Homebound => false,
         }
@@ -160,6 +163,7 @@ impl Purpose {
             Purpose::Subject => "subject",
             Purpose::Policy => "policy",
             Purpose::Erasure => "erasure",
+            Purpose::Recall => "recall",
             Purpose::Result => "result",
             Purpose::Homebound => "homebound",
         }

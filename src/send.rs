@@ -1,4 +1,4 @@
-//! Sends parcels: one process per destination, several associations at a time. It has the parcels, the seal's key and
+//! Sends parcels: one process per destination, several associations or requests at a time. It has the parcels, the seal's key and
 //! the network, and no original.
 //!
 //! Before it begins with a batch it asks whether that may leave: the register of objections is not its to read. When the
@@ -7,21 +7,23 @@
 //! A slow or dead destination keeps its own queue and nobody else's. What fails is tried again after
 //! a pause that doubles up to a cap, with jitter; what a destination refuses for good is put aside.
 
+mod wire;
+
+pub use wire::{Dicom, Error, Line, Load, Web, Wire};
+
 use crate::clock;
 use crate::custody::outbox::{Dispatch, Outbox};
 use crate::custody::parcel::{Broken, Manifest, Parcel, Row};
 use crate::disk::Syncs;
-use crate::fate::Fate;
 use crate::key::Key;
-use crate::net::scu::{Association, Destination, Error, Outside, Proposal, partition};
-use crate::net::tls;
+use crate::net::scu::{Proposal, partition};
 use crate::routing::Priority;
 use crate::spool::Spool;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often the outbox is listed.
@@ -54,6 +56,10 @@ pub enum Word {
     Sent(String),
     /// This batch must be made again.
     Damaged(String),
+    /// The destination has let go of what this recall is about.
+    Recalled(String),
+    /// It has not, or not yet.
+    NotRecalled(String),
 }
 
 impl Word {
@@ -72,94 +78,15 @@ pub trait Home: Sync {
     fn tell(&self, word: Word) -> io::Result<()>;
 }
 
-/// The way to a destination.
-pub trait Wire: Sync {
-    /// Opens an association that takes parcels.
-    ///
-    /// # Errors
-    /// [`Error`].
-    fn connect(
-        &self,
-        to: &Destination,
-        proposals: &[Proposal],
-    ) -> Result<Box<dyn Line + '_>, Error>;
-
-    /// Whether, since this was asked last, something has changed so that it makes sense to try at once.
-    fn has_changed(&self) -> bool {
-        false
-    }
-}
-
-/// An association that takes parcels, and nothing else.
-pub trait Line {
-    /// Sends one. `Ok`: it is stored there.
-    ///
-    /// # Errors
-    /// [`Error`].
-    fn store(&mut self, parcel: &Parcel) -> Result<(), Error>;
-
-    /// Ends the association in order.
-    ///
-    /// # Errors
-    /// [`Error`].
-    fn release(self: Box<Self>) -> Result<(), Error>;
-}
-
-/// DICOM over TCP, or under TLS.
-#[derive(Default)]
-pub struct Dicom {
-    /// `None`: plain.
-    tls: RwLock<Option<Arc<tls::Client>>>,
-    is_new: AtomicBool,
-}
-
-impl Dicom {
-    /// The next associations are under this TLS; those that run go on as they began.
-    pub fn take(&self, client: tls::Client) {
-        *self.tls.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(client));
-        self.is_new.store(true, Ordering::SeqCst);
-    }
-
-    /// The TLS of the next association; `None`: plain.
-    pub(crate) fn client(&self) -> Option<Arc<tls::Client>> {
-        self.tls.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Wire for Dicom {
-    fn connect(
-        &self,
-        to: &Destination,
-        proposals: &[Proposal],
-    ) -> Result<Box<dyn Line + '_>, Error> {
-        let client = self.client();
-        Ok(Box::new(Association::<Outside>::connect(to, client.as_deref(), proposals)?))
-    }
-
-    fn has_changed(&self) -> bool {
-        self.is_new.swap(false, Ordering::SeqCst)
-    }
-}
-
-impl Line for Association<Outside> {
-    fn store(&mut self, parcel: &Parcel) -> Result<(), Error> {
-        self.c_store(parcel).map(drop)
-    }
-
-    fn release(self: Box<Self>) -> Result<(), Error> {
-        Association::release(*self)
-    }
-}
-
 /// Sends the parcels of one destination.
 pub struct Sender<'a> {
     /// The state directory; only the destination's outbox is used.
     pub spool: &'a Spool,
     /// Checks the seals of the destination's parcels.
     pub seal: &'a Key,
-    /// Where it is.
-    pub destination: &'a Destination,
-    /// Associations at a time.
+    /// Its name.
+    pub destination: &'a str,
+    /// Associations or requests at a time.
     pub associations: usize,
     /// The way there.
     pub wire: &'a dyn Wire,
@@ -190,7 +117,8 @@ impl Sender<'_> {
     /// Works until told to stop.
     pub fn run(&self, stop: &AtomicBool) {
         let round = || self.round(stop);
-        keep_trying(self.name(), stop, &|| self.wire.has_changed(), &round);
+        let (changed, rest) = (|| self.wire.has_changed(), || self.wire.wants_rest());
+        keep_trying(self.name(), stop, &changed, &rest, &round);
     }
 
     /// Tries everything that is ready, the most urgent and oldest first, until nobody answers. A batch that
@@ -292,7 +220,7 @@ impl Sender<'_> {
     }
 
     fn name(&self) -> &str {
-        &self.destination.name
+        self.destination
     }
 }
 
@@ -301,6 +229,7 @@ pub(crate) fn keep_trying(
     destination: &str,
     stop: &AtomicBool,
     has_changed: &dyn Fn() -> bool,
+    wants_rest: &dyn Fn() -> Duration,
     round: &dyn Fn() -> io::Result<Attempt>,
 ) {
     let mut pause = Pause::default();
@@ -316,6 +245,7 @@ pub(crate) fn keep_trying(
                     pause.longer(PAUSE_MIN);
                 }
             }
+            pause.at_least(wants_rest());
         }
         std::thread::sleep(LOOK_AROUND);
     }
@@ -356,42 +286,40 @@ impl Sending<'_> {
         })
     }
 
-    /// Sends over one association until the queue is empty or something fails.
+    /// Sends over one line until the queue is empty or something fails.
     fn association(&self) -> Attempt {
-        let Some(first) = self.next() else { return Attempt::Done };
-        let destination = self.sender.destination;
-        let mut line = match self.sender.wire.connect(destination, &self.proposals) {
+        if self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            return Attempt::Done;
+        }
+        let mut line = match self.sender.wire.connect(&self.proposals) {
             Ok(line) => line,
             Err(error) => return self.failed(&error).max(Attempt::Down),
         };
-        if self.note_beginning().is_err() {
+        // A request that does not come through has begun nothing: that is noted when something has arrived.
+        if line.is_connected() && self.note_beginning().is_err() {
             return Attempt::Retry;
         }
-        let mut row = Some(first);
-        while let Some(current) = row {
-            match self.one(&mut *line, current) {
-                Ok(()) => {}
-                Err(Trouble::Here(attempt)) => return attempt,
-                Err(Trouble::There(error)) => {
-                    let attempt = self.failed(&error);
-                    let for_good = error.fate() == Fate::Quarantine;
-                    if for_good && self.refuse(current).is_err() {
-                        return Attempt::Retry;
-                    }
-                    if !for_good || !error.association_lives() {
-                        return attempt;
-                    }
-                }
+        let mut worst = Attempt::Done;
+        loop {
+            let rows = self.next(line.load());
+            if rows.is_empty() {
+                break;
             }
-            row = if self.gives_way() { None } else { self.next() };
+            match self.some(&mut *line, &rows) {
+                Ok(attempt) => worst = worst.max(attempt),
+                Err(attempt) => return worst.max(attempt),
+            }
+            if self.gives_way() {
+                break;
+            }
         }
         if let Err(error) = line.release() {
             tracing::debug!(%error, "the association was not released in order");
         }
-        if self.is_overtaken.load(Ordering::SeqCst) { Attempt::GaveWay } else { Attempt::Done }
+        if self.is_overtaken.load(Ordering::SeqCst) { worst.max(Attempt::GaveWay) } else { worst }
     }
 
-    /// The first association notes when the first byte left.
+    /// The first association or request notes when the first byte left.
     fn note_beginning(&self) -> io::Result<()> {
         let mut is_noted = self.is_noted.lock().unwrap_or_else(PoisonError::into_inner);
         if !*is_noted {
@@ -419,20 +347,47 @@ impl Sending<'_> {
         self.is_overtaken.load(Ordering::SeqCst)
     }
 
-    fn one(&self, line: &mut dyn Line, row: &Row) -> Result<(), Trouble> {
+    /// Sends these. `Ok`: the line takes more.
+    fn some(&self, line: &mut dyn Line, rows: &[&Row]) -> Result<Attempt, Attempt> {
+        let parcels: Vec<Parcel> =
+            rows.iter().map(|row| self.open(row)).collect::<Result<_, _>>()?;
+        let (mut worst, mut goes_on) = (Attempt::Done, true);
+        let mut said = None;
+        // All that is stored is noted, whatever became of the others.
+        for (row, outcome) in rows.iter().zip(line.store(&parcels)) {
+            let Err(error) = outcome else {
+                if self.stored(row).is_err() {
+                    (worst, goes_on) = (worst.max(Attempt::Retry), false);
+                }
+                continue;
+            };
+            goes_on &= error.goes_on();
+            if said.as_ref() != Some(&error) {
+                tracing::warn!(batch = self.batch, "{error}");
+            }
+            let refused = !error.is_for_good() || self.refuse(row).is_ok();
+            if !error.is_for_good() || !error.goes_on() || !refused {
+                worst = worst.max(error.attempt());
+            }
+            goes_on &= refused;
+            said = Some(error);
+        }
+        if goes_on { Ok(worst) } else { Err(worst) }
+    }
+
+    fn open(&self, row: &Row) -> Result<Parcel, Attempt> {
         let directory = self.outbox.ready_dir(self.batch);
         let opened = self.manifest.open(&directory, row, self.sender.seal);
         let parcel = opened.map_err(|broken| match broken {
-            Broken::Seal => Trouble::Here(Attempt::Remake),
-            Broken::Io(_) => Trouble::Here(Attempt::Retry),
+            Broken::Seal => Attempt::Remake,
+            Broken::Io(_) => Attempt::Retry,
         })?;
-        if parcel.destination() != self.sender.name() {
-            return Err(Trouble::Here(Attempt::Halt));
-        }
-        line.store(&parcel).map_err(Trouble::There)?;
-        let told = self.sender.home.tell(Word::Stored);
-        let noted = self.outbox.sent(self.batch, &row.file);
-        noted.and(told).map_err(|_| Trouble::Here(Attempt::Retry))
+        if parcel.destination() == self.sender.name() { Ok(parcel) } else { Err(Attempt::Halt) }
+    }
+
+    fn stored(&self, row: &Row) -> io::Result<()> {
+        let told = self.note_beginning().and_then(|()| self.sender.home.tell(Word::Stored));
+        self.outbox.sent(self.batch, &row.file).and(told)
     }
 
     fn refuse(&self, row: &Row) -> io::Result<()> {
@@ -442,25 +397,26 @@ impl Sending<'_> {
 
     fn failed(&self, error: &Error) -> Attempt {
         tracing::warn!(batch = self.batch, "{error}");
-        match error.fate() {
-            Fate::Retry => Attempt::Retry,
-            Fate::Halt | Fate::Refuse => Attempt::Halt,
-            Fate::Quarantine => Attempt::Retry,
-        }
+        error.attempt()
     }
 
-    fn next(&self) -> Option<&Row> {
+    /// As many as a line takes at a time, at least one; none: nothing is left, or it is to stop.
+    fn next(&self, load: Load) -> Vec<&Row> {
+        let mut rows = Vec::new();
         if self.stop.load(Ordering::SeqCst) {
-            return None;
+            return rows;
         }
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = 0_u64;
+        while let Some(row) = queue.front() {
+            bytes = bytes.saturating_add(row.bytes);
+            if !rows.is_empty() && (rows.len() >= load.parcels || bytes > load.bytes) {
+                break;
+            }
+            rows.extend(queue.pop_front());
+        }
+        rows
     }
-}
-
-/// Whose fault it is that a parcel was not sent.
-enum Trouble {
-    Here(Attempt),
-    There(Error),
 }
 
 fn covers(proposals: &[Proposal], row: &Row) -> bool {
@@ -479,6 +435,14 @@ pub(crate) struct Pause {
 impl Pause {
     fn of(length: Duration) -> Self {
         Pause { until: Some(Instant::now() + length), length: Duration::ZERO }
+    }
+
+    /// Not before this time is over, whatever else; capped, too.
+    fn at_least(&mut self, rest: Duration) {
+        let until = Instant::now() + rest.min(PAUSE_MAX);
+        if !rest.is_zero() && self.until.is_none_or(|known| known < until) {
+            self.until = Some(until);
+        }
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -514,5 +478,12 @@ mod tests {
         assert!(!pause.is_over());
         pause.longer(PAUSE_MAX);
         assert_eq!(pause.length, PAUSE_MAX);
+        let mut asked = Pause::default();
+        asked.at_least(Duration::ZERO);
+        assert!(asked.is_over(), "nothing was asked for");
+        asked.at_least(Duration::from_secs(60));
+        assert!(!asked.is_over());
+        asked.at_least(Duration::from_secs(1 << 40));
+        assert!(asked.until.unwrap() <= Instant::now() + PAUSE_MAX, "not for ever");
     }
 }

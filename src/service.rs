@@ -10,10 +10,10 @@ mod queue;
 mod results;
 
 use crate::approval::{self, Office};
-use crate::atna::{Recipient, Reporter};
+use crate::atna::{KnownAs, Recipient, Reporter};
 use crate::audit::{self, Event, Log, Signer, Witness};
 use crate::commitment::{Commitments, CurrentPapers};
-use crate::config::{DestinationSettings, Settings};
+use crate::config::{DestinationSettings, Settings, Speaks, Web};
 use crate::console::{self, Console};
 use crate::crosswalk::{self, Crosswalk};
 use crate::custody::outbox::Outbox;
@@ -21,18 +21,20 @@ use crate::desk::Desk;
 use crate::disk;
 use crate::forward::Forwarder;
 use crate::isolation::{
-    self, Bounds, Cabinet, Courier, Dispatcher, Orders, Porter, ReceiveOrders, Reporting,
-    RouteOrders, SendOrders, Warden,
+    self, Bounds, Cabinet, Courier, Dispatcher, Orders, Place as Far, Porter, ReceiveOrders,
+    Reporting, RouteOrders, SendOrders, Warden,
 };
 use crate::janitor::Janitor;
 use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::net::scu::Destination;
+use crate::net::stow::Server;
 use crate::net::tls;
 use crate::objection::{self, Book, Watch};
 use crate::pipeline::Route;
 use crate::pull::inquiries::Inquiries;
+use crate::recall;
 use crate::residency::Standing;
 use crate::routing::Priority;
 use crate::spool::entry::{Entry, Head};
@@ -95,6 +97,9 @@ pub enum Error {
     /// No certificates.
     #[error("tls: {0}")]
     Tls(#[from] tls::Error),
+    /// No token or secret for a destination.
+    #[error("{0}")]
+    Pass(String),
     /// The system refused.
     #[error("the state directory cannot be used: {0}")]
     Io(#[from] io::Error),
@@ -213,6 +218,7 @@ impl Gateway {
         for (destination, cabinet) in settings.destinations.into_iter().zip(send_papers) {
             Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
+            let purse = papers::of_web(&destination).map_err(Error::Pass)?;
             let DestinationSettings {
                 name,
                 project,
@@ -223,6 +229,7 @@ impl Gateway {
                 residency,
                 crosswalk: keep,
                 tls,
+                speaks,
                 ..
             } = destination;
             let held = root.held_to(generation.as_deref(), &name)?;
@@ -241,6 +248,7 @@ impl Gateway {
             crosswalks.push((Arc::clone(&route), keep));
             routes.push(Arc::clone(&route));
             let forwarder = Forwarder {
+                recalls: recall::Book::new(&spool, &root),
                 spool: Arc::clone(&spool),
                 log: Arc::clone(&log),
                 destination: name,
@@ -253,9 +261,10 @@ impl Gateway {
             };
             let send = SendOrders {
                 state: settings.state.clone(),
-                destination: place,
-                // By its courier: papers can be renewed.
+                to: place,
+                // By its courier: papers and passes can be renewed.
                 tls: None,
+                auth: None,
                 associations,
                 seal: route.seal.to_text(),
                 strictness: settings.sandbox,
@@ -267,6 +276,8 @@ impl Gateway {
                 forwarder,
                 orders: send,
                 papers: cabinet.map(|cabinet| (cabinet, pinned)),
+                purse,
+                recalls: matches!(speaks, Speaks::Web(Web { deletes: true, .. })),
                 calls: to_send.clone(),
             };
             threads.spawn("forward", move |stop| courier.run(stop));
@@ -441,9 +452,13 @@ fn receive_orders(settings: &Settings, root: &RootKey) -> ReceiveOrders {
 fn dispatcher(settings: &Settings, log: &Log) -> Option<Dispatcher> {
     let repository = settings.audit_repository.clone()?;
     let recipient = |destination: &DestinationSettings| {
-        let DestinationSettings { name, ae_title, address, .. } = destination;
+        let DestinationSettings { name, speaks, address, .. } = destination;
         let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-        Recipient { name: name.clone(), ae_title: ae_title.clone(), host: host.to_owned() }
+        let known_as = match speaks {
+            Speaks::Dicom(ae_title) => KnownAs::AeTitle(ae_title.clone()),
+            Speaks::Web(web) => KnownAs::Url(web.url.clone()),
+        };
+        Recipient { name: name.clone(), known_as, host: host.to_owned() }
     };
     let verifier = log.verifier();
     Some(Dispatcher {
@@ -489,16 +504,29 @@ pub(crate) fn place(
     settings: &DestinationSettings,
     calling: &crate::id::AeTitle,
     message_s: u64,
-) -> Destination {
-    Destination {
-        name: settings.name.clone(),
-        ae_title: settings.ae_title.clone(),
-        calling_ae_title: calling.clone(),
-        address: settings.address.clone(),
-        connect_s: 30,
-        response_s: 60,
-        message_s,
-        pdu_bytes_max: PDU_BYTES_MAX,
+) -> Far {
+    let name = settings.name.clone();
+    let (connect_s, response_s) = (30, 60);
+    match &settings.speaks {
+        Speaks::Dicom(ae_title) => Far::Dicom(Destination {
+            name,
+            ae_title: ae_title.clone(),
+            calling_ae_title: calling.clone(),
+            address: settings.address.clone(),
+            connect_s,
+            response_s,
+            message_s,
+            pdu_bytes_max: PDU_BYTES_MAX,
+        }),
+        Speaks::Web(web) => Far::Web(Server {
+            name,
+            url: web.url.clone(),
+            proxy: web.proxy.clone(),
+            connections: settings.associations,
+            connect_s,
+            response_s,
+            message_s,
+        }),
     }
 }
 

@@ -29,14 +29,14 @@ use crate::forward::Forwarder;
 use crate::janitor::Janitor;
 use crate::key::RootKey;
 use crate::meter::Meter;
-use crate::net::scu::{Destination, Error, Proposal};
+use crate::net::scu::{self, Proposal};
 use crate::net::status::Status;
 use crate::objection::{Book, Called, Known, Scope, Watch, Wish};
 use crate::pipeline::{Route, Source};
 use crate::profile::language;
 use crate::pull::inquiries::Inquiries;
 use crate::residency::Standing;
-use crate::send::{Home, Line, Sender, Wire, Word};
+use crate::send::{Error, Home, Line, Sender, Wire, Word};
 use crate::service::handles;
 use crate::spool::account::Account;
 use crate::spool::entry::{Entry, Head};
@@ -189,6 +189,7 @@ impl Process {
         let objections = Arc::new(watch);
         let (close, closed) = mpsc::channel();
         let forwarder = Forwarder {
+            recalls: crate::recall::Book::new(&spool, root),
             spool: Arc::clone(&spool),
             log: Arc::clone(&log),
             destination: "lab".to_owned(),
@@ -331,24 +332,13 @@ impl Process {
             // What cannot be withdrawn now is asked for again.
             let _ = self.forwarder.sift(&mut None);
         }
-        let title = |text: &str| text.parse().expect("an AE title");
-        let destination = Destination {
-            name: "lab".to_owned(),
-            ae_title: title("LAB"),
-            calling_ae_title: title("EFFACE"),
-            address: "127.0.0.1:1".to_owned(),
-            connect_s: 1,
-            response_s: 1,
-            message_s: 1,
-            pdu_bytes_max: 16384,
-        };
         let wire = MadeUp { spool: &self.spool, calm, ends: Mutex::new((outside, random)) };
         let deaf = Deaf(&self.forwarder);
         let home: &dyn Home = if wrong.queue_forgets { &deaf } else { &self.forwarder };
         let sender = Sender {
             spool: &self.spool,
             seal: &self.route.seal,
-            destination: &destination,
+            destination: "lab",
             associations: 1,
             wire: &wire,
             home,
@@ -380,10 +370,11 @@ impl MadeUp<'_> {
 }
 
 impl Wire for MadeUp<'_> {
-    fn connect(&self, to: &Destination, _: &[Proposal]) -> Result<Box<dyn Line + '_>, Error> {
-        let destination = to.name.clone();
+    fn connect(&self, _: &[Proposal]) -> Result<Box<dyn Line + '_>, Error> {
+        let destination = "lab".to_owned();
         if self.goes_wrong(6) {
-            return Err(Error::Unreachable { destination, kind: io::ErrorKind::ConnectionRefused });
+            let kind = io::ErrorKind::ConnectionRefused;
+            return Err(scu::Error::Unreachable { destination, kind }.into());
         }
         Ok(Box::new(Made { wire: self, destination }))
     }
@@ -395,21 +386,8 @@ struct Made<'w, 'e> {
 }
 
 impl Line for Made<'_, '_> {
-    fn store(&mut self, parcel: &Parcel) -> Result<(), Error> {
-        let destination = self.destination.clone();
-        if self.wire.goes_wrong(8) {
-            return Err(Error::Refused { destination, status: Status::OUT_OF_RESOURCES });
-        }
-        let mut bytes = Vec::new();
-        let read = parcel.dataset().and_then(|mut data_set| data_set.read_to_end(&mut bytes));
-        read.map_err(|error| Error::Unreadable { kind: error.kind() })?;
-        let uid = parcel.sop_instance();
-        let receipt = self.receipt_of(uid);
-        self.wire.ends.lock().expect("both ends").0.takes(uid, bytes, receipt);
-        if self.wire.goes_wrong(6) {
-            return Err(Error::Ended { destination, how: "the response is lost".to_owned() });
-        }
-        Ok(())
+    fn store(&mut self, parcels: &[Parcel]) -> Vec<Result<(), Error>> {
+        parcels.iter().map(|parcel| Ok(self.take(parcel)?)).collect()
     }
 
     fn release(self: Box<Self>) -> Result<(), Error> {
@@ -418,6 +396,24 @@ impl Line for Made<'_, '_> {
 }
 
 impl Made<'_, '_> {
+    fn take(&mut self, parcel: &Parcel) -> Result<(), scu::Error> {
+        let destination = self.destination.clone();
+        if self.wire.goes_wrong(8) {
+            return Err(scu::Error::Refused { destination, status: Status::OUT_OF_RESOURCES });
+        }
+        let mut bytes = Vec::new();
+        let read = parcel.dataset().and_then(|mut data_set| data_set.read_to_end(&mut bytes));
+        read.map_err(|error| scu::Error::Unreadable { kind: error.kind() })?;
+        let uid = parcel.sop_instance();
+        let receipt = self.receipt_of(uid);
+        self.wire.ends.lock().expect("both ends").0.takes(uid, bytes, receipt);
+        if self.wire.goes_wrong(6) {
+            let how = "the response is lost".to_owned();
+            return Err(scu::Error::Ended { destination, how });
+        }
+        Ok(())
+    }
+
     /// The record that a parcel left under, by the manifest that it lies beside.
     fn receipt_of(&self, sop_instance: &str) -> (u64, String) {
         let outbox = Outbox::of(self.wire.spool, "lab");

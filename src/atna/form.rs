@@ -195,6 +195,12 @@ impl<'a> Facts<'a> {
                 );
                 Facts::alert(&ATTRIBUTES, "efface:erasure", by, what)
             }
+            Event::Recall { change, reference, destination, studies, reason, register, by } => {
+                let what = format!(
+                    "recall at {destination} {change}: {reference}, {studies} studies, {reason}; version {register}"
+                );
+                Facts::alert(&ATTRIBUTES, "efface:recall", by, what)
+            }
             Event::Policy { digest, changes, agreed, nonce } => {
                 let (changes, agreed) = (changes.len(), people(agreed));
                 let what = format!("policy {digest} in force: {changes} changes, {agreed} {nonce}");
@@ -389,6 +395,15 @@ pub(super) fn examples() -> Vec<Event> {
             register: 1,
             by: "anna".to_owned(),
         },
+        Event::Recall {
+            change: "begun".to_owned(),
+            reference: "r-2".to_owned(),
+            destination: "lab".to_owned(),
+            studies: 1,
+            reason: "DCM 113001, Rejected for Quality Reasons".to_owned(),
+            register: 1,
+            by: "anna".to_owned(),
+        },
         Event::AuditRead { command: "audit show".to_owned(), by: "anna".to_owned() },
         Event::Erased { batch, instances: 3 },
         Event::Stopped,
@@ -413,6 +428,7 @@ pub(super) fn examples() -> Vec<Event> {
             | Event::AuditRead { .. }
             | Event::Crosswalk { .. }
             | Event::Erasure { .. }
+            | Event::Recall { .. }
             | Event::Erased { .. } => {}
         }
     }

@@ -5,6 +5,7 @@ use super::syslog::{Message, Severity, Text};
 use super::xml::Xml;
 use crate::audit::Record;
 use crate::id::AeTitle;
+use crate::net::http::Url;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -35,10 +36,37 @@ pub struct Reporter {
 pub struct Recipient {
     /// Its name in the log.
     pub name: String,
-    /// Its AE title.
-    pub ae_title: AeTitle,
+    /// What it is known as to others.
+    pub known_as: KnownAs,
     /// Name or address of its machine.
     pub host: String,
+}
+
+/// The name of a destination in its protocol.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KnownAs {
+    /// In DICOM.
+    AeTitle(AeTitle),
+    /// In DICOMweb.
+    Url(Url),
+}
+
+impl Recipient {
+    /// As an alternative user id.
+    fn alternative(&self) -> String {
+        match &self.known_as {
+            KnownAs::AeTitle(title) => format!("AETITLES={title}"),
+            KnownAs::Url(url) => url.to_string(),
+        }
+    }
+
+    fn uri(&self) -> String {
+        match &self.known_as {
+            KnownAs::AeTitle(title) => format!("dicom://{title}@{}", self.host),
+            KnownAs::Url(url) => url.to_string(),
+        }
+    }
 }
 
 impl Reporter {
@@ -104,17 +132,14 @@ impl Reporter {
             Participant::Destination(role) => {
                 let name = facts.destination.unwrap_or_default();
                 let known = self.recipients.iter().find(|known| known.name == name);
-                let title = known.map(|known| format!("AETITLES={}", known.ae_title));
+                let title = known.map(Recipient::alternative);
                 let (title, host) = (title.unwrap_or_default(), known.map(|known| &*known.host));
                 active(xml, [name, &title, ""], false, host, Some(role));
             }
             Participant::Medium => {
                 let name = facts.destination.unwrap_or_default();
                 let known = self.recipients.iter().find(|known| known.name == name);
-                let uri = match known {
-                    Some(Recipient { ae_title, host, .. }) => format!("dicom://{ae_title}@{host}"),
-                    None => format!("dicom:{name}"),
-                };
+                let uri = known.map_or_else(|| format!("dicom:{name}"), Recipient::uri);
                 xml.open("ActiveParticipant", &[("UserID", &uri), ("UserIsRequestor", "false")]);
                 code(xml, "RoleIDCode", &Code("110154", "DCM", "Destination Media"));
                 xml.open("MediaIdentifier", &[]);

@@ -32,5 +32,5 @@ mod xml;
 
 pub use cursor::{Cursor, backlog};
 pub use line::{Syslog, Trouble};
-pub use message::{Recipient, Reporter};
+pub use message::{KnownAs, Recipient, Reporter};
 pub use shipper::{Error, Home, Line, Shipper, Wire, Word};

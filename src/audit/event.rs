@@ -192,6 +192,23 @@ pub enum Event {
         /// The user of this machine who did it.
         by: String,
     },
+    /// Something became of a recall: of studies that a destination is to let go of.
+    Recall {
+        /// `begun`, `withdrawn`, `sent` or `acknowledged`.
+        change: String,
+        /// By what the recall is spoken of; random.
+        reference: String,
+        /// Destination by its name in the configuration.
+        destination: String,
+        /// How many studies it is about.
+        studies: u64,
+        /// Code value (DCM) and meaning of the reason.
+        reason: String,
+        /// The version of the register of recalls that has it so.
+        register: u64,
+        /// The user of this machine who did it; empty: the gateway.
+        by: String,
+    },
     /// Identified originals were deleted after the retention time, or are about to be.
     Erased {
         /// The batch.
@@ -203,6 +220,8 @@ pub enum Event {
 
 /// What becomes of rows by themselves.
 pub const EXPIRED: &str = "expired";
+/// What the gateway alone does about a recall.
+pub const WITHDRAWN: &str = "withdrawn";
 
 impl Event {
     /// Whether people do it by commands, which hand it in (`desk.rs`). All else only the gateway and its workers know.
@@ -212,6 +231,7 @@ impl Event {
             | Event::Reidentified { .. }
             | Event::Result { .. }
             | Event::Erasure { .. } => true,
+            Event::Recall { change, .. } => change != WITHDRAWN,
             Event::Crosswalk { change, .. } => change != EXPIRED,
             _ => false,
         }

@@ -18,6 +18,7 @@ mod page;
 mod paint;
 mod profile;
 mod reading;
+mod recall;
 mod reidentify;
 mod report;
 mod result;
@@ -107,6 +108,9 @@ enum Command {
     /// Erase a patient here, and have destinations erase what they have (GDPR Art. 17)
     #[command(subcommand)]
     Erasure(erasure::ErasureCommand),
+    /// Have a destination let go of a study that was sent, and keep track until it has
+    #[command(subcommand)]
+    Recall(recall::RecallCommand),
     /// Answer a patient: was anything sent, when, where, on what basis; from the verified log, as a page to hand over
     SubjectReport(subject::SubjectArgs),
     /// The worker of one study: for the gateway alone
@@ -208,6 +212,7 @@ pub fn run() -> ExitCode {
         Command::Objection(command) => objection::run(command),
         Command::Crosswalk(command) => crosswalk::run(command),
         Command::Erasure(command) => erasure::run(command),
+        Command::Recall(command) => recall::run(command),
         Command::SubjectReport(args) => subject::run(&args),
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),

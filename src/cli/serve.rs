@@ -4,7 +4,7 @@ use super::Problem;
 use crate::approval::Approvers;
 use crate::commitment::Listener;
 use crate::config::{
-    self, DestinationSettings, Files, Limits, Repository, Settings, WrittenProfile,
+    self, DestinationSettings, Files, Limits, Repository, Settings, Speaks, WrittenProfile,
 };
 use crate::crosswalk::Retention;
 use crate::id::AeTitle;
@@ -168,12 +168,11 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
         println!("  asks {ae_title}@{address} about studies of {calling}{and}");
     }
     for destination in &settings.destinations {
-        let DestinationSettings {
-            name, ae_title, address, project, profile, residency, tls, ..
-        } = destination;
+        let DestinationSettings { name, project, profile, residency, tls, .. } = destination;
         let digest = data_encoding::HEXLOWER.encode(&profile.digest()[..8]);
         println!(
-            "  sends to {name}: {ae_title}@{address}, project {project}, profile {} {digest}",
+            "  sends to {name}: {}, project {project}, profile {} {digest}",
+            destination.place(),
             profile.name()
         );
         match tls {
@@ -235,7 +234,7 @@ impl Flags {
         let written = WrittenProfile::read(&self.profile, None)?;
         let destination = DestinationSettings {
             name: "outside".to_owned(),
-            ae_title,
+            speaks: Speaks::Dicom(ae_title),
             address,
             // Certificates are for those who have a configuration.
             tls: None,

@@ -9,10 +9,12 @@ use crate::clock::{self, Day};
 use crate::custody::homebox::Homebox;
 use crate::custody::outbox::Outbox;
 use crate::disk;
-use crate::erasure;
+use crate::erasure::{self, Request};
 use crate::objection;
 use crate::profile::Profile;
 use crate::pull::tally::Tally;
+use crate::recall::{self, Recall};
+use crate::requests;
 use crate::residency::Residency;
 use crate::spool::account::Account;
 use crate::spool::quarantine::{self, Code};
@@ -66,7 +68,8 @@ struct Status {
     objections: Objections,
     /// What the audit repository is not known to have; `null`: nothing is reported.
     audit_behind: Option<Behind>,
-    erasures: Erasures,
+    erasures: Asked,
+    recalls: Asked,
     /// How studies were closed, and what was asked about them; `null`: no PACS is asked.
     pacs: Option<Tally>,
     /// By name: whether a destination may be sent to, in words.
@@ -88,9 +91,9 @@ struct Behind {
     oldest_s: u64,
 }
 
-/// Requests to destinations to erase what they have.
+/// What destinations were asked for.
 #[derive(Serialize)]
-struct Erasures {
+struct Asked {
     /// Not acknowledged yet.
     open: usize,
     overdue: usize,
@@ -163,7 +166,8 @@ impl Status {
             free_bytes: disk::free_bytes(&spool.dir(Place::Inbox))?,
             objections: Objections::of(spool),
             audit_behind: Behind::of(spool)?,
-            erasures: Erasures::of(spool),
+            erasures: Asked::of(erasure::look(spool), Request::is_open, Request::is_overdue),
+            recalls: Asked::of(recall::look(spool), Recall::is_open, Recall::is_overdue),
             pacs: Tally::look(spool),
             destinations: BTreeMap::new(),
         })
@@ -212,20 +216,8 @@ impl Status {
             }
             Objections { in_force, .. } => println!("{in_force} objections are in force"),
         }
-        match &self.erasures {
-            Erasures { readable: false, .. } => {
-                println!(
-                    "THE REGISTER OF REQUESTS FOR ERASURE CANNOT BE READ: put it back from a backup"
-                );
-            }
-            Erasures { open: 0, .. } => {}
-            Erasures { open, overdue: 0, .. } => {
-                println!("{open} requests for erasure are not acknowledged: efface erasure ls");
-            }
-            Erasures { open, overdue, .. } => println!(
-                "{open} requests for erasure are not acknowledged, {overdue} OF THEM OVERDUE: efface erasure ls"
-            ),
-        }
+        self.erasures.print("requests for erasure", "erasure");
+        self.recalls.print("recalls", "recall");
     }
 }
 
@@ -291,14 +283,34 @@ impl Behind {
     }
 }
 
-impl Erasures {
-    fn of(spool: &Spool) -> Self {
-        let (looked, today) = (erasure::look(spool), Day::today());
+impl Asked {
+    fn of<T>(
+        looked: Result<Vec<T>, requests::Error>,
+        is_open: fn(&T) -> bool,
+        is_overdue: fn(&T, Day) -> bool,
+    ) -> Self {
+        let today = Day::today();
         let requests = looked.as_deref().unwrap_or_default();
-        Erasures {
-            open: requests.iter().filter(|request| request.is_open()).count(),
-            overdue: requests.iter().filter(|request| request.is_overdue(today)).count(),
+        Asked {
+            open: requests.iter().filter(|request| is_open(request)).count(),
+            overdue: requests.iter().filter(|request| is_overdue(request, today)).count(),
             readable: looked.is_ok(),
+        }
+    }
+
+    fn print(&self, what: &str, command: &str) {
+        match self {
+            Asked { readable: false, .. } => println!(
+                "THE REGISTER OF {} CANNOT BE READ: put it back from a backup",
+                what.to_uppercase()
+            ),
+            Asked { open: 0, .. } => {}
+            Asked { open, overdue: 0, .. } => {
+                println!("{open} {what} are not acknowledged: efface {command} ls");
+            }
+            Asked { open, overdue, .. } => println!(
+                "{open} {what} are not acknowledged, {overdue} OF THEM OVERDUE: efface {command} ls"
+            ),
         }
     }
 }

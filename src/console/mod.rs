@@ -13,6 +13,7 @@ use crate::meter::Meter;
 use crate::net::listener::ListenerCounters;
 use crate::objection::Watch;
 use crate::pull::Why;
+use crate::recall;
 use crate::residency::Standing;
 use crate::spool::results::Tray;
 use crate::spool::{Place, Spool};
@@ -263,6 +264,15 @@ fn registry(console: &Console) -> io::Result<Registry> {
         }
     }
     registry.register("results_for_pacs", "Results re-identified for a PACS by state", homes);
+    let recalls = recall::look(spool).unwrap_or_default();
+    let (open, overdue) = (
+        recalls.iter().filter(|recall| recall.is_open()),
+        recalls.iter().filter(|recall| recall.is_overdue(today)),
+    );
+    let help = "Recalls that no destination has acknowledged";
+    gauge(&mut registry, "recalls_open", help, open.count() as u64);
+    let help = "Of them those whose day is over";
+    gauge(&mut registry, "recalls_overdue", help, overdue.count() as u64);
     let waiting = Family::<Label, Gauge>::default();
     let blocked = Family::<Label, Gauge>::default();
     let days_left = Family::<Label, Gauge>::default();

@@ -166,4 +166,51 @@ impl Parcel {
     pub fn dataset(&self) -> io::Result<impl Read + use<>> {
         open_dataset(&self.path)
     }
+
+    /// The file (PS3.10 7): preamble, File Meta Information and data set, all of it verified; and its length in bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn file(&self) -> io::Result<(impl Read + use<>, u64)> {
+        let file = disk::open(&self.path)?;
+        let bytes = file.metadata()?.len();
+        Ok((file, bytes))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::key::{Purpose, RootKey};
+
+    /// Parcels for the destination `lab`, with these contents: sealed, and opened as a sender does. Every other one is
+    /// said to be JPEG 2000.
+    pub(crate) fn parcels(directory: &Path, contents: &[Vec<u8>]) -> Vec<Parcel> {
+        let key = RootKey::of_patient(&[7; 32], "A1").derive("", Purpose::Handle);
+        let mut manifest = Manifest {
+            destination: "lab".to_owned(),
+            plan: "plan".to_owned(),
+            receipt: 1,
+            receipt_hash: "hash".to_owned(),
+            rows: Vec::new(),
+        };
+        for (n, bytes) in contents.iter().enumerate() {
+            let file = format!("{n}.dcm");
+            disk::write_whole(&directory.join(&file), bytes).unwrap();
+            let mut row = Row {
+                file,
+                sop_class: "1.2.840.10008.5.1.4.1.1.2".to_owned(),
+                sop_instance: format!("2.25.{n}"),
+                transfer_syntax: ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.90"][n % 2]
+                    .to_owned(),
+                bytes: bytes.len() as u64,
+                sha256: HEXLOWER.encode(&disk::sha256(&bytes[..]).unwrap()),
+                seal: String::new(),
+            };
+            row.seal = HEXLOWER.encode(&key.tag(&manifest.sealed(&row)));
+            manifest.rows.push(row);
+        }
+        let open = |row| manifest.open(directory, row, &key).unwrap();
+        manifest.rows.iter().map(open).collect()
+    }
 }

@@ -1,25 +1,15 @@
-//! The register's file: read whole, changed whole, sealed.
-//!
-//! ```text
-//! {"efface_erasures":1,"version":7}
-//! {"reference":"0h3k...","destination":"lab","patient":"A1...",...}    a request a line, none is ever removed
-//! {"seal":"64 hex digits"}                                               HMAC-SHA-256 over all bytes before
-//! ```
+//! The register of requests for erasure (`requests.rs`).
 
 use super::Error;
 use crate::clock::Day;
-use crate::disk;
-use crate::key::{Key, Purpose, RootKey};
-use crate::sealed;
+use crate::key::{Purpose, RootKey};
+use crate::requests::{self, Asked, Register};
 use crate::spool::{Spool, random_name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::io;
-use std::path::{Path, PathBuf};
 
 /// What a destination was asked to erase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-
 pub struct Request {
     /// By what it is spoken of; random.
     pub reference: String,
@@ -49,23 +39,18 @@ pub struct Wanted {
     pub studies: BTreeSet<String>,
 }
 
+impl Asked for Request {
+    const HEAD: &'static str = "efface_erasures";
+    const KIND: &'static [u8] = b"register";
+    const OF: &'static str = "requests for erasure";
+
+    fn reference(&self) -> &str {
+        &self.reference
+    }
+}
+
 /// The register of a state directory.
-pub struct Book {
-    directory: PathBuf,
-    key: Key,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Head {
-    efface_erasures: u32,
-    version: u64,
-}
-
-const FILE: &str = "register";
-/// What is sealed.
-const KIND: &[u8] = b"register";
-/// Bytes of the largest register that is read.
-const BYTES_MAX: u64 = 1 << 28;
+pub struct Book(Register<Request>);
 
 impl Request {
     /// Whether somebody has to do something about it.
@@ -96,7 +81,7 @@ impl Request {
 impl Book {
     /// The register of a state directory, by the key of this root.
     pub fn new(spool: &Spool, root: &RootKey) -> Self {
-        Book { directory: spool.erasures(), key: root.derive("", Purpose::Erasure) }
+        Book(Register::new(spool.erasures(), root.derive("", Purpose::Erasure)))
     }
 
     /// Version and requests, in the order in which they came.
@@ -104,9 +89,7 @@ impl Book {
     /// # Errors
     /// [`Error::Io`], [`Error::Damaged`].
     pub fn read(&self) -> Result<(u64, Vec<Request>), Error> {
-        let Some(text) = text_of(&self.file())? else { return Ok((0, Vec::new())) };
-        let lines = sealed::open(&self.key, KIND, &text);
-        lines.and_then(parse).ok_or_else(|| Error::Damaged { path: self.file() })
+        self.0.read()
     }
 
     /// The same, if it is no older than a version that is known.
@@ -114,10 +97,7 @@ impl Book {
     /// # Errors
     /// [`Error`].
     pub fn read_at_least(&self, known: u64) -> Result<(u64, Vec<Request>), Error> {
-        match self.read()? {
-            (have, _) if have < known => Err(Error::Older { path: self.file(), have, known }),
-            register => Ok(register),
-        }
+        self.0.read_at_least(known)
     }
 
     /// The pseudonyms of a project whose patients were erased.
@@ -134,7 +114,7 @@ impl Book {
     /// # Errors
     /// [`Error`]: ask again.
     pub fn open(&self, wanted: &[Wanted], received: Day) -> Result<(u64, Vec<Request>), Error> {
-        self.change(|requests| {
+        self.0.change(|requests| {
             let mut opened = Vec::new();
             for wanted in wanted {
                 let is_same = |request: &&mut Request| {
@@ -177,34 +157,7 @@ impl Book {
         references: &[String],
         edit: impl Fn(&mut Request),
     ) -> Result<(u64, Vec<Request>), Error> {
-        self.change(|requests| {
-            let chosen = requests.iter_mut().filter(|r| references.contains(&r.reference));
-            Ok(chosen.map(|request| (edit(request), request.clone()).1).collect())
-        })
-    }
-
-    fn change(
-        &self,
-        edit: impl FnOnce(&mut Vec<Request>) -> io::Result<Vec<Request>>,
-    ) -> Result<(u64, Vec<Request>), Error> {
-        let io = |error| Error::Io { path: self.file(), error };
-        let _lock = sealed::lock(&self.directory).map_err(io)?;
-        let (version, mut requests) = self.read()?;
-        let told = edit(&mut requests).map_err(io)?;
-        if told.is_empty() {
-            return Ok((version, told));
-        }
-        let text = self.text(version + 1, &requests).map_err(io)?;
-        disk::write_whole(&self.file(), &text).map_err(io)?;
-        Ok((version + 1, told))
-    }
-
-    fn text(&self, version: u64, requests: &[Request]) -> io::Result<Vec<u8>> {
-        sealed::seal_rows(&self.key, KIND, &Head { efface_erasures: 1, version }, requests)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.directory.join(FILE)
+        self.0.note(references, edit)
     }
 }
 
@@ -213,19 +166,7 @@ impl Book {
 /// # Errors
 /// [`Error::Io`], [`Error::Damaged`].
 pub fn look(spool: &Spool) -> Result<Vec<Request>, Error> {
-    let path = spool.erasures().join(FILE);
-    let Some(text) = text_of(&path)? else { return Ok(Vec::new()) };
-    Ok(sealed::look(&text).and_then(parse).ok_or(Error::Damaged { path })?.1)
-}
-
-fn text_of(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    sealed::read(path, BYTES_MAX).map_err(|error| Error::Io { path: path.to_owned(), error })
-}
-
-/// What the lines say that are sealed.
-fn parse(lines: &[u8]) -> Option<(u64, Vec<Request>)> {
-    let (head, requests) = sealed::parse_rows::<Head, _>(lines)?;
-    (head.efface_erasures == 1).then_some((head.version, requests))
+    requests::look(&spool.erasures())
 }
 
 #[cfg(test)]

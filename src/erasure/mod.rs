@@ -14,39 +14,5 @@
 
 mod book;
 
+pub use crate::requests::Error;
 pub use book::{Book, Request, Wanted, look};
-
-use std::path::PathBuf;
-
-/// Why the register cannot be asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The system refused.
-    #[error("the register of requests for erasure {path}: {error}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// It is not what was written.
-    #[error(
-        "the register of requests for erasure {path} was damaged or changed, or is of another root key. Put it back from a backup"
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It is an older one, or gone.
-    #[error(
-        "the register of requests for erasure {path} has version {have}, and version {known} stands in the log: it was put back to an older state, or removed. Put the newer one back"
-    )]
-    Older {
-        /// The file.
-        path: PathBuf,
-        /// Its version; 0 if there is none.
-        have: u64,
-        /// The newest in the log.
-        known: u64,
-    },
-}

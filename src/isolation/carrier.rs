@@ -118,9 +118,12 @@ impl Carrier {
             }
             Word::Sent(batch) if is_name_of_a_batch(&batch) => self.finish(&batch),
             Word::Damaged(batch) if is_name_of_a_batch(&batch) => self.remake(&batch),
-            Word::Sent(_) | Word::Damaged(_) | Word::May(_) => {
-                Err(io::ErrorKind::InvalidInput.into())
-            }
+            // A deliverer has nothing to ask, and nothing to recall.
+            Word::Sent(_)
+            | Word::Damaged(_)
+            | Word::May(_)
+            | Word::Recalled(_)
+            | Word::NotRecalled(_) => Err(io::ErrorKind::InvalidInput.into()),
         };
         if let Err(error) = &done {
             tracing::error!(pacs = self.pacs, %error, "what a deliverer has said could not be done");

@@ -67,10 +67,17 @@ pub(super) enum Rights {
 pub(super) enum Reach {
     /// Nobody.
     Nobody,
-    /// Whoever listens on this TCP port, and name servers. Addresses are not in the kernel's power.
-    Port(u16),
+    /// Whoever listens on these TCP ports, and name servers. Addresses are not in the kernel's power.
+    Ports([u16; 2]),
     /// Whoever calls on a socket that is bound already.
     Callers,
+}
+
+impl Reach {
+    /// One port and no other.
+    pub(super) fn port(port: u16) -> Self {
+        Reach::Ports([port; 2])
+    }
 }
 
 /// Why a process is not confined.
@@ -173,8 +180,10 @@ fn files_only(rights: &[(Rights, PathBuf)], reach: Reach) -> Result<(), Error> {
     for (rights, directory) in rights {
         ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(directory)?, rights.accesses()))?;
     }
-    if let Reach::Port(port) = reach {
-        ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+    if let Reach::Ports(ports) = reach {
+        for port in ports {
+            ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+        }
     }
     let status = ruleset.restrict_self()?.ruleset;
     if status == RulesetStatus::NotEnforced { Err(Error::Missing) } else { Ok(()) }

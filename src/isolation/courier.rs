@@ -4,9 +4,11 @@ use super::SENDER;
 use super::attendant::Calls;
 use super::cabinet::Cabinet;
 use super::child::{Child, Heard};
+use super::purse::Purse;
 use super::sender::{Reply, SendOrders};
-use crate::forward::Forwarder;
+use crate::forward::{Forwarder, Seen};
 use crate::net::tls::{Fingerprint, Papers, Trust};
+use crate::recall::Recall;
 use crate::send::{Home, PAUSE_MIN, Pause, Word};
 use std::io;
 use std::sync::Arc;
@@ -28,8 +30,22 @@ pub struct Courier {
     pub orders: SendOrders,
     /// What TLS needs, and the one certificate that the destination may show; `None`: it is sent to in plain.
     pub papers: Option<(Arc<Cabinet>, Option<Fingerprint>)>,
+    /// By what we are known to a DICOMweb server, besides our certificate.
+    pub purse: Option<Purse>,
+    /// Whether the sender asks the destination to let go of what was recalled; otherwise people do.
+    pub recalls: bool,
     /// Where the senders' attendant calls, if they have one.
     pub(crate) calls: Option<Arc<Calls>>,
+}
+
+/// How far recalls are.
+#[derive(Default)]
+struct Recalling {
+    seen: Seen,
+    /// The one that the sender is about.
+    asked: Option<String>,
+    /// Before the next.
+    pause: Pause,
 }
 
 /// What a sender was told that it may send.
@@ -42,12 +58,13 @@ struct Cleared {
 impl Courier {
     /// Works until told to stop. A sender that dies is started again; its parcels lie where they lay.
     pub fn run(&self, stop: &AtomicBool) {
-        let (mut pause, mut sifted) = (Pause::default(), None);
+        let (mut pause, mut sifted, mut recalled) = (Pause::default(), None, Recalling::default());
         while !stop.load(Ordering::SeqCst) {
             let since = Instant::now();
             self.sift(&mut sifted);
+            self.withdraw_recalled(&mut recalled.seen, None);
             if pause.is_over()
-                && let Err(error) = self.attend(stop, &mut sifted)
+                && let Err(error) = self.attend(stop, &mut sifted, &mut recalled)
             {
                 let destination = &self.forwarder.destination;
                 tracing::error!(destination, %error, "the sender ended; it is started again");
@@ -62,15 +79,25 @@ impl Courier {
     }
 
     /// Starts a sender and hears it, until the gateway stops or somebody objects to what it sends.
-    fn attend(&self, stop: &AtomicBool, sifted: &mut Option<u64>) -> io::Result<()> {
+    fn attend(
+        &self,
+        stop: &AtomicBool,
+        sifted: &mut Option<u64>,
+        recalled: &mut Recalling,
+    ) -> io::Result<()> {
+        recalled.asked = None;
         let calls = self.calls.as_deref();
         let mut sender: Child<Word> = Child::start(SENDER, self.orders.log_json, calls)?;
         let (papers, mut version) = self.papers.as_ref().map(|(cabinet, _)| cabinet.now()).unzip();
         let tls = papers.and_then(|papers| self.trust(papers));
-        sender.say(&SendOrders { tls, ..self.orders.clone() })?;
-        let mut on_the_wire = None;
+        let (auth, mut renewal) = self.purse.as_ref().map(Purse::now).unzip();
+        sender.say(&SendOrders { tls, auth, ..self.orders.clone() })?;
+        let mut on_the_wire: Option<Cleared> = None;
         while !stop.load(Ordering::SeqCst) {
-            if !self.may_go_on(&mut on_the_wire) {
+            let batch = on_the_wire.as_ref().map(|cleared| cleared.batch.as_str());
+            if self.withdraw_recalled(&mut recalled.seen, batch)
+                || !self.may_go_on(&mut on_the_wire)
+            {
                 // Its connections end with it, and what it had handed to the kernel is dropped (`net/scu.rs`). One that
                 // is another user's is out of the gateway's reach: it ends by the word.
                 let _ = sender.say(&Reply::End);
@@ -88,9 +115,18 @@ impl Courier {
             {
                 sender.say(&Reply::Renewed(trust))?;
             }
+            if let Some(purse) = &self.purse
+                && let Some(auth) = renewal.as_mut().and_then(|known| purse.newer(known))
+            {
+                sender.say(&Reply::Known(auth))?;
+            }
+            self.ask_to_let_go(&sender, recalled)?;
             self.sift(sifted);
             match sender.hear() {
                 Heard::Word(word) => {
+                    if let Word::Recalled(_) | Word::NotRecalled(_) = word {
+                        recalled.asked = None;
+                    }
                     let asked = self.asked(&word);
                     let is_over = matches!(word, Word::Sent(_) | Word::Damaged(_) | Word::Retry);
                     let is_answered = word.is_answered();
@@ -149,6 +185,33 @@ impl Courier {
     /// The version of the register of objections; `None` if it cannot be read.
     fn version(&self) -> Option<u64> {
         self.forwarder.objections.now().ok().map(|register| register.version())
+    }
+
+    /// Whether the sender must be ended, because what it sends is recalled. In doubt it goes on: what is recalled may be
+    /// there already.
+    fn withdraw_recalled(&self, seen: &mut Seen, on_the_wire: Option<&str>) -> bool {
+        self.forwarder.withdraw_recalled(seen, on_the_wire).unwrap_or_else(|error| {
+            let destination = &self.forwarder.destination;
+            tracing::debug!(destination, %error, "what is recalled could not be withdrawn");
+            false
+        })
+    }
+
+    /// Has the sender ask the destination, one recall at a time, again and again until it is done.
+    fn ask_to_let_go(&self, sender: &Child<Word>, recalled: &mut Recalling) -> io::Result<()> {
+        if !self.recalls || recalled.asked.is_some() || !recalled.pause.is_over() {
+            return Ok(());
+        }
+        let is_next = |recall: &&mut Recall| recall.withdrawn.is_some() && recall.is_open();
+        let Some(recall) = recalled.seen.open.iter_mut().find(is_next) else {
+            recalled.pause = Pause::default();
+            return Ok(());
+        };
+        self.forwarder.recall_is_sent(recall)?;
+        let (reference, studies) = (recall.reference.clone(), recall.wanted.studies.clone());
+        recalled.asked = Some(reference.clone());
+        recalled.pause.longer(PAUSE_MIN);
+        sender.say(&Reply::Recall { reference, studies })
     }
 
     /// What a sender that has ended had sent. It is said again after the next one, if it cannot be written now.

@@ -2,14 +2,14 @@
 
 use super::DELIVERER;
 use super::confine::{Bounds, Reach, Rights, Strictness, confine, end_with};
-use super::sender::{Line, attend_replies, resolver};
+use super::sender::{Line, Reply, attend_replies, resolver};
 use super::worker::or_not_confined;
 use crate::custody::homebox::Homebox;
 use crate::deliver::Deliverer;
 use crate::disk::Syncs;
 use crate::key::Key;
 use crate::net::scu::Destination;
-use crate::net::tls::{Client, Trust};
+use crate::net::tls::Trust;
 use crate::pipe::hear;
 use crate::send::Dicom;
 use crate::spool::Spool;
@@ -57,22 +57,32 @@ pub fn deliver() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut rights = vec![(Rights::Own, homebox.directory())];
     rights.extend(resolver(address));
     let bounds = Bounds { memory_bytes: 1 << 30, ..Bounds::default() };
-    let confined = confine(&rights, Reach::Port(port.parse()?), &bounds, orders.strictness);
+    let confined = confine(&rights, Reach::port(port.parse()?), &bounds, orders.strictness);
     if confined.is_err() {
         return Ok(or_not_confined(confined));
     }
     let seal = Key::from_text(&orders.seal).ok_or("the orders have no key")?;
-    let wire = Dicom::default();
-    if let Some(trust) = &orders.tls {
-        wire.take(Client::trusting(trust, address)?);
-    }
+    let wire = Dicom::to(orders.pacs.clone());
+    orders.tls.as_ref().map(|trust| wire.take(trust)).transpose()?;
     let stop = AtomicBool::new(false);
     let (answer, answers) = mpsc::channel();
     std::thread::scope(|scope| {
-        scope.spawn(|| attend_replies(&mut input, &wire, address, answer, &stop));
+        let (wire, stop) = (&wire, &stop);
+        scope.spawn(move || {
+            attend_replies(&mut input, &answer, stop, |reply| renew(wire, &reply));
+            drop(answer);
+        });
         let home = Line::home(answers);
         let (seal, pacs) = (&seal, &orders.pacs);
-        Deliverer { homebox, seal, pacs, wire: &wire, home: &home }.run(&stop);
+        Deliverer { homebox, seal, pacs, wire, home: &home }.run(stop);
     });
     Ok(ExitCode::SUCCESS)
+}
+
+fn renew(wire: &Dicom, reply: &Reply) {
+    let Reply::Renewed(trust) = reply else { return };
+    if let Err(error) = wire.take(trust) {
+        // The gateway has tried them before: old ones are better than none.
+        tracing::error!(%error, "renewed certificates are not used");
+    }
 }

@@ -51,7 +51,7 @@ pub fn inquire() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let (_, port) = address.rsplit_once(':').ok_or("the PACS has no port")?;
     let bounds = Bounds { memory_bytes: 1 << 30, ..Bounds::default() };
     let confined =
-        confine(&resolver(address), Reach::Port(port.parse()?), &bounds, orders.strictness);
+        confine(&resolver(address), Reach::port(port.parse()?), &bounds, orders.strictness);
     if confined.is_err() {
         return Ok(or_not_confined(confined));
     }

@@ -34,12 +34,13 @@
 //! no network. A deliverer has the homebox of its PACS and one TCP port.
 //! A receiver has the socket on which it listens, and an inbox into which it can put but not look. A worker has its
 //! study and no network. A sender has the parcels of its destination and one TCP port; it has neither originals nor the
-//! root key. A shipper can read the log, move its cursor, and reach the one TCP port of the audit record repository. An inquirer reaches the one TCP port of its
+//! root key; to a DICOMweb server it may need a second port, of whoever gives it tokens. A shipper can read the log, move its
+//! cursor, and reach the one TCP port of the audit record repository. An inquirer reaches the one TCP port of its
 //! PACS and has no file at all. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
 //! their own, too (`attendant.rs`), for whom the kernel has no file of the other, whatever becomes of their confinement.
 //!
 //! Certificates and their keys are read by the gateway alone and handed over by the pipes, to whoever needs them, and again
-//! when they were renewed (`cabinet.rs`).
+//! when they were renewed (`cabinet.rs`); so are tokens and secrets (`purse.rs`).
 //!
 //! What this does not keep apart: a worker makes pseudonyms and seals parcels, so it has keys. A decoder that is taken
 //! over could seal what was not verified; it could neither send it nor read another study.
@@ -58,6 +59,7 @@ mod home;
 mod inquirer;
 mod keeper;
 mod porter;
+mod purse;
 mod receiver;
 mod returner;
 mod sender;
@@ -79,9 +81,10 @@ pub use dispatcher::{Dispatcher, Reporting};
 pub use inquirer::{InquireOrders, inquire};
 pub use keeper::Keeper;
 pub use porter::{AtTheDoor, Closed, Porter};
+pub use purse::Purse;
 pub use receiver::{ReceiveOrders, receive};
 pub use returner::{ReturnOrders, take_back};
-pub use sender::{SendOrders, send};
+pub use sender::{Place, SendOrders, send};
 pub use shipper::{ShipOrders, ship};
 pub use task::{Orders, RouteOrders};
 pub use user::{NoUser, User};

@@ -51,7 +51,7 @@ pub fn ship() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut rights = vec![(Rights::Read, audit.clone()), (Rights::Own, atna.clone())];
     rights.extend(resolver(address));
     let bounds = Bounds { memory_bytes: 1 << 30, ..Bounds::default() };
-    let confined = confine(&rights, Reach::Port(port.parse()?), &bounds, orders.strictness);
+    let confined = confine(&rights, Reach::port(port.parse()?), &bounds, orders.strictness);
     if confined.is_err() {
         return Ok(or_not_confined(confined));
     }

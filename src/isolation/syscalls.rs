@@ -132,7 +132,7 @@ const TO_TALK: &[i64] = &[
 pub(super) fn only_needed(reach: Reach) -> Result<(), seccompiler::Error> {
     let (begin, talk): (&[i64], &[i64]) = match reach {
         Reach::Nobody => (&[], &[]),
-        Reach::Port(_) => (TO_CONNECT, TO_TALK),
+        Reach::Ports(_) => (TO_CONNECT, TO_TALK),
         Reach::Callers => (TO_BE_CALLED, TO_TALK),
     };
     let always = NEEDED.iter().chain(OLDER).chain(begin).chain(talk);
@@ -164,7 +164,7 @@ fn sometimes(reach: Reach) -> Result<Vec<(i64, Vec<SeccompRule>)>, seccompiler::
         // To abort, not to reach others.
         (libc::SYS_tgkill, vec![is(0, u64::from(std::process::id()))?]),
     ];
-    if let Reach::Port(_) = reach {
+    if let Reach::Ports(_) = reach {
         let internet = [libc::AF_INET, libc::AF_INET6].map(|family| is(0, family as u64));
         rules.push((libc::SYS_socket, internet.into_iter().collect::<Result<_, _>>()?));
     }

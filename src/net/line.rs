@@ -3,10 +3,10 @@
 
 use super::tls::Shown;
 use super::wrote;
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes in both directions, each wait under a timeout.
 pub(super) trait Line: Read + Write + Send {
@@ -67,6 +67,35 @@ impl Line for TcpStream {
     fn count_written(&self, bytes: usize) {
         wrote::add(bytes);
     }
+}
+
+/// Why there is no TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unreached {
+    /// The name does not resolve.
+    Unresolved,
+    /// The time was over.
+    Late,
+    /// None of the addresses takes one: what the system said of the last.
+    Refused(ErrorKind),
+}
+
+/// A TCP connection to the first of the addresses of `host:port` that takes one.
+pub(super) fn dial(address: &str, until: Instant) -> Result<TcpStream, Unreached> {
+    let addresses: Vec<SocketAddr> =
+        address.to_socket_addrs().map_err(|_| Unreached::Unresolved)?.collect();
+    let mut kind = ErrorKind::AddrNotAvailable;
+    for address in &addresses {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Unreached::Late);
+        }
+        match TcpStream::connect_timeout(address, left) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => kind = error.kind(),
+        }
+    }
+    Err(Unreached::Refused(kind))
 }
 
 /// A peer that has sent all it will ever send and closed; what is said to it is kept.

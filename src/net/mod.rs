@@ -1,10 +1,12 @@
 //! The wire: DICOM associations (PS3.8) and the DIMSE messages of storage, its commitment, and of questions to a PACS on them
-//! (PS3.7).
+//! (PS3.7); DICOMweb (PS3.18) to the outside.
 //!
 //! | file | what |
 //! |---|---|
 //! | [`listener`] | C-STORE, C-ECHO and Storage Commitment SCP: accepts associations, hands data sets to a [`sink`] |
 //! | [`scu`] | C-STORE SCU: sends the cargo of one zone, and of no other; reports on commitments, C-FIND and C-MOVE, inside |
+//! | [`stow`] | the same cargo by HTTP: STOW-RS to a DICOMweb server outside |
+//! | [`http`] | HTTP to one server, under our TLS |
 //! | [`access`] | who may call |
 //! | [`dimse`], [`status`] | command sets; what the statuses mean |
 //! | `commitment` | storage commitment on an association that runs |
@@ -26,6 +28,7 @@ pub mod access;
 mod cargo;
 mod commitment;
 pub mod dimse;
+pub mod http;
 mod line;
 pub mod listener;
 mod negotiate;
@@ -33,6 +36,7 @@ pub mod rehearsal;
 pub mod scu;
 pub mod sink;
 pub mod status;
+pub mod stow;
 pub mod tls;
 mod upper;
 pub mod wrote;

@@ -8,6 +8,7 @@
 //! completed: the last fragment is only sent as such once the end has been read.
 
 use super::dimse::{Assembler, Command, StoreRq};
+use super::line::{self, Unreached};
 use super::negotiate::{max_length, plain, user_information};
 use super::status::{Class, Status};
 use super::tls;
@@ -28,7 +29,7 @@ use dicom_ul::pdu::{
 use serde::{Deserialize, Serialize};
 use std::io::{self, ErrorKind, Read};
 use std::marker::PhantomData;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// One side of the wall, and the only cargo that travels there.
@@ -657,25 +658,14 @@ fn read_full(from: &mut dyn Read, buffer: &mut [u8]) -> Result<usize, Unsent> {
     Ok(filled)
 }
 
-/// A TCP connection to the first of the host's addresses that takes one.
+/// A TCP connection to the destination.
 fn dial(destination: &Destination, until: Instant) -> Result<TcpStream, Error> {
-    let name = || destination.name.clone();
-    let addresses: Vec<SocketAddr> = match destination.address.to_socket_addrs() {
-        Ok(addresses) => addresses.collect(),
-        Err(_) => return Err(Error::Unresolved { destination: name() }),
-    };
-    let mut kind = ErrorKind::AddrNotAvailable;
-    for address in &addresses {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Error::Late { destination: name() });
-        }
-        match TcpStream::connect_timeout(address, left) {
-            Ok(stream) => return Ok(stream),
-            Err(e) => kind = e.kind(),
-        }
-    }
-    Err(Error::Unreachable { destination: name(), kind })
+    let name = destination.name.clone();
+    line::dial(&destination.address, until).map_err(|why| match why {
+        Unreached::Unresolved => Error::Unresolved { destination: name },
+        Unreached::Late => Error::Late { destination: name },
+        Unreached::Refused(kind) => Error::Unreachable { destination: name, kind },
+    })
 }
 
 /// A connection that is ready for the first PDU.

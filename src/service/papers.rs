@@ -1,7 +1,7 @@
 //! Certificates of the gateway: which it keeps for whom, and what it says before they expire.
 
-use crate::config::{DestinationSettings, Settings};
-use crate::isolation::Cabinet;
+use crate::config::{DestinationSettings, Settings, Speaks, Web};
+use crate::isolation::{Cabinet, Purse};
 use crate::net::tls;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +28,15 @@ pub(super) fn of_senders(settings: &Settings) -> Result<Vec<Option<Arc<Cabinet>>
         cabinet.transpose()
     };
     settings.destinations.iter().map(open).collect()
+}
+
+/// By what we are known to a DICOMweb server, if it wants a token.
+///
+/// # Errors
+/// In words.
+pub(super) fn of_web(to: &DestinationSettings) -> Result<Option<Purse>, String> {
+    let Speaks::Web(Web { pass: Some(pass), .. }) = &to.speaks else { return Ok(None) };
+    Purse::open(format!("the sender to {}", to.name), pass.clone()).map(Some)
 }
 
 /// Warns of certificates that expire, at the start and once a day.

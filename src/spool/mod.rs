@@ -25,6 +25,7 @@
 //!   homes/HOME/             what was re-identified for a PACS (see custody/homebox.rs)
 //!   crosswalk/PROJECT/      what pseudonyms stand for, encrypted (see crosswalk/mod.rs)
 //!   erasures/               what destinations were asked to erase, as pseudonyms (see erasure/mod.rs)
+//!   recalls/                what destinations are to let go of, as pseudonyms (see recall.rs)
 //! ```
 //!
 //! Every name is random or a keyed tag: nothing of a data set is in a path. A step from one
@@ -193,6 +194,11 @@ impl Spool {
     /// The directory of requests for erasure (see erasure/mod.rs).
     pub fn erasures(&self) -> PathBuf {
         self.root.join("erasures")
+    }
+
+    /// The directory of recalls (see recall.rs).
+    pub fn recalls(&self) -> PathBuf {
+        self.root.join("recalls")
     }
 
     /// The directory of what pseudonyms stand for.

@@ -7,13 +7,14 @@ use efface::custody::parcel::{Manifest, Parcel};
 use efface::custody::verify::Watch;
 use efface::deid::{Engine, FaceStatement};
 use efface::net::scu::{Association, Outside};
+use efface::net::stow::Stow;
 use std::path::Path;
 
 fn leave(
     object: Object<Identified>,
     (grant, engine, watch): (&Grant, &Engine<'_>, &Watch),
     (receipt, key): (Receipt, &Key),
-    association: &mut Association<Outside>,
+    (association, stow): (&mut Association<Outside>, &Stow),
 ) {
     let scrubbed = object.scrub(grant, engine, FaceStatement::Silent, Wanted::Own);
     let Ok(scrubbed) = scrubbed else { return };
@@ -23,6 +24,7 @@ fn leave(
     let parcel: Result<Parcel, _> = manifest.open(Path::new("."), &manifest.rows[0], key);
     if let Ok(parcel) = parcel {
         let _ = association.c_store(&parcel);
+        let _ = stow.store(&[parcel]);
     }
 }
 

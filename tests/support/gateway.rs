@@ -54,6 +54,8 @@ pub struct Site {
     pub profile: String,
     /// Who may send, as a configuration file says it.
     pub caller: String,
+    /// Where the destination is, in a configuration file; `None`: `LAB` on this machine.
+    pub to: Option<String>,
     /// What the destination's entry says besides, in a configuration file.
     pub destination: String,
     /// Entries of further destinations, in a configuration file.
@@ -82,9 +84,17 @@ impl Site {
         let state = folder.path().join("state");
         let destination = String::new();
         let more_destinations = Vec::new();
-        let quiet_period_s = 0.4;
-        let mut site =
-            Site { state, folder, profile, caller, destination, more_destinations, quiet_period_s };
+        let (to, quiet_period_s) = (None, 0.4);
+        let mut site = Site {
+            state,
+            folder,
+            profile,
+            caller,
+            to,
+            destination,
+            more_destinations,
+            quiet_period_s,
+        };
         if site.profile.is_empty() {
             let file = site.path("profile.yaml");
             std::fs::write(&file, format!("{HEAD}{rest}")).expect("a profile");
@@ -179,11 +189,12 @@ impl Site {
     /// Writes `efface.yaml`; ports of the gateway, the outside and the metrics.
     pub fn configure(&self, [port, outside, metrics]: [u16; 3], lines: &str) {
         let sandbox = if can_confine() { "" } else { "sandbox: partial\n" };
+        let to = self.to.clone().unwrap_or_else(|| format!("LAB@127.0.0.1:{outside}"));
         let more: String = self.more_destinations.iter().map(|to| format!("  - {to}\n")).collect();
         let text = format!(
             "efface_config: 1\nstate: {}\nkey_file: {}\nlisten: 127.0.0.1:{port}\nae_title: EFFACE\n\
              allow:\n  - {}\n\
-             destinations:\n  - {{ name: lab, to: \"LAB@127.0.0.1:{outside}\", profile: {}{} }}\n{more}\
+             destinations:\n  - {{ name: lab, to: \"{to}\", profile: {}{} }}\n{more}\
              metrics: 127.0.0.1:{metrics}\nquiet_period_s: {}\n{sandbox}{lines}",
             self.state.display(),
             self.at("root.key"),

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 fn reporter() -> Reporter {
     let recipient = |name: &str, host: &str| Recipient {
         name: name.to_owned(),
-        ae_title: "LAB".parse().unwrap(),
+        known_as: KnownAs::AeTitle("LAB".parse().unwrap()),
         host: host.to_owned(),
     };
     Reporter {

@@ -241,6 +241,7 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         | Event::Approved { .. }
         | Event::Crosswalk { .. }
         | Event::Erasure { .. }
+        | Event::Recall { .. }
         | Event::Erased { .. } => {}
     })?;
     Ok(())

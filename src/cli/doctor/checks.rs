@@ -3,12 +3,13 @@
 use super::Finding;
 use crate::audit::{self, Signer};
 use crate::clock::{self, Day};
-use crate::config::{DestinationSettings, Files, Settings};
+use crate::config::{DestinationSettings, Files, Settings, Speaks};
 use crate::disk;
-use crate::isolation;
+use crate::isolation::{self, Place};
 use crate::key::RootKey;
-use crate::net::scu::{Association, Outside, Proposal};
-use crate::net::tls::{Client, Trust};
+use crate::net::scu::{Association, Destination, Outside, Proposal};
+use crate::net::stow::{Server, Stow};
+use crate::net::tls::{self, Client, Trust};
 use crate::service::place;
 use crate::spool::{self, Spool, random_name};
 use rustix::fs::{FsWord, StatVfsMountFlags, statfs, statvfs};
@@ -289,29 +290,54 @@ fn register(to: &DestinationSettings) -> Finding {
     }
 }
 
-/// A C-ECHO says that whoever is there is DICOM, knows our AE titles, and that both sides know each other under TLS.
+/// A C-ECHO says that whoever is there is DICOM, knows our AE titles, and that both sides know each other under TLS; a
+/// DICOMweb server is asked for a study that nobody has.
 fn destination(settings: &Settings, to: &DestinationSettings) -> Finding {
     let what = format!("destination: {}", to.name);
-    let called = || -> Result<(), String> {
-        let client = to.tls.as_ref().map(|tls| {
+    let called = || -> Result<&'static str, String> {
+        let trust = to.tls.as_ref().map(|tls| {
             let papers = tls.files.read()?;
-            let trust = Trust { papers, certificate: tls.pinned };
-            Client::trusting(&trust, &to.address)
+            Ok::<_, tls::Error>(Trust { papers, certificate: tls.pinned })
         });
-        let client = client.transpose().map_err(|error| error.to_string())?;
-        let mut there = place(to, &settings.ae_title, 10);
-        (there.connect_s, there.response_s) = (10, 10);
-        let verification = Proposal::verification().map_err(|error| error.to_string())?;
-        let association = Association::<Outside>::connect(&there, client.as_ref(), &[verification]);
-        let mut association = association.map_err(|error| error.to_string())?;
-        let echoed = association.c_echo().map_err(|error| error.to_string());
-        echoed.and_then(|()| association.release().map_err(|error| error.to_string()))
+        let trust = trust.transpose().map_err(|error| error.to_string())?;
+        match place(to, &settings.ae_title, 10) {
+            Place::Dicom(there) => echo(there, trust.as_ref(), &to.address),
+            Place::Web(there) => search(there, trust.as_ref(), &to.speaks),
+        }
     };
     match called() {
-        Ok(()) => Finding::good(what, format!("{}@{} answers a C-ECHO", to.ae_title, to.address)),
+        Ok(what_it_does) => Finding::good(what, format!("{} {what_it_does}", to.place())),
         Err(why) => {
             let todo = "put it right here or there; studies wait until then, nothing is lost";
             Finding::wrong(what, why, todo)
         }
     }
+}
+
+fn echo(
+    mut there: Destination,
+    trust: Option<&Trust>,
+    address: &str,
+) -> Result<&'static str, String> {
+    let client = trust.map(|trust| Client::trusting(trust, address)).transpose();
+    let client = client.map_err(|error| error.to_string())?;
+    (there.connect_s, there.response_s) = (10, 10);
+    let verification = Proposal::verification().map_err(|error| error.to_string())?;
+    let association = Association::<Outside>::connect(&there, client.as_ref(), &[verification]);
+    let mut association = association.map_err(|error| error.to_string())?;
+    let echoed = association.c_echo().map_err(|error| error.to_string());
+    echoed.and_then(|()| association.release().map_err(|error| error.to_string()))?;
+    Ok("answers a C-ECHO")
+}
+
+fn search(there: Server, trust: Option<&Trust>, speaks: &Speaks) -> Result<&'static str, String> {
+    let pass = match speaks {
+        Speaks::Web(web) => web.pass.as_ref(),
+        Speaks::Dicom(_) => None,
+    };
+    let auth = pass.map(|pass| pass.read()).transpose()?;
+    let there = Server { connect_s: 10, response_s: 10, ..there };
+    let stow = Stow::new(there, trust, auth).map_err(|error| error.to_string())?;
+    stow.greet().map_err(|error| error.to_string())?;
+    Ok("answers a search")
 }

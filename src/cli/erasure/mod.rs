@@ -1,6 +1,6 @@
 //! `efface erasure`: a patient is erased here, and every destination is asked to do the same, until it says that it has.
 
-mod letter;
+pub(super) mod letter;
 mod list;
 mod request;
 

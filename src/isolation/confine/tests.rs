@@ -130,7 +130,7 @@ fn inside() {
     let mut of_receivers = ALLOWED_TO_A_RECEIVER.iter().chain(&FORBIDDEN_TO_A_RECEIVER);
     let reach = match of_receivers.any(|(name, _)| *name == what) {
         true => Reach::Callers,
-        false if is_sender => Reach::Port(port),
+        false if is_sender => Reach::port(port),
         false => Reach::Nobody,
     };
     let door = DOOR.get_or_init(|| TcpListener::bind("127.0.0.1:0").unwrap());
