@@ -20,6 +20,9 @@ const SOME_FAILED: u16 = 0xB000;
 /// Why an answer is taken no further, in words about the peer.
 pub type NoAnswer = &'static str;
 
+/// Takes a response and its data set; the status, if it was the last one.
+type Heed<'h> = dyn FnMut((Command, Option<&[u8]>)) -> Result<Option<Status>, NoAnswer> + 'h;
+
 impl Association<Inside> {
     /// Asks by C-FIND (PS3.7 9.1.2); needs [`super::Proposal::query_retrieve`] among the proposals. `identifier` and what
     /// `each` is shown of every response are data sets in Implicit VR Little Endian.
@@ -97,7 +100,7 @@ impl Association<Inside> {
         context: u8,
         command: &[u8],
         identifier: &[u8],
-        heed: &mut dyn FnMut((Command, Option<&[u8]>)) -> Result<Option<Status>, NoAnswer>,
+        heed: &mut Heed<'_>,
     ) -> Result<Status, Error> {
         self.upper.begin_message(self.message);
         let pdus = message_pdus(context, command, identifier, self.pdu_bytes_max);
@@ -110,7 +113,7 @@ impl Association<Inside> {
         &mut self,
         context: u8,
         request: &[u8],
-        heed: &mut dyn FnMut((Command, Option<&[u8]>)) -> Result<Option<Status>, NoAnswer>,
+        heed: &mut Heed<'_>,
     ) -> Result<Status, Fault> {
         self.upper.send(request)?;
         loop {
