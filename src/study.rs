@@ -261,6 +261,7 @@ mod tests {
         fn receive(&self, instance: u32) {
             let head = Head {
                 calling_ae_title: "PACS".to_owned(),
+                called_ae_title: None,
                 sop_class: "1.2".to_owned(),
                 transfer_syntax: EXPLICIT.to_owned(),
                 received_ms: 0,
