@@ -16,6 +16,7 @@ mod support;
 use rustix::process::Pid;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use support::authority::Authority;
@@ -65,7 +66,11 @@ impl Hospital {
     }
 
     fn serve(&self) -> Gateway {
-        self.site.serve_configured_at(self.port, self.outside.port, "")
+        let gateway = self.site.serve_configured_at(self.port, self.outside.port, "");
+        // It listens a moment before it can be asked for its counts.
+        let console = ("127.0.0.1", gateway.metrics);
+        until("the console answers", || TcpStream::connect(console).is_ok());
+        gateway
     }
 
     /// A study of six slices that the PACS has.
