@@ -80,6 +80,7 @@ pub struct Meter {
     pub fetched_in_vain: Count,
     quarantined: Mutex<BTreeMap<Code, u64>>,
     outward: Mutex<BTreeMap<String, Outward>>,
+    homeward: Mutex<BTreeMap<String, Histogram>>,
     account: Mutex<Account>,
 }
 
@@ -95,11 +96,14 @@ pub struct Outward {
 }
 
 impl Default for Outward {
-    /// From a second to four and a half hours.
     fn default() -> Self {
-        let seconds = || Histogram::new(exponential_buckets(1.0, 2.0, 15));
         Outward { bytes: 0, waited: seconds(), took: seconds() }
     }
+}
+
+/// From a second to four and a half hours.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(1.0, 2.0, 15))
 }
 
 impl Meter {
@@ -142,6 +146,18 @@ impl Meter {
     pub fn all_outward(&self) -> Vec<(String, Outward)> {
         let outward = self.outward.lock().unwrap_or_else(PoisonError::into_inner);
         outward.iter().map(|(name, outward)| (name.clone(), outward.clone())).collect()
+    }
+
+    /// Counts a batch of results that a PACS has: how long after the last of them came, in ms.
+    pub fn brought_home(&self, pacs: &str, took_ms: u64) {
+        let mut homeward = self.homeward.lock().unwrap_or_else(PoisonError::into_inner);
+        homeward.entry(pacs.to_owned()).or_insert_with(seconds).observe(took_ms as f64 / 1000.0);
+    }
+
+    /// How long results took since the start, by PACS.
+    pub fn all_homeward(&self) -> Vec<(String, Histogram)> {
+        let homeward = self.homeward.lock().unwrap_or_else(PoisonError::into_inner);
+        homeward.iter().map(|(pacs, took)| (pacs.clone(), took.clone())).collect()
     }
 
     fn outward(&self, destination: &str, change: impl FnOnce(&mut Outward)) {

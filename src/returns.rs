@@ -157,6 +157,8 @@ struct Looked {
     ids: Vec<String>,
     calling: Calling,
     content: String,
+    /// When it came, in ms since 1970.
+    received_ms: u64,
 }
 
 /// What of one study can be taken.
@@ -224,7 +226,8 @@ impl Returner<'_> {
             return Err(Refusal::Class.into());
         }
         let content = self.uids.content_tag(&entry.digest);
-        Ok((study, Piece { of: Looked { ids: vec![id], calling, content }, source }))
+        let received_ms = entry.head.received_ms;
+        Ok((study, Piece { of: Looked { ids: vec![id], calling, content, received_ms }, source }))
     }
 
     /// What of one study can be taken; `None`: nothing.
@@ -247,7 +250,7 @@ impl Returner<'_> {
         let mut refuse = |looked: Looked, why: Refused| refuse(verdicts, looked, &why);
         let way = Reidentifier::new(&rows, &self.terms.destination, self.uids, self.today);
         let (pieces, companions) = settle(&way, &earlier, pieces, &mut refuse);
-        for Piece { of: Looked { ids, calling, content }, .. } in &pieces {
+        for Piece { of: Looked { ids, calling, content, .. }, .. } in &pieces {
             verdicts.taken.extend(ids.iter().cloned());
             earlier.add(self.uids, study, calling, content.clone());
         }
@@ -319,6 +322,8 @@ impl Returner<'_> {
                     let object = reidentified(&way, piece, &study.companions).map_err(changed)?;
                     let file = format!("{}.dcm", piece.of.ids.first().map_or("", String::as_str));
                     manifest.put(&object, &folder, file, self.seal)?;
+                    manifest.last_result_ms =
+                        manifest.last_result_ms.max(Some(piece.of.received_ms));
                 }
             }
             homebox::close(&folder, &manifest)?;
@@ -355,6 +360,7 @@ pub fn event(terms: &Terms, change: &str, code: &str, instances: u64, pacs: &str
         instances,
         by: String::new(),
         pacs: pacs.to_owned(),
+        took_ms: None,
     }
 }
 

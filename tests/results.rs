@@ -160,6 +160,9 @@ fn what_is_made_of_a_study_comes_back_to_its_pacs() {
     pacs.save(&site.path("inside"));
     assert_eq!(python(&snake, "check.py", &[&site.path("inside"), &made]), "");
     gateway.comes_to("efface_results_total{change=\"delivered\",code=\"\"}", 4);
+    until("how long it took is known", || {
+        gateway.get("/metrics").1.contains("efface_results_took_seconds_count{pacs=")
+    });
     let status = site.ask(&["status"]);
     until("they are settled", || {
         site.ask(&["status"]).contains("0 wait, 0 on the way to the PACS, 4 delivered")

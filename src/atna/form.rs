@@ -215,7 +215,7 @@ impl<'a> Facts<'a> {
                 let what = format!("told who the patient of a study of {project} is: {nonce}");
                 Facts::alert(&RESTRICTED, "efface:crosswalk", by, what)
             }
-            Event::Result { change, code, destination, project, instances, by, pacs } => {
+            Event::Result { change, code, destination, project, instances, by, pacs, .. } => {
                 let mut what =
                     format!("{instances} results of {destination} for {project} {change}");
                 if !pacs.is_empty() {
@@ -379,6 +379,7 @@ pub(super) fn examples() -> Vec<Event> {
             instances: 2,
             by: "anna".to_owned(),
             pacs: String::new(),
+            took_ms: None,
         },
         Event::Crosswalk {
             change: "expired".to_owned(),

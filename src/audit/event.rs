@@ -156,6 +156,9 @@ pub enum Event {
         /// The PACS that they were delivered to, `AE_TITLE@HOST:PORT`; empty of others.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         pacs: String,
+        /// From the last result that came until the PACS had them all, in ms; of others nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took_ms: Option<u64>,
     },
     /// Somebody read the log, or had a page made of it.
     AuditRead {

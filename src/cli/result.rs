@@ -213,6 +213,7 @@ impl Take<'_> {
             instances: instances as u64,
             by: reading::who(),
             pacs: String::new(),
+            took_ms: None,
         };
         Ok(desk::note(self.site.spool.root(), &self.site.root, event).map(drop)?)
     }

@@ -264,6 +264,12 @@ fn registry(console: &Console) -> io::Result<Registry> {
         }
     }
     registry.register("results_for_pacs", "Results re-identified for a PACS by state", homes);
+    for (pacs, took) in meter.all_homeward() {
+        let labels = [(Cow::Borrowed("pacs"), Cow::Owned(pacs))];
+        let help = "From the last result of a batch until its PACS had them all";
+        let of_it = registry.sub_registry_with_labels(labels.into_iter());
+        of_it.register_with_unit("results_took", help, Unit::Seconds, took);
+    }
     let recalls = recall::look(spool).unwrap_or_default();
     let (open, overdue) = (
         recalls.iter().filter(|recall| recall.is_open()),

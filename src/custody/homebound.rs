@@ -23,6 +23,9 @@ pub struct Manifest {
     pub receipt: u64,
     /// Hash of that record.
     pub receipt_hash: String,
+    /// When the last result of it came from outside, in ms since 1970, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_result_ms: Option<u64>,
     /// The instances.
     pub rows: Vec<Row>,
 }
@@ -31,7 +34,13 @@ impl Manifest {
     /// An empty one: the log has a receipt for what is put there.
     pub fn begin(home: &str, receipt: &Receipt) -> Self {
         let receipt_hash = HEXLOWER.encode(receipt.hash());
-        Manifest { home: home.to_owned(), receipt: receipt.seq(), receipt_hash, rows: Vec::new() }
+        Manifest {
+            home: home.to_owned(),
+            receipt: receipt.seq(),
+            receipt_hash,
+            last_result_ms: None,
+            rows: Vec::new(),
+        }
     }
 
     /// Writes an object as a file of a folder, synced, and seals it.

@@ -236,7 +236,8 @@ mod tests {
         };
         let rows = ["a.dcm", "b.dcm", "c.dcm"].map(row).to_vec();
         let (home, receipt_hash) = ("home".to_owned(), String::new());
-        let manifest = Manifest { home, receipt: 1, receipt_hash, rows };
+        let last_result_ms = Some(1);
+        let manifest = Manifest { home, receipt: 1, receipt_hash, last_result_ms, rows };
         let drafts = folder.path().join("drafts");
         disk::make_dir(&drafts).unwrap();
         for row in &manifest.rows {

@@ -7,6 +7,7 @@ use super::courier::is_name_of_a_batch;
 use super::deliverer::DeliverOrders;
 use super::sender::Reply;
 use crate::audit::{Event, Log};
+use crate::clock;
 use crate::custody::homebox::Homebox;
 use crate::meter::Meter;
 use crate::net::tls::{Papers, Trust};
@@ -141,12 +142,15 @@ impl Carrier {
         let refused = homebox.refused()?.into_iter().find(|(name, _)| name == batch);
         let refused = refused.map_or(0, |(_, instances)| instances);
         let delivered = (manifest.rows.len() as u64).saturating_sub(refused);
-        for (change, code, instances) in
-            [("delivered", "", delivered), ("refused", REFUSED, refused)]
+        // By the clock of this machine, which somebody may have set in between.
+        let took_ms = manifest.last_result_ms.map(|last| clock::ms().saturating_sub(last));
+        for (change, code, instances, took_ms) in
+            [("delivered", "", delivered, took_ms), ("refused", REFUSED, refused, None)]
         {
             if instances > 0 {
-                let event = self.event(batch, change, code, instances);
+                let event = self.event(batch, change, code, instances, took_ms);
                 self.log.append(event).map_err(io::Error::other)?;
+                took_ms.into_iter().for_each(|ms| self.meter.brought_home(&self.pacs, ms));
             }
         }
         if refused == 0 {
@@ -168,7 +172,14 @@ impl Carrier {
         self.homebox().remove(batch)
     }
 
-    fn event(&self, batch: &str, change: &str, code: &str, instances: u64) -> Event {
+    fn event(
+        &self,
+        batch: &str,
+        change: &str,
+        code: &str,
+        instances: u64,
+        took_ms: Option<u64>,
+    ) -> Event {
         let destination = Tray::destination_of(batch).unwrap_or_default();
         Event::Result {
             change: change.to_owned(),
@@ -178,6 +189,7 @@ impl Carrier {
             instances,
             by: String::new(),
             pacs: self.pacs.clone(),
+            took_ms,
         }
     }
 

@@ -130,3 +130,14 @@ fn a_checkpoint_is_whole_in_its_message() {
     let root = BASE64.encode(&[0xFB; 32]);
     assert!(head.contains(&format!(" checkpoint [efface@32473 origin=\"efface/0f1e2d3c4b5a6978\" size=\"3\" root=\"{root}\"]")), "{head}");
 }
+
+/// What an event means is for auditors to know, too.
+#[test]
+fn the_guide_for_auditors_explains_every_event() {
+    let guide = include_str!("../../../docs/auditor.md");
+    for event in examples() {
+        let record = serde_json::to_value(&event).unwrap();
+        let kind = record["event"].as_str().unwrap();
+        assert!(guide.contains(&format!("| `{kind}` |")), "{kind} is not explained");
+    }
+}
