@@ -226,6 +226,10 @@ impl Door {
             };
             stream.get_mut().write_all(&answer).ok()?;
             stream.get_mut().flush().ok()?;
+            if self.tls.lock().unwrap().is_some() {
+                // What it shows next is seen by the next request.
+                return None;
+            }
         }
     }
 
