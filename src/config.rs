@@ -83,6 +83,8 @@ pub struct Settings {
     pub homes: Vec<Home>,
     /// PACSs that are asked about the studies that they send.
     pub pacs: Vec<Pacs>,
+    /// Where results are taken by STOW-RS, too; `None`: nowhere.
+    pub results_web: Option<SocketAddr>,
     /// Where de-identified studies go.
     pub destinations: Vec<DestinationSettings>,
     /// What goes to which of them.
@@ -245,6 +247,7 @@ struct RawConfig {
     allow: Spanned<Vec<RawCaller>>,
     destinations: Spanned<Vec<RawDestination>>,
     routes: Option<Spanned<Vec<routes::RawRule>>>,
+    results_web: Option<Spanned<String>>,
     site_policy: Option<RawSitePolicy>,
     metrics: Option<Spanned<String>>,
     quiet_period_s: Option<Spanned<f64>>,
@@ -360,6 +363,9 @@ impl Settling<'_> {
         let doors = results::Doors { allow: &allow, called: &called, is_tls };
         self.all_results(&raw.destinations, &doors, &homes, &mut destinations);
         let named = Named { allow: &allow, called: &called, destinations: &destinations };
+        let results_web = raw.results_web.as_ref();
+        let results_web =
+            results_web.and_then(|text| self.results_web(text, is_tls, &destinations));
         let routing = raw.routes.as_ref().map(|raw| self.routes(raw, &named)).unwrap_or_default();
         let commitments = self.commitments(&raw.allow, &allow, &destinations);
         let pacs = self.pacs(&raw.allow.value, &allow, &destinations);
@@ -383,6 +389,7 @@ impl Settling<'_> {
             allow,
             commitments,
             homes,
+            results_web,
             pacs,
             destinations,
             routing,

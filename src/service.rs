@@ -437,6 +437,7 @@ fn receive_orders(settings: &Settings, root: &RootKey) -> ReceiveOrders {
         listen: settings.listen,
         ae_title: settings.ae_title.clone(),
         also_called: settings.also_called.clone(),
+        results_web: settings.results_web,
         callers: results::callers(settings),
         // By the porter: papers can be renewed.
         tls: None,

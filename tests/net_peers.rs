@@ -832,7 +832,9 @@ fn net_requests_that_make_no_sense_are_refused_and_the_association_lives() {
     let find = Command::OtherRq { field: 0x0020, message_id: 8, has_data_set: true };
     peer.send(&command_pdu(3, &find.encode()));
     peer.send(&p_data(&[pdv(3, 2, &[1; 10])]));
-    assert_eq!(peer.response(), Command::Other { field: 0x8020 });
+    let status = Status::UNRECOGNIZED_OPERATION;
+    let refused = Command::FindRsp { responded_to: 8, status, has_data_set: false };
+    assert_eq!(peer.response(), refused);
     peer.release();
     assert_eq!(listener.committed(), 0);
 }

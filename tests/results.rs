@@ -23,7 +23,7 @@ use support::gateway::{Gateway, LEAVE_FACES, Site, program};
 use support::orthanc::{self, Orthanc};
 use support::raw::Raw;
 use support::results::{CLASSES, MAKER, SEGMENTATION, reference, result, wrong_kinds};
-use support::study::{BASIC_TEXT_SR, Elements, patient, write_body_ct};
+use support::study::{BASIC_TEXT_SR, Elements, US, patient, write_body_ct};
 use support::{Seeded, files, python_with, until};
 
 const SHIFTED: &str = "options: [Retain Longitudinal Temporal Information Modified Dates]\n";
@@ -333,8 +333,9 @@ fn under_tls_results_come_by_certificate_and_go_by_one() {
     let outside = Outside::start_at(house.outside, &house.site.sink(), &[]);
     let pacs = Outside::start_at(house.pacs, &house.site.path("home"), &of_home);
     let [certificate, key, ca] = ["gate.pem", "gate.key", "ca.pem"].map(at);
-    let gateway = house
-        .serve_with(&format!("tls: {{ certificate: {certificate}, key_file: {key}, ca: {ca} }}\n"));
+    let web = free_port();
+    let tls = format!("tls: {{ certificate: {certificate}, key_file: {key}, ca: {ca} }}\n");
+    let gateway = house.serve_with(&format!("{tls}results_web: 127.0.0.1:{web}\n"));
     let send = |papers: Vec<String>, calling: &str, called: &str, files: &[PathBuf]| {
         let mut storescu = Command::new("storescu");
         storescu.args(papers);
@@ -355,6 +356,36 @@ fn under_tls_results_come_by_certificate_and_go_by_one() {
     assert_eq!(send(papers("lab"), "LAB", BACK, file), 1);
     assert!(pacs.wait_for(1)[0].text("PatientID").starts_with("MRN-"));
     assert_eq!(quarantined(&house.site), BTreeMap::new());
+
+    // The same by STOW-RS: two of them, something that is none, and one of a class that is not taken.
+    let Some(snake) = python_with("ssl") else { skip!("no Python: STOW-RS is not tried") };
+    let made = |name: &str, class: &str, number: u32| {
+        let file = house.site.path(&format!("made/{name}.dcm"));
+        result(class, &of(&left), number).write(&file);
+        file
+    };
+    let mut brought =
+        vec![made("two", SEGMENTATION, 2), made("three", SEGMENTATION, 3), made("four", US, 4)];
+    brought.push(house.site.path("ca.pem"));
+    let stow = |papers: [String; 2], files: &[PathBuf]| {
+        let mut command = Command::new(&snake);
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/stow.py");
+        command.args([script, &web.to_string(), &at("ca.pem")]).args(papers).args(files);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let own = |name: &str| [format!("{name}.pem"), format!("{name}.key")].map(|file| at(&file));
+    let nothing = ["-".to_owned(), "-".to_owned()];
+    assert!(stow(nothing, &brought).starts_with("refused"));
+    assert!(stow(own("pacs"), &brought).starts_with("403"), "a certificate of somebody else");
+    let said = stow(own("lab"), &brought);
+    assert!(said.starts_with("202 ") && said.matches("00081150").count() == 3, "{said}");
+    until("the two are in the PACS", || tally(&pacs.arrived(), "SOPInstanceUID").len() == 3);
+    assert!(stow(own("lab"), &brought[2..3]).starts_with("409 "));
+    // What is not acknowledged is sent again: that is not two results.
+    assert!(stow(own("lab"), &brought[..1]).starts_with("200 "));
+    gateway.comes_to("efface_instances_stored_total", 7);
+    assert_eq!(quarantined(&house.site), BTreeMap::new());
+    assert_clean("the log of the process", gateway.log().as_bytes());
 }
 
 /// kill -9 of the gateway at any moment while results come back: none is lost, and none goes to somebody else.

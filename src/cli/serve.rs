@@ -167,6 +167,9 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
         let and = if *retrieve { ", and has it send what is missing" } else { "" };
         println!("  asks {ae_title}@{address} about studies of {calling}{and}");
     }
+    if let Some(address) = settings.results_web {
+        println!("  takes results by STOW-RS at https://{address}/studies, known by certificates");
+    }
     for destination in &settings.destinations {
         let DestinationSettings { name, project, profile, residency, tls, .. } = destination;
         let digest = data_encoding::HEXLOWER.encode(&profile.digest()[..8]);
@@ -268,6 +271,7 @@ impl Flags {
             allow: self.allow.into_iter().map(caller).collect(),
             commitments: Vec::new(),
             homes: Vec::new(),
+            results_web: None,
             pacs: Vec::new(),
             destinations: vec![destination],
             routing: Routing::default(),

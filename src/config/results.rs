@@ -25,6 +25,7 @@ use serde::Deserialize;
 use serde_yaml::Spanned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::SocketAddr;
 
 /// Days after the last release of a study in which results of it are taken, by default: as long as dates can be told apart
 /// (`reid/dates.rs`), within the hospital's patience.
@@ -202,6 +203,23 @@ impl Settling<'_> {
         ResultSettings { callers, to: None, sop_classes, days, instance_bytes_max }
     }
 
+    /// Whose results they are a certificate says, or nobody could.
+    pub(super) fn results_web(
+        &mut self,
+        text: &Spanned<String>,
+        is_tls: bool,
+        destinations: &[DestinationSettings],
+    ) -> Option<SocketAddr> {
+        if !is_tls {
+            let what = "needs tls: with a listener under TLS: by STOW-RS only a certificate says whose results come";
+            self.notes.at(text, what);
+        }
+        if destinations.iter().all(|to| to.results.is_none()) {
+            self.notes.at(text, "no destination has results:, so there is nothing to take");
+        }
+        self.address(text)
+    }
+
     fn result_classes(&mut self, raw: Option<&[Spanned<String>]>) -> BTreeSet<String> {
         let Some(raw) = raw else { return default_classes().map(str::to_owned).collect() };
         for unknown in raw.iter().filter(|uid| !may_come_back(&uid.value)) {
@@ -302,6 +320,16 @@ mod tests {
         let both = FROM.replace("LAB", "PACS");
         assert!(mistakes(&with(HOME, &both)).contains("give called: another AE title"));
         settled(&with(HOME, &format!("{both}, called: EFFACE_BACK")));
+    }
+
+    #[test]
+    fn a_door_for_http_needs_certificates_and_somebody_who_returns() {
+        let said = mistakes(&format!("{}results_web: 0.0.0.0:8443\n", with(HOME, FROM)));
+        assert!(said.contains("needs tls:") && !said.contains("no destination"), "{said}");
+        let said = mistakes(&format!("{GOOD}results_web: 0.0.0.0:8443\n"));
+        assert!(said.contains("no destination has results:"), "{said}");
+        let said = mistakes(&format!("{GOOD}results_web: here\n"));
+        assert!(said.contains("an address and a port"), "{said}");
     }
 
     #[test]

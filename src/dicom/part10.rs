@@ -90,6 +90,25 @@ const META_BYTES_MAX: u32 = 1 << 20;
 /// # Errors
 /// [`Error`]: this isn't a file that efface takes.
 pub fn read_meta(source: &mut (impl Read + io::Seek)) -> Result<FileMeta, Error> {
+    let Named { transfer_syntax, .. } = read_instance(source)?;
+    Ok(FileMeta { transfer_syntax, length: source.stream_position()? })
+}
+
+/// What the File Meta Information says of an instance.
+pub struct Named {
+    /// Media Storage SOP Class UID (0002,0002).
+    pub sop_class: String,
+    /// Media Storage SOP Instance UID (0002,0003); empty if it says none.
+    pub sop_instance: String,
+    /// Transfer Syntax UID (0002,0010).
+    pub transfer_syntax: String,
+}
+
+/// The same of what cannot be gone back in. The reader then stands at the data set.
+///
+/// # Errors
+/// [`Error`]: this isn't a file that efface takes, or it cannot be read.
+pub fn read_instance(source: &mut impl Read) -> Result<Named, Error> {
     let mut start = [0; 128 + 4 + 8 + 4];
     source.read_exact(&mut start).map_err(|_| Error::NotDicom)?;
     let (prefix, length) = start[128..].split_at(12);
@@ -100,22 +119,27 @@ pub fn read_meta(source: &mut (impl Read + io::Seek)) -> Result<FileMeta, Error>
     }
     let mut group = vec![0; length as usize];
     source.read_exact(&mut group).map_err(|_| Error::NotDicom)?;
-    let (mut class, mut transfer_syntax) = (None, None);
+    let (mut class, mut instance, mut transfer_syntax) = (None, None, None);
     let mut rest = group.as_slice();
     while !rest.is_empty() {
         let (number, value, after) = next_of_meta(rest).ok_or(Error::NotDicom)?;
         match number {
             0x0002 => class = text(value),
+            0x0003 => instance = text(value),
             0x0010 => transfer_syntax = text(value),
             _ => {}
         }
         rest = after;
     }
-    if class.ok_or(Error::NotDicom)? == uids::MEDIA_STORAGE_DIRECTORY_STORAGE {
+    let class = class.ok_or(Error::NotDicom)?;
+    if class == uids::MEDIA_STORAGE_DIRECTORY_STORAGE {
         return Err(Error::Directory);
     }
-    let transfer_syntax = transfer_syntax.ok_or(Error::NotDicom)?.to_owned();
-    Ok(FileMeta { transfer_syntax, length: source.stream_position()? })
+    Ok(Named {
+        sop_class: class.to_owned(),
+        sop_instance: instance.unwrap_or_default().to_owned(),
+        transfer_syntax: transfer_syntax.ok_or(Error::NotDicom)?.to_owned(),
+    })
 }
 
 /// Splits off an element of group 0002, which is in Explicit VR Little Endian: its number, its value, what follows.

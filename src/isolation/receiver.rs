@@ -10,7 +10,8 @@ use crate::id::AeTitle;
 use crate::key::Key;
 use crate::net::STORAGE_COMMITMENT;
 use crate::net::access::{Caller, Returns};
-use crate::net::listener::{LOBBY, Listener, ListenerOptions};
+use crate::net::listener::{LOBBY, Listener, ListenerCounters, ListenerOptions};
+use crate::net::origin::{CONNECTIONS_MAX, Origin, OriginOptions};
 use crate::net::tls::{Papers, Server};
 use crate::pipe::hear;
 use crate::receive::Receiver;
@@ -56,6 +57,8 @@ pub struct ReceiveOrders {
     pub tls: Option<Papers>,
     /// Times and sizes.
     pub limits: Limits,
+    /// Where results are taken by STOW-RS, too; `None`: nowhere.
+    pub results_web: Option<SocketAddr>,
     /// Tags instances; it can do nothing else.
     pub handles: Zeroizing<String>,
     /// Whether it works where the kernel cannot confine it.
@@ -83,12 +86,17 @@ pub fn receive() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let (arrivals, announced) = mpsc::channel();
     let results = results(&spool, &orders)?;
     let inquiries = Arc::new(home.clone());
-    let receiver = Receiver { inbox, results, arrivals, handles, inquiries };
+    let receiver = Arc::new(Receiver { inbox, results, arrivals, handles, inquiries });
     let tls = orders.tls.as_ref().map(Server::new).transpose()?.map(Arc::new);
-    let listener = match Listener::bind(options(&orders, tls.clone()), receiver) {
-        Ok(listener) => listener,
+    let bound = Listener::bind(options(&orders, tls.clone()), Arc::clone(&receiver));
+    let bound = bound.map_err(|error| error.to_string()).and_then(|listener| {
+        let origin = origin(&orders, tls.clone(), receiver, listener.counters())?;
+        Ok((listener, origin))
+    });
+    let (listener, origin) = match bound {
+        Ok(bound) => bound,
         Err(error) => {
-            home.say(&Note::NotListening(error.to_string()))?;
+            home.say(&Note::NotListening(error))?;
             return Ok(ExitCode::FAILURE);
         }
     };
@@ -108,6 +116,7 @@ pub fn receive() -> Result<ExitCode, Box<dyn std::error::Error>> {
         let told_to_stop = &stop;
         scope.spawn(move || home.obey(&mut input, spool, tls, told_to_stop));
         scope.spawn(move || home.report(&announced, counters));
+        scope.spawn(move || origin.into_iter().for_each(|origin| origin.run(told_to_stop)));
         listener.run(told_to_stop);
         home.close();
     });
@@ -137,6 +146,29 @@ fn options(orders: &ReceiveOrders, tls: Option<Arc<Server>>) -> ListenerOptions 
     }
 }
 
+/// The door for results by STOW-RS, if there is to be one.
+fn origin(
+    orders: &ReceiveOrders,
+    tls: Option<Arc<Server>>,
+    receiver: Arc<Receiver>,
+    counters: Arc<ListenerCounters>,
+) -> Result<Option<Origin<Receiver>>, String> {
+    let Some(listen) = orders.results_web else { return Ok(None) };
+    // Without certificates nobody could say whose results they are.
+    let tls = tls.ok_or("results_web: needs tls:")?;
+    let options = OriginOptions {
+        listen,
+        callers: orders.callers.clone(),
+        ae_title: orders.ae_title.clone(),
+        tls,
+        artim_s: orders.limits.artim_s,
+        idle_s: orders.limits.idle_s,
+        drain_s: orders.limits.drain_s,
+    };
+    let bound = Origin::bind(options, receiver, counters);
+    bound.map(Some).map_err(|error| format!("results_web: {listen}: {error}"))
+}
+
 /// Inboxes for results, by destination.
 fn results(spool: &Arc<Spool>, orders: &ReceiveOrders) -> io::Result<BTreeMap<String, Arc<Inbox>>> {
     let open = |returns: &Returns| {
@@ -162,7 +194,7 @@ fn rights(spool: &Spool, orders: &ReceiveOrders) -> Vec<(Rights, PathBuf)> {
 }
 
 fn bounds(limits: &Limits) -> Bounds {
-    let each = (limits.associations_max + LOBBY) as u64;
+    let each = (limits.associations_max + LOBBY + CONNECTIONS_MAX) as u64;
     Bounds {
         memory_bytes: MEMORY_BYTES + each * MEMORY_BYTES_EACH,
         // The trailer of an entry comes after its data set.

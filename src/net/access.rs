@@ -104,6 +104,24 @@ pub(super) fn calling<'c>(
     })
 }
 
+/// Whose results come by HTTP, where nobody has an AE title: the certificate alone says it. `None`: nobody's, or of two
+/// destinations, and nobody knows whose.
+pub(super) fn returning<'c>(
+    callers: &'c [Caller],
+    address: IpAddr,
+    shown: Option<&Shown>,
+) -> Option<&'c Caller> {
+    let destination = |caller: &'c Caller| Some(&caller.returns.as_ref()?.destination);
+    let mut fitting = callers.iter().filter(|caller| {
+        caller.returns.is_some()
+            && caller.certificate.is_some()
+            && caller.admits_address(address)
+            && caller.admits_certificate(shown)
+    });
+    let first = fitting.next()?;
+    fitting.all(|other| destination(other) == destination(first)).then_some(first)
+}
+
 /// Whether any caller may call from this address, whatever it calls itself.
 pub(super) fn admits_address(callers: &[Caller], address: IpAddr) -> bool {
     callers.iter().any(|caller| caller.admits_address(address))

@@ -7,6 +7,7 @@
 //! | [`scu`] | C-STORE SCU: sends the cargo of one zone, and of no other; reports on commitments, C-FIND and C-MOVE, inside |
 //! | [`stow`] | the same cargo by HTTP: STOW-RS to a DICOMweb server outside |
 //! | [`http`] | HTTP to one server, under our TLS |
+//! | [`origin`] | an origin server for results: STOW-RS, under our TLS |
 //! | [`access`] | who may call |
 //! | [`dimse`], [`status`] | command sets; what the statuses mean |
 //! | `commitment` | storage commitment on an association that runs |
@@ -32,6 +33,7 @@ pub mod http;
 mod line;
 pub mod listener;
 mod negotiate;
+pub mod origin;
 pub mod rehearsal;
 pub mod scu;
 pub mod sink;

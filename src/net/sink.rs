@@ -7,6 +7,7 @@ use super::status::Status;
 use crate::id::{AeTitle, Uid};
 use crate::spool::commitment::{Report, Request};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Takes instances in. Called by many associations at once.
 pub trait InstanceSink: Send + Sync + 'static {
@@ -33,6 +34,23 @@ pub trait InstanceSink: Send + Sync + 'static {
     fn commitment(&self, peer: &Peer, request: Request) -> Result<Box<dyn Promise>, Refusal> {
         let _ = (peer, request);
         Err(Refusal::new(Status::UNRECOGNIZED_OPERATION))
+    }
+}
+
+/// One sink for several doors.
+impl<S: InstanceSink> InstanceSink for Arc<S> {
+    type Entry = S::Entry;
+
+    fn ready(&self) -> Result<(), NotReady> {
+        S::ready(self)
+    }
+
+    fn begin(&self, request: &StoreRequest<'_>) -> Result<Self::Entry, Refusal> {
+        S::begin(self, request)
+    }
+
+    fn commitment(&self, peer: &Peer, request: Request) -> Result<Box<dyn Promise>, Refusal> {
+        S::commitment(self, peer, request)
     }
 }
 

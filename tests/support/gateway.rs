@@ -316,6 +316,9 @@ impl Gateway {
                 port.parse().ok()
             })
         });
+        // It listens a moment before it can be asked for its counts. 0: it is not asked.
+        let console = ("127.0.0.1", metrics);
+        until("the console answers", || metrics == 0 || TcpStream::connect(console).is_ok());
         gateway
     }
 

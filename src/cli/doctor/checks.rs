@@ -218,7 +218,11 @@ fn checkpoint(settings: &Settings) -> Option<Finding> {
 fn port(settings: &Settings) -> Vec<Finding> {
     let is_running = settings.state.join("lock").exists()
         && matches!(Spool::open(&settings.state, 0), Err(spool::Error::Locked(_)));
-    let named = [Some(("listener", settings.listen)), settings.metrics.map(|at| ("metrics", at))];
+    let named = [
+        Some(("listener", settings.listen)),
+        settings.results_web.map(|at| ("results_web", at)),
+        settings.metrics.map(|at| ("metrics", at)),
+    ];
     let look = |(what, address)| match TcpListener::bind(address) {
         Ok(_) if is_running => {
             let is = format!("a gateway runs, and does not listen on {address}");
