@@ -12,7 +12,7 @@ mod wire;
 pub use wire::{Dicom, Error, Line, Load, Web, Wire};
 
 use crate::clock;
-use crate::custody::outbox::{Dispatch, Outbox};
+use crate::custody::outbox::{Dispatch, Outbox, Ready};
 use crate::custody::parcel::{Broken, Manifest, Parcel, Row};
 use crate::disk::Syncs;
 use crate::key::Key;
@@ -125,49 +125,34 @@ impl Sender<'_> {
     /// fails by itself does not keep the others waiting.
     pub(crate) fn round(&self, stop: &AtomicBool) -> io::Result<Attempt> {
         let mut worst = Attempt::Done;
-        let mut tried = HashSet::new();
         let outbox = Outbox::of(self.spool, self.name());
-        while let Some((batch, dispatch)) = self.next(&outbox, &tried)? {
+        let mut waiting = Waiting::new(&outbox);
+        while let Some((batch, priority)) = waiting.next(self.home)? {
             if stop.load(Ordering::SeqCst) || worst >= Attempt::Down {
                 break;
             }
-            let attempt = self.take(&outbox, &batch, &dispatch, &tried, stop)?;
+            let attempt = self.take(&waiting, &batch, priority, stop)?;
             // It goes on when what has overtaken it is sent.
             if attempt != Attempt::GaveWay {
-                tried.insert(batch);
+                waiting.tried.insert(batch);
                 worst = worst.max(attempt);
             }
         }
         Ok(worst)
     }
 
-    /// What is sent next: looked up anew each time, because something more urgent may have come.
-    fn next(
-        &self,
-        outbox: &Outbox<'_>,
-        tried: &HashSet<String>,
-    ) -> io::Result<Option<(String, Dispatch)>> {
-        let ready = outbox.ready()?;
-        for batch in ready.broken {
-            self.home.tell(Word::Damaged(batch))?;
-        }
-        Ok(ready.batches.into_iter().find(|(batch, _)| !tried.contains(batch)))
-    }
-
     fn take(
         &self,
-        outbox: &Outbox<'_>,
+        waiting: &Waiting<'_>,
         batch: &str,
-        dispatch: &Dispatch,
-        tried: &HashSet<String>,
+        priority: Priority,
         stop: &AtomicBool,
     ) -> io::Result<Attempt> {
         if self.home.tell(Word::May(batch.to_owned())).is_err() {
             return Ok(Attempt::Held);
         }
-        let way = Way { priority: dispatch.priority, tried, looked: Mutex::new(Instant::now()) };
-        let attempt = match outbox.manifest(batch) {
-            Ok(manifest) => self.send(outbox, batch, &manifest, &way, stop),
+        let attempt = match waiting.outbox.manifest(batch) {
+            Ok(manifest) => self.send(waiting, batch, &manifest, priority, stop),
             Err(_) => Attempt::Remake,
         };
         match attempt {
@@ -181,12 +166,13 @@ impl Sender<'_> {
 
     fn send(
         &self,
-        outbox: &Outbox<'_>,
+        waiting: &Waiting<'_>,
         batch: &str,
         manifest: &Manifest,
-        way: &Way<'_>,
+        priority: Priority,
         stop: &AtomicBool,
     ) -> Attempt {
+        let outbox = waiting.outbox;
         let directory = outbox.ready_dir(batch);
         let left = manifest.rows.iter().filter(|row| directory.join(&row.file).exists());
         let left: Vec<&Row> = left.collect();
@@ -202,7 +188,8 @@ impl Sender<'_> {
                 outbox,
                 batch,
                 manifest,
-                way,
+                waiting,
+                priority,
                 is_overtaken,
                 is_noted,
                 queue,
@@ -251,13 +238,49 @@ pub(crate) fn keep_trying(
     }
 }
 
-/// What a batch gives way to.
-struct Way<'a> {
-    priority: Priority,
+/// What waits, as a round knows it.
+struct Waiting<'a> {
+    outbox: &'a Outbox<'a>,
+    /// When it was looked last, and what was there.
+    seen: Mutex<(Instant, Ready)>,
     /// What was tried in this round: it does not overtake again.
-    tried: &'a HashSet<String>,
-    /// When it was last looked whether something more urgent has come.
-    looked: Mutex<Instant>,
+    tried: HashSet<String>,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(outbox: &'a Outbox<'a>) -> Self {
+        let seen = Mutex::new((Instant::now(), Ready::default()));
+        Waiting { outbox, seen, tried: HashSet::new() }
+    }
+
+    /// What is sent next: looked up anew each time, because something more urgent may have come.
+    fn next(&mut self, home: &dyn Home) -> io::Result<Option<(String, Priority)>> {
+        let (when, ready) = self.seen.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.outbox.look_again(ready)?;
+        *when = Instant::now();
+        for batch in &ready.broken {
+            if self.tried.insert(batch.clone()) {
+                home.tell(Word::Damaged(batch.clone()))?;
+            }
+        }
+        let next = ready.batches.iter().find(|(batch, _)| !self.tried.contains(batch));
+        Ok(next.map(|(batch, dispatch)| (batch.clone(), dispatch.priority)))
+    }
+
+    /// Whether something has come that overtakes what has this priority. It is looked for now and then, by one at a time.
+    fn has_more_urgent_than(&self, priority: Priority) -> bool {
+        let Ok(mut seen) = self.seen.try_lock() else { return false };
+        let (when, ready) = &mut *seen;
+        if priority == Priority::Urgent || when.elapsed() < GIVE_WAY {
+            return false;
+        }
+        *when = Instant::now();
+        let overtakes = |(batch, other): &(String, Dispatch)| {
+            other.priority > priority && !self.tried.contains(batch)
+        };
+        // What cannot be read now is read before the next batch.
+        self.outbox.look_again(ready).is_ok() && ready.batches.iter().any(overtakes)
+    }
 }
 
 /// One batch being sent over several associations.
@@ -266,7 +289,8 @@ struct Sending<'a> {
     outbox: &'a Outbox<'a>,
     batch: &'a str,
     manifest: &'a Manifest,
-    way: &'a Way<'a>,
+    waiting: &'a Waiting<'a>,
+    priority: Priority,
     is_overtaken: AtomicBool,
     is_noted: Mutex<bool>,
     queue: Mutex<VecDeque<&'a Row>>,
@@ -331,18 +355,8 @@ impl Sending<'_> {
 
     /// Whether something more urgent has come, which is looked for now and then.
     fn gives_way(&self) -> bool {
-        if self.way.priority < Priority::Urgent
-            && let Ok(mut looked) = self.way.looked.try_lock()
-            && looked.elapsed() >= GIVE_WAY
-        {
-            *looked = Instant::now();
-            let ready = self.outbox.ready().unwrap_or_default();
-            let overtakes = |(batch, other): &(String, Dispatch)| {
-                other.priority > self.way.priority && !self.way.tried.contains(batch)
-            };
-            if ready.batches.iter().any(overtakes) {
-                self.is_overtaken.store(true, Ordering::SeqCst);
-            }
+        if self.waiting.has_more_urgent_than(self.priority) {
+            self.is_overtaken.store(true, Ordering::SeqCst);
         }
         self.is_overtaken.load(Ordering::SeqCst)
     }

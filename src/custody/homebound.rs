@@ -66,7 +66,7 @@ impl Manifest {
             sha256: HEXLOWER.encode(&disk::sha256(written)?),
             seal: String::new(),
         };
-        row.seal = HEXLOWER.encode(&key.tag(&self.sealed(&row)));
+        row.seal_under(self.head(), key);
         self.rows.push(row);
         Ok(())
     }
@@ -76,17 +76,8 @@ impl Manifest {
     /// # Errors
     /// [`Broken`].
     pub fn open(&self, directory: &Path, row: &Row, key: &Key) -> Result<Homebound, Broken> {
-        let seal = HEXLOWER.decode(row.seal.as_bytes()).map_err(|_| Broken::Seal)?;
-        let is_plain_name = !row.file.contains('/') && !row.file.starts_with('.');
-        if !is_plain_name || !key.check(&self.sealed(row), &seal) {
-            return Err(Broken::Seal);
-        }
-        let path = directory.join(&row.file);
-        if HEXLOWER.encode(&disk::sha256(disk::open(&path)?)?) != row.sha256 {
-            return Err(Broken::Seal);
-        }
         Ok(Homebound {
-            path,
+            path: row.open(self.head(), directory, key)?,
             home: self.home.clone(),
             sop_class: row.sop_class.clone(),
             sop_instance: row.sop_instance.clone(),
@@ -94,17 +85,8 @@ impl Manifest {
         })
     }
 
-    fn sealed<'a>(&'a self, row: &'a Row) -> [&'a [u8]; 8] {
-        [
-            b"homebound",
-            self.home.as_bytes(),
-            self.receipt_hash.as_bytes(),
-            row.file.as_bytes(),
-            row.sop_class.as_bytes(),
-            row.sop_instance.as_bytes(),
-            row.transfer_syntax.as_bytes(),
-            row.sha256.as_bytes(),
-        ]
+    fn head(&self) -> [&[u8]; 3] {
+        [b"homebound", self.home.as_bytes(), self.receipt_hash.as_bytes()]
     }
 }
 

@@ -15,7 +15,7 @@ use crate::routing::{Hours, Pace, Priority};
 use crate::spool::Spool;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -140,14 +140,26 @@ impl<'a> Outbox<'a> {
     /// What the system says.
     pub fn ready(&self) -> io::Result<Ready> {
         let mut ready = Ready::default();
-        for batch in disk::list(&self.dir("ready"))? {
-            match self.dispatch(&batch) {
+        self.look_again(&mut ready)?;
+        Ok(ready)
+    }
+
+    /// The same once more: of what was seen before nothing is read.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn look_again(&self, ready: &mut Ready) -> io::Result<()> {
+        let names = disk::list(&self.dir("ready"))?;
+        let mut known: HashMap<String, Dispatch> = ready.batches.drain(..).collect();
+        ready.broken.clear();
+        for batch in names {
+            match known.remove(&batch).map_or_else(|| self.dispatch(&batch), Ok) {
                 Ok(dispatch) => ready.batches.push((batch, dispatch)),
                 Err(_) => ready.broken.push(batch),
             }
         }
         ready.batches.sort_by_key(|(_, dispatch)| (Reverse(dispatch.priority), dispatch.receipt));
-        Ok(ready)
+        Ok(())
     }
 
     /// When and before what a ready batch is sent.
@@ -299,4 +311,41 @@ impl<'a> Outbox<'a> {
 
 fn is_parcel(name: &str) -> bool {
     ![MANIFEST, DISPATCH, BEGUN].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_seen_is_not_read_again_and_what_is_gone_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 0).unwrap();
+        let outbox = Outbox::of(&spool, "lab");
+        outbox.lay_out().unwrap();
+        let put = |batch: &str, priority, receipt| {
+            let dispatch = Dispatch { priority, receipt, ..Dispatch::default() };
+            disk::make_dir(&outbox.ready_dir(batch)).unwrap();
+            let text = serde_json::to_vec(&dispatch).unwrap();
+            disk::write_whole(&outbox.ready_dir(batch).join(DISPATCH), &text).unwrap();
+        };
+        let names = |ready: &Ready| -> Vec<String> {
+            ready.batches.iter().map(|(batch, _)| batch.clone()).collect()
+        };
+        put("b1", Priority::Bulk, 1);
+        put("r2", Priority::Routine, 2);
+        let mut ready = outbox.ready().unwrap();
+        assert_eq!(names(&ready), ["r2", "b1"]);
+        disk::remove(&outbox.ready_dir("b1").join(DISPATCH)).unwrap();
+        disk::remove(&outbox.ready_dir("r2")).unwrap();
+        put("u3", Priority::Urgent, 3);
+        outbox.look_again(&mut ready).unwrap();
+        assert_eq!(
+            (names(&ready), ready.broken.len()),
+            (vec!["u3".to_owned(), "b1".to_owned()], 0)
+        );
+        // Whoever comes new reads it, and cannot.
+        let anew = outbox.ready().unwrap();
+        assert_eq!((names(&anew), anew.broken), (vec!["u3".to_owned()], vec!["b1".to_owned()]));
+    }
 }

@@ -86,7 +86,7 @@ impl Manifest {
                 sha256: HEXLOWER.encode(&state.sha256),
                 seal: String::new(),
             };
-            row.seal = HEXLOWER.encode(&key.tag(&manifest.sealed(&row)));
+            row.seal_under(manifest.head(), key);
             manifest.rows.push(row);
         }
         manifest
@@ -97,17 +97,8 @@ impl Manifest {
     /// # Errors
     /// [`Broken`].
     pub fn open(&self, directory: &Path, row: &Row, key: &Key) -> Result<Parcel, Broken> {
-        let seal = HEXLOWER.decode(row.seal.as_bytes()).map_err(|_| Broken::Seal)?;
-        let is_plain_name = !row.file.contains('/') && !row.file.starts_with('.');
-        if !is_plain_name || !key.check(&self.sealed(row), &seal) {
-            return Err(Broken::Seal);
-        }
-        let path = directory.join(&row.file);
-        if HEXLOWER.encode(&disk::sha256(disk::open(&path)?)?) != row.sha256 {
-            return Err(Broken::Seal);
-        }
         Ok(Parcel {
-            path,
+            path: row.open(self.head(), directory, key)?,
             destination: self.destination.clone(),
             sop_class: row.sop_class.clone(),
             sop_instance: row.sop_instance.clone(),
@@ -115,16 +106,46 @@ impl Manifest {
         })
     }
 
-    fn sealed<'a>(&'a self, row: &'a Row) -> [&'a [u8]; 8] {
+    fn head(&self) -> [&[u8]; 3] {
+        [self.destination.as_bytes(), self.plan.as_bytes(), self.receipt_hash.as_bytes()]
+    }
+}
+
+impl Row {
+    /// Seals it, under what heads its manifest.
+    pub(super) fn seal_under(&mut self, head: [&[u8]; 3], key: &Key) {
+        self.seal = HEXLOWER.encode(&key.tag(&self.sealed(head)));
+    }
+
+    /// Where its file is: its seal holds, and all bytes were read and are those that were sealed.
+    pub(super) fn open(
+        &self,
+        head: [&[u8]; 3],
+        directory: &Path,
+        key: &Key,
+    ) -> Result<PathBuf, Broken> {
+        let seal = HEXLOWER.decode(self.seal.as_bytes()).map_err(|_| Broken::Seal)?;
+        let is_plain_name = !self.file.contains('/') && !self.file.starts_with('.');
+        if !is_plain_name || !key.check(&self.sealed(head), &seal) {
+            return Err(Broken::Seal);
+        }
+        let path = directory.join(&self.file);
+        if HEXLOWER.encode(&disk::sha256(disk::open(&path)?)?) != self.sha256 {
+            return Err(Broken::Seal);
+        }
+        Ok(path)
+    }
+
+    fn sealed<'a>(&'a self, [whose, plan, record]: [&'a [u8]; 3]) -> [&'a [u8]; 8] {
         [
-            self.destination.as_bytes(),
-            self.plan.as_bytes(),
-            self.receipt_hash.as_bytes(),
-            row.file.as_bytes(),
-            row.sop_class.as_bytes(),
-            row.sop_instance.as_bytes(),
-            row.transfer_syntax.as_bytes(),
-            row.sha256.as_bytes(),
+            whose,
+            plan,
+            record,
+            self.file.as_bytes(),
+            self.sop_class.as_bytes(),
+            self.sop_instance.as_bytes(),
+            self.transfer_syntax.as_bytes(),
+            self.sha256.as_bytes(),
         ]
     }
 }
@@ -207,7 +228,7 @@ pub(crate) mod tests {
                 sha256: HEXLOWER.encode(&disk::sha256(&bytes[..]).unwrap()),
                 seal: String::new(),
             };
-            row.seal = HEXLOWER.encode(&key.tag(&manifest.sealed(&row)));
+            row.seal_under(manifest.head(), &key);
             manifest.rows.push(row);
         }
         let open = |row| manifest.open(directory, row, &key).unwrap();
