@@ -5,6 +5,7 @@ use super::approval::{ApprovalArgs, Settled};
 use super::inspect::look;
 use super::serve::read;
 use crate::approval::Operation;
+use crate::audit::{self, Event};
 use crate::clock::Day;
 use crate::config::Settings;
 use crate::disk;
@@ -352,6 +353,24 @@ impl Site {
 
     pub(super) fn book(&self) -> Book {
         Book::new(self.spool.dir(Place::Objections), &self.root)
+    }
+
+    /// The newest version of a register that the log knows; `of` reads it from events of this kind.
+    ///
+    /// # Errors
+    /// A log that cannot be read, or is not what was signed.
+    pub(super) fn newest_in_log(
+        &self,
+        kind: &str,
+        of: impl Fn(&Event) -> Option<u64>,
+    ) -> Result<u64, Problem> {
+        let (directory, mut newest) = (self.spool.dir(Place::Audit), 0);
+        if directory.join("key").exists() {
+            audit::search(&directory, &[&format!("\"event\":\"{kind}\"")], |record| {
+                newest = of(&record.event).map_or(newest, |version| newest.max(version));
+            })?;
+        }
+        Ok(newest)
     }
 
     /// Whether a scope is about anything: an objection with a name mistyped would protect nobody.

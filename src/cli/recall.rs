@@ -245,15 +245,11 @@ fn note(site: &Site, change: &str, recall: &Recall, register: u64) -> Result<(),
 impl Site {
     /// The register of recalls, no older than what stands in the log.
     fn recalls(&self) -> Result<Book, Problem> {
-        let (book, directory) = (Book::new(&self.spool, &self.root), self.spool.dir(Place::Audit));
-        let mut known = 0;
-        if directory.join("key").exists() {
-            audit::search(&directory, &["\"event\":\"recall\""], |record| {
-                if let Event::Recall { register, .. } = record.event {
-                    known = known.max(register);
-                }
-            })?;
-        }
+        let book = Book::new(&self.spool, &self.root);
+        let known = self.newest_in_log("recall", |event| match event {
+            Event::Recall { register, .. } => Some(*register),
+            _ => None,
+        })?;
         book.read_at_least(known)?;
         Ok(book)
     }

@@ -6,11 +6,10 @@ mod request;
 
 use super::objection::{Site, SiteArgs};
 use super::{Problem, reading};
-use crate::audit::{self, Event};
+use crate::audit::Event;
 use crate::clock::Day;
 use crate::desk;
 use crate::erasure::{Book, Request};
-use crate::spool::Place;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -120,15 +119,11 @@ fn note(site: &Site, change: &str, request: &Request, register: u64) -> Result<(
 impl Site {
     /// The register of requests, no older than what stands in the log.
     fn erasures(&self) -> Result<Book, Problem> {
-        let (book, directory) = (Book::new(&self.spool, &self.root), self.spool.dir(Place::Audit));
-        let mut known = 0;
-        if directory.join("key").exists() {
-            audit::search(&directory, &["\"event\":\"erasure\""], |record| {
-                if let Event::Erasure { register, .. } = record.event {
-                    known = known.max(register);
-                }
-            })?;
-        }
+        let book = Book::new(&self.spool, &self.root);
+        let known = self.newest_in_log("erasure", |event| match event {
+            Event::Erasure { register, .. } => Some(*register),
+            _ => None,
+        })?;
         book.read_at_least(known)?;
         Ok(book)
     }
