@@ -26,6 +26,7 @@ mod route;
 mod serve;
 mod status;
 mod subject;
+mod update;
 mod witness;
 mod work;
 
@@ -136,6 +137,9 @@ enum Command {
     Inquire(work::ChildArgs),
     /// Receive or send for a gateway as a user of its own: for a unit of the system (packaging/efface-receiver.service)
     Attend(work::AttendArgs),
+    /// Whether a release is its publisher's, before it is installed; nothing is fetched
+    #[command(subcommand)]
+    Update(update::UpdateCommand),
     /// Print what a shell needs to complete commands
     Completions(manual::CompletionsArgs),
     /// Write a page of the manual for each command
@@ -214,6 +218,7 @@ pub fn run() -> ExitCode {
         Command::Erasure(command) => erasure::run(command),
         Command::Recall(command) => recall::run(command),
         Command::SubjectReport(args) => subject::run(&args),
+        Command::Update(command) => update::run(command),
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),
         Command::Return(args) => work::take_back(&args),
@@ -228,6 +233,12 @@ pub fn run() -> ExitCode {
         eprintln!("efface: {problem}");
         ExitCode::from(2)
     })
+}
+
+/// Prints what `--json` was asked for: one value, in lines.
+fn json(value: &impl serde::Serialize) -> Result<(), Problem> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
 }
 
 /// Files that stay inside for one reason: why, what a person can do, and the first of them.

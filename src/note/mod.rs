@@ -8,6 +8,7 @@
 //! Checkpoints of the log are such notes, what witnesses put under them, and what people agree to.
 
 pub mod file;
+pub mod release;
 
 use crate::clock;
 use data_encoding::{BASE64, HEXLOWER};

@@ -15,6 +15,7 @@
 
 pub mod authority;
 pub mod canary;
+pub mod chroot;
 pub mod dcmtk;
 pub mod gateway;
 pub mod memory;
