@@ -3,6 +3,7 @@
 
 mod approval;
 mod audit;
+mod config;
 mod crosswalk;
 mod deface;
 mod deid;
@@ -66,7 +67,7 @@ enum Command {
     Keys(keys::KeysCommand),
     /// Look at a configuration
     #[command(subcommand)]
-    Config(ConfigCommand),
+    Config(config::ConfigCommand),
     /// Look at what a profile lets leave, and why; compare two; try one
     #[command(subcommand)]
     Profile(profile::ProfileCommand),
@@ -149,15 +150,6 @@ enum Command {
     Quarantine(inspect::QuarantineCommand),
 }
 
-#[derive(Subcommand)]
-enum ConfigCommand {
-    /// Read a configuration and its profiles and say everything that is wrong with them
-    Check {
-        /// Configuration file
-        file: PathBuf,
-    },
-}
-
 impl Command {
     /// Whether it is one of those that run until they are told to stop.
     fn goes_on(&self) -> bool {
@@ -199,7 +191,7 @@ pub fn run() -> ExitCode {
         Command::Deface(args) => deface::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Keys(command) => keys::run(command),
-        Command::Config(ConfigCommand::Check { file }) => serve::check(&file),
+        Command::Config(command) => config::run(&command),
         Command::Profile(command) => profile::run(command),
         Command::Status(args) => status::run(&args),
         Command::Spool(command) => inspect::spool(command),
