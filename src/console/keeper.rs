@@ -1,12 +1,15 @@
 //! Answers what the pages ask: who somebody is, whether he may, and then what a command would do.
 
 use super::accounts::Accounts;
+use super::pending::Pending;
 use super::question::{Ask, Password, Person, Question, Refusal, Reply, SignedIn, Visitor};
 use super::sessions::{Session, Sessions};
+use crate::approval::Operation;
 use crate::audit::Event;
 use crate::config::Settings;
 use crate::desk;
 use crate::key::RootKey;
+use crate::note::Signer;
 use crate::spool::Spool;
 use crate::view::{self, History};
 use serde::Serialize;
@@ -26,7 +29,8 @@ pub struct Site {
 
 /// Answers.
 pub struct Keeper {
-    site: Site,
+    pub(super) site: Site,
+    pub(super) pending: Pending,
     accounts: Accounts,
     sessions: Sessions,
     history: Mutex<Option<History>>,
@@ -36,8 +40,9 @@ impl Keeper {
     /// The one of this site.
     pub fn new(site: Site) -> Self {
         let accounts = Accounts::of(&site.settings.state, &site.root);
+        let pending = Pending::of(&site.settings.state);
         let (sessions, history) = (Sessions::default(), Mutex::default());
-        Keeper { site, accounts, sessions, history }
+        Keeper { site, pending, accounts, sessions, history }
     }
 
     /// The reply to a question.
@@ -112,6 +117,17 @@ impl Keeper {
             Question::Checkpoint { key } => {
                 value(view::audit::checkpoint(spool, key).map_err(failed)?)
             }
+            Question::Pending => value(self.waiting()?),
+            Question::Sign { nonce, password } => {
+                value(self.sign(session, &nonce, &password, from)?)
+            }
+            Question::Drop { nonce } => value(self.drop_request(&nonce)?),
+            Question::LiftObjection { reference } => {
+                value(self.ask_or_do(&Operation::LiftObjection { reference, scope: None })?)
+            }
+            Question::AddObjection { id, issuer, scope } => {
+                value(self.add_objection(&id, &issuer, &scope)?)
+            }
             Question::Registers => {
                 value(view::registers::look(settings, root, spool).map_err(failed)?)
             }
@@ -163,6 +179,22 @@ impl Keeper {
         Ok(SignedIn { session: token, person: person(&session) })
     }
 
+    /// The person's own key, opened by the password.
+    pub(super) fn key_of(
+        &self,
+        session: &Session,
+        password: &Password,
+        from: IpAddr,
+    ) -> Result<Signer, Refusal> {
+        let name = &session.account.name;
+        if !self.sessions.may_try(name, from) {
+            return Err(Refusal::TooOften);
+        }
+        let signer = session.account.open(&password.0).ok_or(Refusal::Wrong)?;
+        self.sessions.was_right(name, from);
+        Ok(signer)
+    }
+
     /// Whoever reads the log stands in it.
     fn reads(&self, session: &Session, command: &str) -> Result<(), Refusal> {
         let by = session.account.name.clone();
@@ -170,7 +202,7 @@ impl Keeper {
     }
 
     /// Writes to the log, before anything is shown or done.
-    fn note(&self, event: Event) -> Result<(), Refusal> {
+    pub(super) fn note(&self, event: Event) -> Result<(), Refusal> {
         let Site { settings, root, .. } = &self.site;
         desk::note(&settings.state, root, event).map(drop).map_err(failed)
     }
@@ -212,6 +244,6 @@ fn value(view: impl Serialize) -> Result<Value, Refusal> {
     serde_json::to_value(view).map_err(failed)
 }
 
-fn failed(error: impl std::fmt::Display) -> Refusal {
+pub(super) fn failed(error: impl std::fmt::Display) -> Refusal {
     Refusal::Failed(error.to_string())
 }

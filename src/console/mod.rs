@@ -10,7 +10,9 @@
 //! ([`keeper`]). What a page shows is a view (`crate::view`), which a command prints, too.
 
 mod accounts;
+mod deeds;
 mod keeper;
+mod pending;
 mod question;
 mod roles;
 mod sessions;
@@ -18,6 +20,9 @@ pub mod web;
 
 pub use accounts::{Account, Accounts};
 pub use keeper::{Keeper, Site};
-pub use question::{Ask, Password, Person, Question, Refusal, Reply, Said, SignedIn, Visitor};
+pub use pending::{Pending, Waiting};
+pub use question::{
+    Ask, Outcome, Password, Person, Question, Refusal, Reply, Said, SignedIn, Visitor,
+};
 pub use roles::{Right, Role};
 pub use sessions::Sessions;

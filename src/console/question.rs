@@ -99,8 +99,46 @@ pub enum Question {
         /// The key.
         key: bool,
     },
+    /// What waits for the signatures of two people: [`Waiting`](super::Waiting), all of them.
+    Pending,
+    /// To sign one of them; done when it is the second signature: [`Outcome`].
+    Sign {
+        /// By what it is spoken of.
+        nonce: String,
+        /// Opens the person's key.
+        password: Password,
+    },
+    /// That one of them is not wanted any more.
+    Drop {
+        /// By what it is spoken of.
+        nonce: String,
+    },
+    /// That an objection be lifted, if two agree where two must: [`Outcome`].
+    LiftObjection {
+        /// By what it is spoken of.
+        reference: String,
+    },
+    /// That a patient objects: [`Outcome`].
+    AddObjection {
+        /// The patient's number; nobody is shown it.
+        id: Password,
+        /// Who gave it out; empty: it counts for every issuer.
+        issuer: String,
+        /// `all`, `project:NAME` or `destination:NAME`.
+        scope: String,
+    },
     /// Destinations, objections, keys: `view::registers::Registers`.
     Registers,
+}
+
+/// What became of a deed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It is done; more of it in words, if there is more to say.
+    Done(String),
+    /// Two people must sign it: it waits under this nonce.
+    Asked(String),
 }
 
 /// Who is signed in, and what his forms bring along.
@@ -157,7 +195,13 @@ impl Question {
             | Question::ChangePassword { .. }
             | Question::Flow
             | Question::Study { .. }
+            | Question::Pending
+            | Question::Sign { .. }
+            | Question::Drop { .. }
             | Question::Registers => Some(Right::Look),
+            Question::LiftObjection { .. } | Question::AddObjection { .. } => {
+                Some(Right::KeepRegisters)
+            }
             Question::Records(_)
             | Question::ExportLog(_)
             | Question::VerifyLog
@@ -168,6 +212,14 @@ impl Question {
 
     /// Whether it changes something: then the form must be the person's own.
     pub fn is_a_deed(&self) -> bool {
-        matches!(self, Question::SignOut | Question::ChangePassword { .. })
+        matches!(
+            self,
+            Question::SignOut
+                | Question::ChangePassword { .. }
+                | Question::Sign { .. }
+                | Question::Drop { .. }
+                | Question::LiftObjection { .. }
+                | Question::AddObjection { .. }
+        )
     }
 }

@@ -21,6 +21,7 @@ mod line;
 mod numbers;
 mod page;
 mod registers;
+mod requests;
 mod sign_in;
 mod study;
 mod words;
@@ -51,6 +52,7 @@ fn router(line: Arc<Line>, look: Look) -> Router {
         .merge(study::routes())
         .merge(audit::routes())
         .merge(registers::routes())
+        .merge(requests::routes())
         .merge(sign_in::routes())
         .merge(assets::routes())
         .fallback(page::nowhere)

@@ -3,16 +3,22 @@
 use super::App;
 use super::guard::Guest;
 use super::page::{Page, Problem, html};
+use super::requests::told;
 use super::words::words;
-use crate::console::Question;
+use crate::console::{Outcome, Password, Question};
 use crate::view::registers::Registers;
 use askama::Template;
 use axum::Router;
+use axum::extract::Form;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
+use serde::Deserialize;
 
 pub(super) fn routes() -> Router<App> {
-    Router::new().route("/registers", get(registers))
+    Router::new()
+        .route("/registers", get(registers))
+        .route("/registers/lift", post(lift))
+        .route("/registers/object", post(object))
 }
 
 words! {
@@ -35,6 +41,11 @@ words! {
         due: "Answer due" | "Réponse due le";
         answered: "Answered" | "Répondue le";
         overdue: "OVERDUE" | "EN RETARD";
+        lift: "Lift" | "Lever";
+        add: "Add an objection" | "Ajouter une opposition";
+        number: "The patient’s number, Patient ID (0010,0020); it becomes a keyed hash, and is not kept" | "Le numéro du patient, Patient ID (0010,0020) ; il devient une empreinte à clé et n’est pas gardé";
+        issuer: "Who gave it out, Issuer of Patient ID; empty: every issuer" | "Qui l’a attribué, Issuer of Patient ID ; vide : tous";
+        everything: "everything" | "tout";
         requests: "Erasures and recalls" | "Effacements et rappels";
         kind: "Kind" | "Nature";
         state: "State" | "État";
@@ -61,4 +72,29 @@ async fn registers(guest: Guest) -> Result<Response, Problem> {
     let page = page.await?;
     let registers = guest.ask::<Registers>(Question::Registers).await?;
     Ok(html(&Shown { page, words, registers }))
+}
+
+#[derive(Deserialize)]
+struct Lifted {
+    csrf: String,
+    reference: String,
+}
+
+async fn lift(guest: Guest, Form(form): Form<Lifted>) -> Result<Response, Problem> {
+    let question = Question::LiftObjection { reference: form.reference };
+    told(&guest, guest.send::<Outcome>(Some(form.csrf), question).await?, "/registers").await
+}
+
+#[derive(Deserialize)]
+struct Objected {
+    csrf: String,
+    id: String,
+    issuer: String,
+    scope: String,
+}
+
+async fn object(guest: Guest, Form(form): Form<Objected>) -> Result<Response, Problem> {
+    let Objected { csrf, id, issuer, scope } = form;
+    let question = Question::AddObjection { id: Password(id), issuer, scope };
+    told(&guest, guest.send::<Outcome>(Some(csrf), question).await?, "/registers").await
 }

@@ -67,6 +67,9 @@ words! {
         flow: "Flow" | "Flux";
         audit: "Audit" | "Journal";
         registers: "Registers" | "Registres";
+        requests: "Two people" | "À deux";
+        password: "Your password" | "Votre mot de passe";
+        done: "Done" | "C’est fait";
         sign_out: "Sign out" | "Se déconnecter";
         skip: "Skip to the content" | "Aller au contenu";
         command: "The same as a command:" | "La même chose en commande :";
