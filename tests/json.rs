@@ -15,8 +15,20 @@ use support::gateway::{Site, efface, ends, printed};
 use support::study::{patient, write_body_ct};
 
 /// What commands are called that answer a question.
-const QUESTIONS: [&str; 9] =
-    ["ask", "check", "checkpoint", "doctor", "explain", "fingerprint", "ls", "show", "status"];
+const QUESTIONS: [&str; 12] = [
+    "ask",
+    "check",
+    "checkpoint",
+    "doctor",
+    "explain",
+    "fingerprint",
+    "flow",
+    "ls",
+    "registers",
+    "show",
+    "status",
+    "study",
+];
 /// Those are, too: `verify` of the log and of a release.
 const VERIFY: &str = "verify";
 /// Groups whose tests hold their shapes themselves.
@@ -121,6 +133,7 @@ fn answers_have_the_shape_that_help_names() {
             "commitments",
             "pacs",
             "results_web",
+            "console",
             "destinations",
             "routes",
             "new",
@@ -159,13 +172,23 @@ fn answers_have_the_shape_that_help_names() {
     let verified = of(&["audit", "verify"], &state, 0);
     has(
         &verified,
-        &["good", "records", "erased", "checkpoint", "kept_elsewhere", "key_believed", "findings"],
+        &[
+            "good",
+            "origin",
+            "records",
+            "signed",
+            "root",
+            "erased",
+            "findings",
+            "kept_elsewhere",
+            "key_believed",
+        ],
     );
     assert_eq!((&verified["good"], &verified["key_believed"]), (&true.into(), &true.into()));
     assert_eq!(verified["records"], records.len());
     let newest = of(&["audit", "checkpoint"], &state, 0);
     has(&newest, &["key", "origin", "size", "root", "note"]);
-    assert_eq!(newest["root"], verified["checkpoint"]["root"]);
+    assert_eq!(newest["root"], verified["root"]);
     assert_eq!(
         newest["note"].as_str().unwrap(),
         ends(&["audit", "checkpoint", state[0], state[1]], 0)

@@ -5,6 +5,7 @@ use super::{Problem, StateArgs, reading};
 use crate::audit::{self, CSV_HEAD, Checkpoint, Filter, Finding, Line, Row, Verifier};
 use crate::disk;
 use crate::spool::Place;
+use crate::view::audit::Verified;
 use clap::{Args, Subcommand, ValueEnum};
 use data_encoding::HEXLOWER;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,7 +24,7 @@ pub enum AuditCommand {
     /// state. The last shows only by a checkpoint that was kept elsewhere: checkpoint_file in the configuration, or the
     /// output of `efface audit checkpoint`. Exit code 0: all is well; 1: something is not.
     #[command(
-        after_help = "With --json: {good, records, erased, checkpoint: {origin, size, root} or null, kept_elsewhere, key_believed, findings: [words]}."
+        after_help = "With --json: {good, origin, records, signed, root, erased, findings: [words], kept_elsewhere, key_believed}; origin and root are empty where nothing is signed."
     )]
     Verify {
         #[command(flatten)]
@@ -200,32 +201,12 @@ pub(super) fn verifier(copy: Option<&Path>, directory: &Path) -> Result<Verifier
 struct Verdict {
     /// Whether all of it is as it was signed.
     good: bool,
-    /// Records that are there.
-    records: u64,
-    /// Records of which what they said of their patient was erased.
-    erased: u64,
-    /// The signed checkpoint that they were held against.
-    checkpoint: Option<Signed>,
+    #[serde(flatten)]
+    found: Verified,
     /// Checkpoints that were kept elsewhere.
     kept_elsewhere: usize,
     /// Whether the key beside the log was believed.
     key_believed: bool,
-    /// What is wrong, in words.
-    findings: Vec<String>,
-}
-
-/// What a checkpoint says.
-#[derive(Serialize)]
-struct Signed {
-    origin: String,
-    size: u64,
-    root: String,
-}
-
-impl From<Checkpoint> for Signed {
-    fn from(Checkpoint { origin, size, root }: Checkpoint) -> Self {
-        Signed { origin, size, root: HEXLOWER.encode(&root) }
-    }
 }
 
 fn verify(log: &Opened, files: &[PathBuf], json: bool) -> Result<ExitCode, Problem> {
@@ -249,44 +230,38 @@ fn verify(log: &Opened, files: &[PathBuf], json: bool) -> Result<ExitCode, Probl
     }
     let verdict = Verdict {
         good: found.findings.is_empty() && found.checkpoint.is_some(),
-        records: found.records,
-        erased: found.erased,
-        checkpoint: found.checkpoint.map(Signed::from),
+        found: found.into(),
         kept_elsewhere: kept.len(),
         key_believed: log.is_believed,
-        findings: found.findings.iter().map(ToString::to_string).collect(),
     };
     if json {
-        super::json(&verdict)?
+        super::json(&verdict)?;
     } else {
-        verdict.say(&log.directory)
+        verdict.say(&log.directory);
     }
     Ok(if verdict.good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl Verdict {
     fn say(&self, directory: &Path) {
-        let Verdict { good, records, erased, checkpoint, kept_elsewhere, key_believed, findings } =
-            self;
+        let Verified { origin, records, signed, root, erased, findings } = &self.found;
         findings.iter().for_each(|finding| println!("{finding}"));
-        if *key_believed {
+        if self.key_believed {
             println!(
                 "the key beside the log was believed: compare it with a copy of your own (--log-key)"
             );
         }
-        match checkpoint {
-            Some(Signed { origin, size, root }) if *good => {
-                println!("{origin}: {size} records, all as they were signed");
-                println!("root {root}");
-                println!("{kept_elsewhere} checkpoints that were kept elsewhere fit");
-                if *erased > 0 {
-                    println!("{erased} records: what they said of their patient was erased");
-                }
-            }
-            _ => println!(
+        if !self.good {
+            return println!(
                 "{records} records are there. THE LOG IS NOT WHAT WAS SIGNED: keep all of it as it is and find out who could write to {}",
                 directory.display()
-            ),
+            );
+        }
+        println!("{origin}: {signed} records, all as they were signed");
+        println!("root {root}");
+        println!("{} checkpoints that were kept elsewhere fit", self.kept_elsewhere);
+        if *erased > 0 {
+            println!("{erased} records: what they said of their patient was erased");
         }
     }
 }
@@ -394,21 +369,26 @@ fn receipt(log: &Opened, name: &str, file: Option<&Path>) -> Result<ExitCode, Pr
 struct Newest {
     /// The public key by which it is verified.
     key: String,
-    #[serde(flatten)]
-    says: Signed,
+    origin: String,
+    size: u64,
+    root: String,
     /// The checkpoint itself, with its signatures.
     note: String,
 }
 
 fn checkpoint(log: &Opened, key: bool, json: bool) -> Result<ExitCode, Problem> {
+    let key_line = log.verifier.to_string();
     if key {
-        println!("{}", log.verifier);
+        println!("{key_line}");
         return Ok(ExitCode::SUCCESS);
     }
     let note = audit::newest(&log.directory)?;
-    let says = log.verifier.open(&note)?.into();
+    let Checkpoint { origin, size, root } = log.verifier.open(&note)?;
     match json {
-        true => super::json(&Newest { key: log.verifier.to_string(), says, note })?,
+        true => {
+            let root = HEXLOWER.encode(&root);
+            super::json(&Newest { key: key_line, origin, size, root, note })?;
+        }
         false => print!("{note}"),
     }
     Ok(ExitCode::SUCCESS)

@@ -26,7 +26,7 @@ pub enum ConfigCommand {
 #[derive(Args)]
 #[command(
     after_help = "With --json: {file, listen, ae_title, checkpoint_file, audit_repository, tls, receives_as, sends_as, approvers, allow, commitments, \
-                  pacs, results_web, destinations: [{name, to, project, profile, digest, tls, may_be_sent_to, results, weaker_because}], routes, new: \
+                  pacs, results_web, console, destinations: [{name, to, project, profile, digest, tls, may_be_sent_to, results, weaker_because}], routes, new: \
                   [{words, needs_two}]}. What is not configured is null, or an empty list. Exit code 2: something is wrong with it, on stderr."
 )]
 pub struct CheckArgs {
@@ -71,6 +71,8 @@ struct Shown {
     commitments: Vec<Known>,
     pacs: Vec<Asked>,
     results_web: Option<String>,
+    /// Where people look in with a browser, as a URL.
+    console: Option<String>,
     destinations: Vec<Destination>,
     /// Rules, in words; none: everything goes to every destination.
     routes: Vec<String>,
@@ -211,6 +213,10 @@ impl Shown {
                 .map(|Pacs { at, retrieve }| Asked { pacs: Known::of(at), retrieve: *retrieve })
                 .collect(),
             results_web: settings.results_web.map(|address| address.to_string()),
+            console: settings.console.as_ref().map(|console| {
+                let how = if console.files.is_some() { "https" } else { "http" };
+                format!("{how}://{}", console.listen)
+            }),
             destinations: settings
                 .destinations
                 .iter()
@@ -293,6 +299,9 @@ impl Shown {
         for Asked { pacs: Known { calling, at }, retrieve } in &self.pacs {
             let and = if *retrieve { ", and has it send what is missing" } else { "" };
             println!("  asks {at} about studies of {calling}{and}");
+        }
+        if let Some(url) = &self.console {
+            println!("  has a console at {url}, once efface console runs");
         }
         if let Some(address) = &self.results_web {
             println!(

@@ -174,6 +174,7 @@ impl Flags {
             destinations: vec![destination],
             routing: Routing::default(),
             metrics: self.metrics,
+            console: None,
             limits,
             sandbox: if self.partial_sandbox { Strictness::Partial } else { Strictness::Strict },
             attendants: None,
