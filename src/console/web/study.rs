@@ -11,6 +11,9 @@ use axum::Router;
 use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use dicom_core::Tag;
+use dicom_core::dictionary::DataDictionary;
+use dicom_dictionary_std::StandardDataDictionary;
 use serde::Deserialize;
 
 pub(super) fn routes() -> Router<App> {
@@ -53,7 +56,7 @@ words! {
 }
 
 /// Steps and places, as people call them.
-const CALLED: [(&str, &str, &str); 17] = [
+const CALLED: [(&str, &str, &str); 19] = [
     ("taken", "closed, taken by a worker", "clos, pris par un processus"),
     ("released", "verified and released", "vérifié et libéré"),
     ("delivered", "delivered", "livré"),
@@ -70,7 +73,13 @@ const CALLED: [(&str, &str, &str); 17] = [
     ("waits for", "waits for", "attend"),
     ("refused by", "refused by", "refusé par"),
     ("removed", "face removed", "visage retiré"),
+    (
+        "soft-tissue-removed",
+        "soft tissue removed, facial bones kept",
+        "tissus mous retirés, os gardés",
+    ),
     ("none-found", "no face in it", "sans visage"),
+    ("left", "left as it was, on a rule", "laissé tel quel, par une règle"),
 ];
 
 /// What an action letter means (PS3.15 Table E.1-1a).
@@ -124,6 +133,12 @@ async fn study(guest: Guest, Path(name): Path<String>) -> Result<Response, Probl
 impl Shown {
     fn called(&self, name: &str) -> String {
         called(self.page.language, name)
+    }
+
+    /// The keyword of an element, as the standard's dictionary has it; private ones have none.
+    fn keyword(&self, tag: &str) -> &'static str {
+        let entry = tag.parse::<Tag>().ok().and_then(|tag| StandardDataDictionary.by_tag(tag));
+        entry.map_or("", |entry| entry.alias)
     }
 
     fn action(&self, letter: &char) -> &'static str {
