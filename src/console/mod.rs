@@ -11,6 +11,7 @@
 
 mod accounts;
 mod deeds;
+mod elsewhere;
 mod keeper;
 mod pending;
 mod question;
@@ -22,7 +23,7 @@ pub use accounts::{Account, Accounts};
 pub use keeper::{Keeper, Site};
 pub use pending::{Pending, Waiting};
 pub use question::{
-    Ask, Outcome, Password, Person, Question, Refusal, Reply, Said, SignedIn, Visitor,
+    Ask, Elsewhere, Outcome, Password, Person, Question, Refusal, Reply, Said, SignedIn, Visitor,
 };
 pub use roles::{Right, Role};
 pub use sessions::Sessions;

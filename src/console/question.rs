@@ -65,6 +65,15 @@ pub enum Question {
         /// Its password.
         password: Password,
     },
+    /// Where the identity provider signs somebody in: [`Elsewhere`].
+    SignInElsewhere,
+    /// That the provider has: [`SignedIn`].
+    CameBack {
+        /// By what the way there is known.
+        state: String,
+        /// What the provider gave the browser.
+        code: Password,
+    },
     /// To be signed out.
     SignOut,
     /// To have another password: [`SignedIn`], anew.
@@ -154,6 +163,15 @@ pub struct Person {
     pub person: String,
 }
 
+/// Where a browser is to go.
+#[derive(Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The address.
+    pub url: String,
+    /// By what it is known when it comes back.
+    pub state: String,
+}
+
 /// What the browser gets.
 #[derive(Serialize, Deserialize)]
 pub struct SignedIn {
@@ -189,7 +207,7 @@ impl Question {
     /// What it takes; `None`: not even to be signed in.
     pub fn right(&self) -> Option<Right> {
         match self {
-            Question::SignIn { .. } => None,
+            Question::SignIn { .. } | Question::SignInElsewhere | Question::CameBack { .. } => None,
             Question::SignOut
             | Question::Who
             | Question::ChangePassword { .. }

@@ -15,6 +15,7 @@
 mod assets;
 mod audit;
 mod door;
+mod elsewhere;
 mod flow;
 mod guard;
 mod line;
@@ -54,6 +55,7 @@ fn router(line: Arc<Line>, look: Look) -> Router {
         .merge(registers::routes())
         .merge(requests::routes())
         .merge(sign_in::routes())
+        .merge(elsewhere::routes())
         .merge(assets::routes())
         .fallback(page::nowhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
