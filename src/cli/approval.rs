@@ -4,12 +4,15 @@ use super::Problem;
 use super::audit::{create, read};
 use super::objection::{Site, SiteArgs};
 use super::witness::name;
-use crate::approval::{self, Approvers, InForce, NEEDED, Operation, Request};
+use crate::approval::{self, Approvers, Change, InForce, NEEDED, Operation, Request};
 use crate::audit::Signer as LogSigner;
+use crate::config::Settings;
 use crate::desk;
 use crate::disk;
+use crate::key::RootKey;
 use crate::note::{self, Kind, Note, Signed, Verifier};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,12 +29,18 @@ pub enum ApprovalCommand {
         out: PathBuf,
     },
     /// Show what a request asks for, and who has signed it
+    #[command(
+        after_help = "With --json: {log, until, words: [line], operation, signatures: [{name, signed}]}; signed is yes, no or forged."
+    )]
     Show {
         /// The request
         file: PathBuf,
         /// The line that a person's signature is checked by; may be given several times
         #[arg(long, value_name = "LINE")]
         person: Vec<Verifier>,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
     /// Sign a request: agree to what it asks for
     Sign {
@@ -90,7 +99,7 @@ pub enum Settled {
 pub fn run(command: ApprovalCommand) -> Result<ExitCode, Problem> {
     match command {
         ApprovalCommand::Key { name, out } => make_key(&name, &out)?,
-        ApprovalCommand::Show { file, person } => show(&file, &person)?,
+        ApprovalCommand::Show { file, person, json } => show(&file, &person, json)?,
         ApprovalCommand::Sign { file, key, yes } => sign(&file, &key, yes)?,
         ApprovalCommand::Change { config, ask } => change(&config, &ask)?,
         ApprovalCommand::Submit { file, config } => submit(&file, &config)?,
@@ -159,20 +168,53 @@ fn make_key(name: &str, out: &Path) -> Result<(), Problem> {
     Ok(())
 }
 
-fn show(file: &Path, people: &[Verifier]) -> Result<(), Problem> {
+/// What is shown of a request.
+#[derive(Serialize)]
+struct Shown<'a> {
+    /// The log at which it may be used.
+    log: &'a str,
+    until: &'a str,
+    /// What it asks for.
+    words: Vec<String>,
+    operation: &'a Operation,
+    /// Of the people who were named.
+    signatures: Vec<Signature<'a>>,
+}
+
+#[derive(Serialize)]
+struct Signature<'a> {
+    name: &'a str,
+    signed: Signed,
+}
+
+fn show(file: &Path, people: &[Verifier], json: bool) -> Result<(), Problem> {
     let text = read(file)?;
     let request = Request::read(&text)?;
-    println!("at {}, until {}:", request.log, request.until);
-    request.operation.in_words().iter().for_each(|line| println!("  {line}"));
     let note = Note::parse(&text);
-    for person in people {
-        let signed = note.as_ref().map_or(Signed::No, |note| note.is_signed_by(person));
+    let signature =
+        |person: &'_ Verifier| note.as_ref().map_or(Signed::No, |note| note.is_signed_by(person));
+    let shown = Shown {
+        log: &request.log,
+        until: &request.until,
+        words: request.operation.in_words(),
+        operation: &request.operation,
+        signatures: people
+            .iter()
+            .map(|person| Signature { name: person.name(), signed: signature(person) })
+            .collect(),
+    };
+    if json {
+        return super::json(&shown);
+    }
+    println!("at {}, until {}:", shown.log, shown.until);
+    shown.words.iter().for_each(|line| println!("  {line}"));
+    for Signature { name, signed } in &shown.signatures {
         let words = match signed {
             Signed::Yes => "has signed",
             Signed::No => "has not signed",
             Signed::Forged => "THE SIGNATURE DOES NOT HOLD",
         };
-        println!("{}: {words}", person.name());
+        println!("{name}: {words}");
     }
     Ok(())
 }
@@ -255,25 +297,16 @@ fn changed(site: &Site) -> Result<(Operation, Approvers), Problem> {
     Ok((operation, entered.policy.approvers))
 }
 
-/// What a configuration would change, for `efface config check`.
+/// What a configuration would change, for `efface config check`. Where nobody is named who must agree, nobody needs to.
 ///
 /// # Errors
 /// What is in force cannot be read.
-pub(super) fn print_changes(
-    settings: &crate::config::Settings,
-    root: &crate::key::RootKey,
-) -> Result<(), Problem> {
+pub(super) fn changes(settings: &Settings, root: &RootKey) -> Result<Vec<Change>, Problem> {
     let record = InForce::of(&settings.state, root);
     let read = record.read().map_err(|error| format!("{}: {error}", record.path().display()))?;
-    let Some(entered) = read else { return Ok(()) };
+    let Some(entered) = read else { return Ok(Vec::new()) };
     let agree = !entered.policy.approvers.is_empty();
-    for change in entered.policy.changes(&settings.policy(root)) {
-        let who = if change.needs_two && agree {
-            ". Two people must agree: efface approval change"
-        } else {
-            ""
-        };
-        println!("  new: {}{who}", change.words);
-    }
-    Ok(())
+    let changes = entered.policy.changes(&settings.policy(root));
+    let change = |change: Change| Change { needs_two: change.needs_two && agree, ..change };
+    Ok(changes.into_iter().map(change).collect())
 }

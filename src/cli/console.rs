@@ -63,6 +63,9 @@ enum UserCommand {
         site: SiteArgs,
     },
     /// Everybody who may sign in, with the lines for approvers: in the configuration
+    #[command(
+        after_help = "With --json: a list of {name, roles, since, person}; person is that line."
+    )]
     Ls {
         #[command(flatten)]
         site: SiteArgs,

@@ -31,6 +31,9 @@ use std::time::Duration;
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 #[derive(Args)]
+#[command(
+    after_help = "With --json: {instances: {STATE: N}, accounted, lost, oldest_undelivered_s, outboxes: {DESTINATION: {batches, refused}}, results, homes, quarantine: {CODE: N}, free_bytes, objections, audit_behind, erasures, recalls, pacs, destinations: {NAME: words}}."
+)]
 pub struct StatusArgs {
     #[command(flatten)]
     state: StateArgs,
