@@ -1,7 +1,7 @@
 //! `efface serve` and `efface config check`.
 
 use super::Problem;
-use crate::approval::Approvers;
+use crate::approval::{Approvers, InForce};
 use crate::commitment::Listener;
 use crate::config::{
     self, DestinationSettings, Files, Limits, Repository, Settings, Speaks, WrittenProfile,
@@ -14,6 +14,7 @@ use crate::pull::Pacs;
 use crate::residency::Residency;
 use crate::routing::Routing;
 use crate::service::Gateway;
+use crate::shelf;
 use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::IsTerminal;
@@ -122,8 +123,13 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Problem> {
 /// # Errors
 /// Everything that is wrong.
 pub fn check(file: &Path) -> Result<ExitCode, Problem> {
-    let settings = read(file)?;
+    let mut settings = read(file)?;
     let root = crate::key::RootKey::read_file(&settings.key_file)?;
+    let in_force = shelf::in_force(&settings.state, &root)?;
+    if let Some(in_force) = &in_force {
+        shelf::verify(&settings.state, &root, in_force)?;
+        settings.use_kept(in_force)?;
+    }
     println!("{}: listens on {} as {}", file.display(), settings.listen, settings.ae_title);
     match &settings.checkpoint_file {
         Some(file) => println!("  keeps the log's newest checkpoint in {}", file.display()),
@@ -178,6 +184,9 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
             destination.place(),
             profile.name()
         );
+        if destination.kept.is_some() {
+            println!("    that is {}", destination.whose_profile());
+        }
         match tls {
             Some(tls) => println!("    under TLS; believes {}", tls.to_text()),
             None => println!("    in plain, without TLS"),
@@ -194,7 +203,9 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
         [] => println!("  sends everything to every destination"),
         rules => rules.iter().for_each(|rule| println!("  route {}", rule.to_text())),
     }
-    super::approval::print_changes(&settings, &root)?;
+    if let Some(in_force) = &in_force {
+        super::approval::print_changes(&settings, &root, in_force);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -224,6 +235,20 @@ pub(super) fn read(file: &Path) -> Result<Settings, Problem> {
     Ok(config::parse(file, &text)?)
 }
 
+/// The same with the profiles that were put in force by commands, as they stand in the record of what is in force. Whoever
+/// has no key cannot know whether that is what was sealed.
+///
+/// # Errors
+/// Everything that is wrong with the configuration, or a start under it that would be refused.
+pub(super) fn read_as_in_force(file: &Path) -> Result<Settings, Problem> {
+    let mut settings = read(file)?;
+    let record = settings.state.join("policy");
+    let in_force = InForce::look(&settings.state);
+    let in_force = in_force.map_err(|error| format!("{}: {error}", record.display()))?;
+    in_force.map_or(Ok(()), |in_force| settings.use_kept(&in_force))?;
+    Ok(settings)
+}
+
 impl Flags {
     fn settings(self) -> Result<Settings, Problem> {
         let missing = "--state, --allow, --to and --key-file, or --config FILE";
@@ -245,6 +270,7 @@ impl Flags {
             generation: None,
             profile: written.parse()?,
             written,
+            kept: None,
             associations: self.associations.clamp(1, 64),
             // A site that has a policy has a configuration.
             residency: Residency::default(),

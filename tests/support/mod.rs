@@ -17,6 +17,7 @@ pub mod authority;
 pub mod canary;
 pub mod dcmtk;
 pub mod gateway;
+pub mod house;
 pub mod memory;
 pub mod orthanc;
 pub mod raw;
