@@ -30,7 +30,8 @@
 //! calls whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
-//! **Shell.** [`config`], [`console`], [`isolation`] (workers in processes of their own), [`service`], [`view`] (what people are shown), [`cli`].
+//! **Shell.** [`config`], [`metrics`], [`isolation`] (workers in processes of their own), [`service`]; [`view`]: what people are shown; [`console`]: in a browser;
+//! [`cli`]: by commands.
 #![forbid(unsafe_code)]
 
 pub mod clock;
@@ -95,6 +96,7 @@ pub mod cli;
 pub mod config;
 pub mod console;
 pub mod isolation;
+pub mod metrics;
 pub mod service;
 #[cfg(test)]
 mod simulation;

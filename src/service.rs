@@ -1,6 +1,6 @@
 //! The gateway as a process: starts everything, stops everything, in an order that loses nothing.
 //!
-//! Start: spool, log, forwarders, workers, gatherer, console, and the listener last. Stop: the
+//! Start: spool, log, forwarders, workers, gatherer, metrics, and the listener last. Stop: the
 //! listener first (running associations finish what they have), then the rest; whatever is not done
 //! is found again at the next start, by the code that does it every day.
 
@@ -15,7 +15,6 @@ use crate::atna::{KnownAs, Recipient, Reporter};
 use crate::audit::{self, Event, Log, Signer, Witness};
 use crate::commitment::{Commitments, CurrentPapers};
 use crate::config::{self, DestinationSettings, Settings, Speaks, Web};
-use crate::console::{self, Console};
 use crate::crosswalk::{self, Crosswalk};
 use crate::custody::outbox::Outbox;
 use crate::desk::Desk;
@@ -28,6 +27,7 @@ use crate::isolation::{
 use crate::janitor::Janitor;
 use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
+use crate::metrics::{self, Metrics};
 use crate::net::listener::ListenerCounters;
 use crate::net::scu::Destination;
 use crate::net::stow::Server;
@@ -76,9 +76,9 @@ pub enum Error {
     /// Nobody listens.
     #[error(transparent)]
     Closed(#[from] isolation::Closed),
-    /// The console's port.
+    /// The port of the metrics.
     #[error("metrics address {address}: {error}")]
-    Console {
+    Metrics {
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -118,7 +118,7 @@ pub struct Gateway {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
     stop_listening: Arc<AtomicBool>,
-    stop_console: Option<tokio::sync::oneshot::Sender<()>>,
+    stop_metrics: Option<tokio::sync::oneshot::Sender<()>>,
     listener: Option<JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
     log: Arc<Log>,
@@ -210,7 +210,7 @@ impl Gateway {
         let ship_anew = dispatcher.as_ref().map(|dispatcher| Arc::clone(&dispatcher.again));
         let send_papers = papers::of_senders(&settings)?;
         papers.extend(send_papers.iter().flatten().cloned());
-        let console = Console {
+        let shown = Metrics {
             spool: Arc::clone(&spool),
             meter: Arc::clone(&meter),
             objections: Arc::clone(&objections),
@@ -219,7 +219,7 @@ impl Gateway {
             papers: papers.clone(),
             reporting: dispatcher.as_ref().map(|dispatcher| Arc::clone(&dispatcher.reporting)),
         };
-        let stop_console = threads.console(console, settings.metrics)?;
+        let stop_metrics = threads.metrics(shown, settings.metrics)?;
         threads.spawn("commit", move |stop| commitments.run(stop));
         // Before anybody puts more there.
         let left_in_work = disk::list(&spool.dir(Place::Work))?;
@@ -363,7 +363,7 @@ impl Gateway {
             address,
             stop,
             stop_listening,
-            stop_console,
+            stop_metrics,
             listener: Some(listener),
             threads: threads.handles,
             log,
@@ -397,7 +397,7 @@ impl Gateway {
         self.stop_listening.store(true, Ordering::SeqCst);
         join(self.listener.take());
         self.stop.store(true, Ordering::SeqCst);
-        drop(self.stop_console.take());
+        drop(self.stop_metrics.take());
         for thread in self.threads.drain(..) {
             join(Some(thread));
         }
@@ -570,16 +570,16 @@ impl Threads {
         }
     }
 
-    fn console(
+    fn metrics(
         &mut self,
-        console: Console,
+        shown: Metrics,
         address: Option<SocketAddr>,
     ) -> Result<Option<tokio::sync::oneshot::Sender<()>>, Error> {
         let Some(address) = address else { return Ok(None) };
-        let socket = console::bind(address).map_err(|error| Error::Console { address, error })?;
+        let socket = metrics::bind(address).map_err(|error| Error::Metrics { address, error })?;
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        self.spawn("console", move |_| {
-            if let Err(error) = console::serve(console, socket, stopped) {
+        self.spawn("metrics", move |_| {
+            if let Err(error) = metrics::serve(shown, socket, stopped) {
                 tracing::error!(%error, "metrics are no longer served");
             }
         });

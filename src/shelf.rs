@@ -308,10 +308,53 @@ impl Wanted {
     pub fn operation(&self, state: &Path, root: &RootKey) -> Result<Option<Operation>, Error> {
         let in_force = in_force(state, root)?;
         let in_force = in_force.ok_or_else(|| Error::Destination(self.destination.clone()))?;
-        let chosen = self.choose(state, root, &in_force)?;
+        self.operation_in(state, root, &in_force)
+    }
+
+    fn operation_in(
+        &self,
+        state: &Path,
+        root: &RootKey,
+        in_force: &Policy,
+    ) -> Result<Option<Operation>, Error> {
+        let chosen = self.choose(state, root, in_force)?;
         let may_agree = !in_force.approvers.is_empty();
         Ok(in_force.change(&chosen.policy).filter(|_| may_agree))
     }
+}
+
+/// What a change that was asked for would put in force: found again, by its digest, among what is kept. `None`: what is in
+/// force is another since, or it is no profile.
+///
+/// # Errors
+/// [`Error`].
+pub fn wanted_by(
+    state: &Path,
+    root: &RootKey,
+    operation: &Operation,
+    by: &str,
+) -> Result<Option<Wanted>, Error> {
+    let (Operation::Change { from, to, .. }, Some(in_force)) = (operation, in_force(state, root)?)
+    else {
+        return Ok(None);
+    };
+    if *from != in_force.digest() {
+        return Ok(None);
+    }
+    for destination in in_force.destinations.keys() {
+        let versions = Shelf::of(state, root, destination).versions()?.into_iter();
+        let versions = versions.map(|version| Which::Version(version.number));
+        for which in versions.chain([Which::Configuration]) {
+            let (destination, by) = (destination.clone(), by.to_owned());
+            let wanted = Wanted { destination, which, configured: None, by };
+            // One that a newer version of efface does not read any more is not it.
+            let chosen = wanted.choose(state, root, &in_force);
+            if chosen.is_ok_and(|chosen| chosen.policy.digest() == *to) {
+                return Ok(Some(wanted));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// What is in force in a state directory; `None` before the first start.
@@ -408,6 +451,8 @@ mod tests {
         assert_eq!(after.destinations["clinic"], before.destinations["clinic"]);
         assert!(before.change(&after).is_some(), "it is not plainly stricter");
         verify(state, &root, &after).unwrap();
+        let operation = wanted(Which::Version(1)).operation_in(state, &root, &before).unwrap();
+        assert!(matches!(operation, Some(Operation::Change { .. })));
         // Back to the configuration's, which is what it was.
         let back = wanted(Which::Configuration).choose(state, &root, &after).unwrap();
         assert_eq!(back.policy.destinations, before.destinations);

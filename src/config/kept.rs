@@ -5,9 +5,10 @@
 //! somebody has said it.
 
 use super::{DestinationSettings, Settings, WrittenProfile};
-use crate::approval::{self, Policy};
+use crate::approval::{self, InForce, Policy};
 use crate::crosswalk::Retention;
-use crate::profile::{Profile, Pseudonymity};
+use crate::profile::{Profile, Pseudonymity, language};
+use crate::residency::Standing;
 use crate::shelf::{Which, file_of, mean_the_same};
 
 /// Why what is in force by a command cannot be used.
@@ -38,6 +39,23 @@ impl Settings {
             let known = in_force.destinations.get(&destination.name);
             known.map_or(Ok(()), |known| destination.use_kept(known))
         })
+    }
+}
+
+impl Settings {
+    /// Name of the profile and standing of each destination now, in the order of the configuration: another profile may have
+    /// been put in force since it was read. For whoever shows it; nothing is decided by it.
+    pub fn now(&self) -> Vec<(String, Standing)> {
+        let in_force = InForce::look(&self.state).ok().flatten();
+        let now = |to: &DestinationSettings| {
+            let known = in_force.as_ref().and_then(|policy| policy.destinations.get(&to.name));
+            let known = known.filter(|known| known.kept.is_some());
+            let kept = known.and_then(|known| language::parse(&to.name, &known.profile).ok());
+            let profile = kept.as_ref().unwrap_or(&to.profile);
+            let standing = Standing::new(to.residency.clone(), profile.options());
+            (profile.name().to_owned(), standing)
+        };
+        self.destinations.iter().map(now).collect()
     }
 }
 

@@ -29,6 +29,10 @@
 //!                                           inquirer, one for each PACS that is asked: efface inquire
 //!   Clerk::run               -- questions ->  confine, then Asker::reply               clerk.rs, inquirer.rs
 //!     open studies           <- answers ---
+//!
+//! console: efface console                   pages: efface pages
+//!   Usher::run              -- orders --->    bind, confine, then web::Door::run         usher.rs, pages.rs
+//!     accounts, decisions   <- questions -
 //! ```
 //! A returner reads what came from outside: it has its batch, drafts, one project of the crosswalk to read, no root key and
 //! no network. A deliverer has the homebox of its PACS and one TCP port.
@@ -36,7 +40,7 @@
 //! study and no network. A sender has the parcels of its destination and one TCP port; it has neither originals nor the
 //! root key; to a DICOMweb server it may need a second port, of whoever gives it tokens. A shipper can read the log, move its
 //! cursor, and reach the one TCP port of the audit record repository. An inquirer reaches the one TCP port of its
-//! PACS and has no file at all. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
+//! PACS and has no file at all. The pages of the console have the socket on which they listen, and no file; their parent is not the gateway, but `efface console`. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
 //! their own, too (`attendant.rs`), for whom the kernel has no file of the other, whatever becomes of their confinement.
 //!
 //! Certificates and their keys are read by the gateway alone and handed over by the pipes, to whoever needs them, and again
@@ -58,6 +62,7 @@ mod ending;
 mod home;
 mod inquirer;
 mod keeper;
+mod pages;
 mod porter;
 mod purse;
 mod receiver;
@@ -68,12 +73,14 @@ mod syscalls;
 mod task;
 mod trial;
 mod user;
+mod usher;
 mod warden;
 mod worker;
 
 pub use attendant::{Attendant, Attendants, Attended, attend};
 pub use cabinet::Cabinet;
 pub use carrier::Carrier;
+pub use child::THIS_PROGRAM;
 pub use clerk::Clerk;
 pub use confine::{Bounds, Error, Strictness, keep_memory_private};
 pub use courier::Courier;
@@ -81,6 +88,7 @@ pub use deliverer::{DeliverOrders, deliver};
 pub use dispatcher::{Dispatcher, Reporting};
 pub use inquirer::{InquireOrders, inquire};
 pub use keeper::Keeper;
+pub use pages::{PageOrders, pages};
 pub use porter::{AtTheDoor, Closed, Porter};
 pub use purse::Purse;
 pub use receiver::{ReceiveOrders, receive};
@@ -90,6 +98,7 @@ pub use shipper::{ShipOrders, ship};
 pub use task::{Orders, RouteOrders, StandingOrders};
 pub use trial::confine_trial;
 pub use user::{NoUser, User};
+pub use usher::Usher;
 pub use warden::Warden;
 pub use worker::{probe, work};
 
@@ -107,3 +116,5 @@ pub const RETURNER: &str = "return";
 pub const DELIVERER: &str = "deliver";
 /// See [`WORKER`].
 pub const INQUIRER: &str = "inquire";
+/// See [`WORKER`]; of the console.
+pub const PAGES: &str = "pages";

@@ -14,6 +14,7 @@
 )]
 
 pub mod authority;
+pub mod browser;
 pub mod canary;
 pub mod dcmtk;
 pub mod gateway;

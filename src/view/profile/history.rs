@@ -5,6 +5,7 @@ use crate::audit::{self, Activated, Event};
 use crate::key::RootKey;
 use crate::profile::language;
 use crate::shelf::{self, Shelf, Version};
+use crate::view;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -82,26 +83,14 @@ pub fn in_force(policy: &Policy) -> Vec<InForce> {
 /// The history of one destination.
 ///
 /// # Errors
-/// [`shelf::Error`], or a log that cannot be read or is not what was signed, in words.
-pub fn history(
-    state: &Path,
-    root: &RootKey,
-    destination: &str,
-) -> Result<History, Box<dyn std::error::Error>> {
+/// [`view::Error`].
+pub fn history(state: &Path, root: &RootKey, destination: &str) -> Result<History, view::Error> {
     let policy = shelf::in_force(state, root)?;
     let known = policy.as_ref().and_then(|policy| policy.destinations.get(destination));
     let known = known.ok_or_else(|| shelf::Error::Destination(destination.to_owned()))?;
     let in_force = InForce::of(destination, known);
-    let draft = |Version { number, name, plan, by, time, because, .. }| Draft {
-        is_in_force: in_force.version == Some(number),
-        version: number,
-        name,
-        plan,
-        by,
-        time,
-        because,
-    };
-    let versions = Shelf::of(state, root, destination).versions()?.into_iter().map(draft).collect();
+    let versions = Shelf::of(state, root, destination).versions()?.into_iter();
+    let versions = versions.map(|version| Draft::of(version, in_force.version)).collect();
     let activations = activations(&state.join("audit"))?.remove(destination).unwrap_or_default();
     Ok(History { in_force, versions, activations })
 }
@@ -119,6 +108,15 @@ fn activations(directory: &Path) -> Result<BTreeMap<String, Vec<Activation>>, au
         all.entry(destination).or_default().push(activation);
     })?;
     Ok(all)
+}
+
+impl Draft {
+    /// Of a version, where this one is in force.
+    pub fn of(version: Version, in_force: Option<u64>) -> Self {
+        let Version { number, name, plan, by, time, because, .. } = version;
+        let is_in_force = in_force == Some(number);
+        Draft { version: number, name, plan, by, time, because, is_in_force }
+    }
 }
 
 impl InForce {
