@@ -17,7 +17,7 @@
 //! [`phantom`], [`render`] and [`nifti`]: a head of nobody, pictures of surfaces, volumes without a DICOM header.
 //!
 //! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`approval`]: what two people must agree on. [`crosswalk`]: what
-//! pseudonyms stand for, encrypted. [`objection`]: who objects, as keyed hashes. [`erasure`], [`recall`]: what destinations were asked to erase, or to let go of ([`requests`]). [`desk`]: where commands hand in
+//! pseudonyms stand for, encrypted. [`objection`]: who objects, as keyed hashes. [`erasure`], [`recall`]: what destinations were asked to erase, or to let go of ([`requests`]). [`shelf`]: profiles that are kept for a destination. [`desk`]: where commands hand in
 //! what is to stand in the log. [`meter`]: counts.
 //!
 //! **The way back**, pure. [`reid`]: a result from outside becomes one of the patient's, or is refused.
@@ -69,6 +69,7 @@ pub mod meter;
 pub mod objection;
 pub mod recall;
 pub mod requests;
+pub mod shelf;
 pub mod spool;
 
 pub mod reid;

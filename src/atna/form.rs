@@ -215,10 +215,11 @@ impl<'a> Facts<'a> {
                 );
                 Facts::alert(&ATTRIBUTES, "efface:recall", by, what)
             }
-            Event::Policy { digest, changes, agreed, nonce } => {
+            Event::Policy { digest, changes, agreed, nonce, activated } => {
                 let (changes, agreed) = (changes.len(), people(agreed));
                 let what = format!("policy {digest} in force: {changes} changes, {agreed} {nonce}");
-                Facts::alert(&CONFIGURED, "efface:policy", "", what)
+                let by = activated.as_ref().map_or("", |activated| &activated.by);
+                Facts::alert(&CONFIGURED, "efface:policy", by, what)
             }
             // Not to what, in words, nor why: people write them, and they may name somebody.
             Event::Approved { operation, agreed, nonce, digest, .. } => {
@@ -383,6 +384,7 @@ pub(super) fn examples() -> Vec<Event> {
             changes: vec!["lab: SECRETWORDS".to_owned()],
             agreed: vec!["anna".to_owned(), "bert".to_owned()],
             nonce: "n1".to_owned(),
+            activated: None,
         },
         Event::Approved {
             operation: "reidentify".to_owned(),

@@ -113,6 +113,9 @@ pub enum Event {
         agreed: Vec<String>,
         /// Of their approval.
         nonce: String,
+        /// The profile that took another's place, where it was that and nothing else: by a command, not by a start.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        activated: Option<Activated>,
     },
     /// Two people agree to something that one alone may not do.
     Approved {
@@ -249,6 +252,21 @@ impl Event {
             _ => false,
         }
     }
+}
+
+/// A profile that took the place of another, for one destination.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activated {
+    /// Destination by its name in the configuration.
+    pub destination: String,
+    /// Which of those that are kept for it; `None`: the configuration's.
+    pub version: Option<u64>,
+    /// The name in the profile.
+    pub name: String,
+    /// Digest of its plan, hex.
+    pub plan: String,
+    /// Who had it put in force.
+    pub by: String,
 }
 
 /// What left, on what ground.

@@ -80,8 +80,8 @@ impl Keeper {
                 self.take(operation, agreed)?;
                 self.lift(reference, scope.as_deref())
             }
+            Operation::Change { .. } => self.change(operation, agreed),
             Operation::Release { .. }
-            | Operation::Change { .. }
             | Operation::Reidentify { .. }
             | Operation::Export { .. }
             | Operation::Key { .. } => Err(Refusal::Failed(

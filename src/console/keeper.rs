@@ -142,6 +142,17 @@ impl Keeper {
             Question::AddObjection { id, issuer, scope } => {
                 value(self.add_objection(&id, &issuer, &scope)?)
             }
+            Question::Profiles => value(self.profiles()?),
+            Question::Profile { destination, from } => {
+                value(self.profile(&destination, from.as_deref())?)
+            }
+            Question::TryProfile { text, batch } => value(self.try_profile(&text, &batch)?),
+            Question::ProposeProfile { destination, text, because } => {
+                value(self.propose_profile(session, &destination, &text, &because)?)
+            }
+            Question::ActivateProfile { destination, which } => {
+                value(self.activate_profile(session, destination, which)?)
+            }
             Question::Registers => {
                 value(view::registers::look(settings, root, spool).map_err(failed)?)
             }

@@ -14,6 +14,7 @@ mod deeds;
 mod elsewhere;
 mod keeper;
 mod pending;
+mod profile_deeds;
 mod question;
 mod roles;
 mod sessions;

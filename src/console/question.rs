@@ -138,6 +138,38 @@ pub enum Question {
     },
     /// Destinations, objections, keys: `view::registers::Registers`.
     Registers,
+    /// Which profile is in force for whom: `view::profile::Profiles`.
+    Profiles,
+    /// All about those of one destination: `view::profile::Written`.
+    Profile {
+        /// The destination.
+        destination: String,
+        /// Which text to begin from; `None`: what is in force.
+        from: Option<String>,
+    },
+    /// What would become of a study that is here: `view::profile::DryRun`.
+    TryProfile {
+        /// The YAML.
+        text: String,
+        /// The batch.
+        batch: String,
+    },
+    /// That a profile be kept as a draft: `view::profile::Draft`.
+    ProposeProfile {
+        /// The destination.
+        destination: String,
+        /// The YAML.
+        text: String,
+        /// Why it is needed.
+        because: String,
+    },
+    /// That a version be put in force, if two agree where two must: [`Outcome`].
+    ActivateProfile {
+        /// The destination.
+        destination: String,
+        /// Which.
+        which: crate::shelf::Which,
+    },
 }
 
 /// What became of a deed.
@@ -216,7 +248,12 @@ impl Question {
             | Question::Pending
             | Question::Sign { .. }
             | Question::Drop { .. }
+            | Question::Profiles
+            | Question::Profile { .. }
             | Question::Registers => Some(Right::Look),
+            Question::TryProfile { .. }
+            | Question::ProposeProfile { .. }
+            | Question::ActivateProfile { .. } => Some(Right::EditProfiles),
             Question::LiftObjection { .. } | Question::AddObjection { .. } => {
                 Some(Right::KeepRegisters)
             }
@@ -238,6 +275,9 @@ impl Question {
                 | Question::Drop { .. }
                 | Question::LiftObjection { .. }
                 | Question::AddObjection { .. }
+                | Question::TryProfile { .. }
+                | Question::ProposeProfile { .. }
+                | Question::ActivateProfile { .. }
         )
     }
 }

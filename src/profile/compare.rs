@@ -8,10 +8,12 @@ use super::words::{self, Effect, effect};
 use super::{About, Ground, ObjectKind, Profile, Subject};
 use crate::standard::{self, Annex};
 use dicom_core::{Tag, VR};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a change matters to the people in the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Something leaves of which nothing left before.
     NewlyLeaves,

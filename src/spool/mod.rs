@@ -25,6 +25,8 @@
 //!   homes/HOME/             what was re-identified for a PACS (see custody/homebox.rs)
 //!   crosswalk/PROJECT/      what pseudonyms stand for, encrypted (see crosswalk/mod.rs)
 //!   erasures/               what destinations were asked to erase, as pseudonyms (see erasure/mod.rs)
+//!   profiles/DEST/          profiles that were proposed for a destination (see shelf.rs)
+//!   trials/                 drafts of commands that try something; removed at start
 //!   recalls/                what destinations are to let go of, as pseudonyms (see recall.rs)
 //! ```
 //!
@@ -194,6 +196,11 @@ impl Spool {
     /// The directory of requests for erasure (see erasure/mod.rs).
     pub fn erasures(&self) -> PathBuf {
         self.root.join("erasures")
+    }
+
+    /// Where commands that try something on a batch have their drafts: they are gone when the command ends.
+    pub fn trials(&self) -> PathBuf {
+        self.root.join("trials")
     }
 
     /// The directory of recalls (see recall.rs).

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod flow;
 mod history;
+pub mod profile;
 pub mod registers;
 pub mod study;
 
@@ -23,6 +24,9 @@ pub enum Error {
     /// A register of requests.
     #[error(transparent)]
     Requests(#[from] crate::requests::Error),
+    /// What is kept of profiles, or what is in force.
+    #[error(transparent)]
+    Shelf(#[from] crate::shelf::Error),
     /// The system refused.
     #[error("the state directory cannot be read: {0}")]
     Io(#[from] std::io::Error),

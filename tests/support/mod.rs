@@ -19,6 +19,7 @@ pub mod canary;
 pub mod chroot;
 pub mod dcmtk;
 pub mod gateway;
+pub mod house;
 pub mod memory;
 pub mod orthanc;
 pub mod raw;

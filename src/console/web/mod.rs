@@ -21,6 +21,7 @@ mod guard;
 mod line;
 mod numbers;
 mod page;
+mod profiles;
 mod registers;
 mod requests;
 mod sign_in;
@@ -53,6 +54,7 @@ fn router(line: Arc<Line>, look: Look) -> Router {
         .merge(study::routes())
         .merge(audit::routes())
         .merge(registers::routes())
+        .merge(profiles::routes())
         .merge(requests::routes())
         .merge(sign_in::routes())
         .merge(elsewhere::routes())

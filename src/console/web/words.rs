@@ -66,6 +66,7 @@ words! {
     Common {
         flow: "Flow" | "Flux";
         audit: "Audit" | "Journal";
+        profiles: "Profiles" | "Profils";
         registers: "Registers" | "Registres";
         requests: "Two people" | "À deux";
         password: "Your password" | "Votre mot de passe";
