@@ -26,11 +26,12 @@
 //!
 //! **Wire.** [`net`]: associations and messages; never a data set.
 //!
-//! **Flow.** [`face`], [`pipeline`], [`study`], [`pull`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`returns`], [`deliver`], [`atna`], [`janitor`]: who
+//! **Flow.** [`face`], [`pipeline`], [`study`], [`pull`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`returns`], [`deliver`], [`atna`], [`janitor`], [`look`]: who
 //! calls whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
-//! **Shell.** [`config`], [`console`], [`isolation`] (workers in processes of their own), [`service`], [`cli`].
+//! **Shell.** [`config`], [`console`], [`isolation`] (workers in processes of their own), [`service`], [`view`]: what people are shown. [`decide`]: what
+//! they decide about what stays inside. [`cli`].
 #![forbid(unsafe_code)]
 
 pub mod clock;
@@ -82,6 +83,7 @@ pub mod deliver;
 pub mod face;
 pub mod forward;
 pub mod janitor;
+pub mod look;
 pub mod pipeline;
 pub mod pull;
 pub mod receive;
@@ -93,7 +95,9 @@ pub mod worker;
 pub mod cli;
 pub mod config;
 pub mod console;
+pub mod decide;
 pub mod isolation;
 pub mod service;
 #[cfg(test)]
 mod simulation;
+pub mod view;

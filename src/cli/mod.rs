@@ -17,6 +17,7 @@ mod objection;
 mod page;
 mod paint;
 mod profile;
+mod quarantine;
 mod reading;
 mod recall;
 mod reidentify;
@@ -134,15 +135,18 @@ enum Command {
     /// Who asks a PACS about open studies: for the gateway alone
     #[command(hide = true)]
     Inquire(work::ChildArgs),
+    /// Who draws a picture: for efface alone
+    #[command(hide = true)]
+    Look(work::ChildArgs),
     /// Receive or send for a gateway as a user of its own: for a unit of the system (packaging/efface-receiver.service)
     Attend(work::AttendArgs),
     /// Print what a shell needs to complete commands
     Completions(manual::CompletionsArgs),
     /// Write a page of the manual for each command
     Man(manual::ManArgs),
-    /// Look at what stays inside, and why
+    /// Look at what stays inside, and why; decide about it
     #[command(subcommand)]
-    Quarantine(inspect::QuarantineCommand),
+    Quarantine(quarantine::QuarantineCommand),
 }
 
 #[derive(Subcommand)]
@@ -220,9 +224,10 @@ pub fn run() -> ExitCode {
         Command::Deliver(args) => work::deliver(&args),
         Command::Ship(args) => work::ship(&args),
         Command::Inquire(args) => work::inquire(&args),
+        Command::Look(args) => work::look(&args),
         Command::Attend(args) => work::attend(&args),
         Command::Receive(args) => work::receive(&args),
-        Command::Quarantine(command) => inspect::quarantine(command),
+        Command::Quarantine(command) => quarantine::run(command),
     };
     outcome.unwrap_or_else(|problem| {
         eprintln!("efface: {problem}");

@@ -29,6 +29,10 @@
 //!                                           inquirer, one for each PACS that is asked: efface inquire
 //!   Clerk::run               -- questions ->  confine, then Asker::reply               clerk.rs, inquirer.rs
 //!     open studies           <- answers ---
+//!
+//!                                           looker, one for each picture that a person asks for: efface look
+//!   look(wanted)             -- orders --->   confine, then draw                       looker.rs, look.rs
+//!     log, the picture       <- pixels ----
 //! ```
 //! A returner reads what came from outside: it has its batch, drafts, one project of the crosswalk to read, no root key and
 //! no network. A deliverer has the homebox of its PACS and one TCP port.
@@ -36,7 +40,7 @@
 //! study and no network. A sender has the parcels of its destination and one TCP port; it has neither originals nor the
 //! root key; to a DICOMweb server it may need a second port, of whoever gives it tokens. A shipper can read the log, move its
 //! cursor, and reach the one TCP port of the audit record repository. An inquirer reaches the one TCP port of its
-//! PACS and has no file at all. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
+//! PACS and has no file at all. A looker has the files of one picture to read, and no key. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
 //! their own, too (`attendant.rs`), for whom the kernel has no file of the other, whatever becomes of their confinement.
 //!
 //! Certificates and their keys are read by the gateway alone and handed over by the pipes, to whoever needs them, and again
@@ -58,6 +62,7 @@ mod ending;
 mod home;
 mod inquirer;
 mod keeper;
+mod looker;
 mod porter;
 mod purse;
 mod receiver;
@@ -80,6 +85,7 @@ pub use deliverer::{DeliverOrders, deliver};
 pub use dispatcher::{Dispatcher, Reporting};
 pub use inquirer::{InquireOrders, inquire};
 pub use keeper::Keeper;
+pub use looker::{be_looker, look};
 pub use porter::{AtTheDoor, Closed, Porter};
 pub use purse::Purse;
 pub use receiver::{ReceiveOrders, receive};
@@ -105,3 +111,5 @@ pub const RETURNER: &str = "return";
 pub const DELIVERER: &str = "deliver";
 /// See [`WORKER`].
 pub const INQUIRER: &str = "inquire";
+/// See [`WORKER`]; for whoever asks for a picture.
+pub const LOOKER: &str = "look";

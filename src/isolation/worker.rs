@@ -89,6 +89,7 @@ fn rights(spool: &Spool, orders: &Orders, batch: &str) -> io::Result<Vec<(Rights
         (Rights::Shelf, spool.dir(Place::Heads)),
         (Rights::Own, own(Place::Heads)),
         (Rights::Read, spool.dir(Place::Reviews)),
+        (Rights::Read, spool.dir(Place::Barred)),
         (Rights::Read, spool.dir(Place::Objections)),
     ];
     for route in &orders.routes {
