@@ -18,11 +18,13 @@
 //! tls: { certificate: efface.pem, key_file: efface.key, ca: hospital-ca.pem }    # for the listener and destinations (config/tls.rs)
 //! approvers: [anna+1f2e3d4c+AZ...]      # two of them must agree to what one alone may not do (approval/)
 //! site_policy: { countries: [EEA] }     # where data may go; with it every destination needs register:
+//! console: { listen: 127.0.0.1:8443 }   # where people look in with a browser (config/console.rs)
 //! quiet_period_s: 60                    # a study is closed when nothing has come for so long
 //! ```
 //!
 //! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
 
+mod console;
 mod pull;
 mod repository;
 mod results;
@@ -30,6 +32,7 @@ mod routes;
 mod tls;
 mod web;
 
+pub use console::Console;
 pub use repository::Repository;
 pub use results::{Entity, Home, ResultSettings};
 pub use tls::{DestinationTls, Files, Tls};
@@ -91,6 +94,8 @@ pub struct Settings {
     pub routing: Routing,
     /// Address of `/metrics` and `/healthz`, on loopback; `None`: not served.
     pub metrics: Option<SocketAddr>,
+    /// The console; `None`: there is none.
+    pub console: Option<Console>,
     /// Times and sizes.
     pub limits: Limits,
     /// Whether workers work where the kernel can't confine them.
@@ -250,6 +255,7 @@ struct RawConfig {
     results_web: Option<Spanned<String>>,
     site_policy: Option<RawSitePolicy>,
     metrics: Option<Spanned<String>>,
+    console: Option<Spanned<console::RawConsole>>,
     quiet_period_s: Option<Spanned<f64>>,
     retain_delivered_h: Option<Spanned<f64>>,
     disk_reserve_bytes: Option<Spanned<u64>>,
@@ -351,6 +357,7 @@ impl Settling<'_> {
         self.checkpoint_file(&raw);
         let listen = self.address(&raw.listen);
         let metrics = raw.metrics.as_ref().and_then(|text| self.loopback(text));
+        let console = raw.console.as_ref().and_then(|raw| self.console(raw));
         let ae_title = self.ae_title(&raw.ae_title);
         let tls = raw.tls.as_ref().map(|raw| self.tls(raw));
         let is_tls = tls.as_ref().is_some_and(|tls| !tls.plain_listener);
@@ -394,6 +401,7 @@ impl Settling<'_> {
             destinations,
             routing,
             metrics,
+            console,
             limits,
             sandbox: raw.sandbox.unwrap_or_default(),
             attendants,
@@ -940,6 +948,19 @@ destinations:
             let said = mistakes(&with(entry, policy));
             assert!(said.contains(words), "{said}");
         }
+    }
+
+    #[test]
+    fn passwords_go_to_the_console_under_tls_or_stay_on_the_machine() {
+        let with = |console: &str| format!("{GOOD}console: {console}\n");
+        let settings =
+            parse(Path::new("efface.yaml"), &with("{ listen: 127.0.0.1:8443 }")).unwrap();
+        assert!(settings.console.unwrap().files.is_none());
+        assert!(mistakes(&with("{ listen: 0.0.0.0:8443 }")).contains("would go in plain"));
+        assert!(
+            mistakes(&with("{ listen: \"[::1]:1\", certificate: x }")).contains("belong together")
+        );
+        assert!(mistakes(&with("{ listen: 127.0.0.1:1, language: de }")).contains("language"));
     }
 
     #[test]

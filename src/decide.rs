@@ -1,20 +1,24 @@
 //! What a person decides about what stays inside. Commands and the console ask for it; both say the same of it.
 //!
 //! ```text
-//! retry     one person     back into the queue, and decided about again by the gateway
+//! retry     one person     back into the queue, and decided about again by the gateway; also once under a profile that is
+//!                          plainly stricter (spool/under.rs)
 //! reject    one person     it never leaves (spool/rejected.rs)
 //! release   two people     it leaves although a stage has its doubts (spool/reviews.rs)
 //! ```
 
 use crate::approval::Operation;
+use crate::config::WrittenProfile;
 use crate::custody::homebox::Homebox;
 use crate::custody::outbox::Outbox;
 use crate::disk;
 use crate::key::RootKey;
+use crate::profile::compare::is_stricter;
 use crate::service::handles;
 use crate::spool::quarantine::{self, Reason};
 use crate::spool::rejected::{self, Bar};
 use crate::spool::results::Tray;
+use crate::spool::under::{self, Under};
 use crate::spool::{Place, Spool, entry_ids, reviews};
 use crate::view::quarantine::{Held, look};
 use serde::{Deserialize, Serialize};
@@ -45,6 +49,19 @@ pub enum No {
     /// A reason is empty, too long, or has more than one line.
     #[error("say why in one line, of at most {BECAUSE_MAX} characters: it stands in the log")]
     Because,
+    /// The profile does not read, in words.
+    #[error("{0}")]
+    Profile(String),
+    /// The profile lets more leave, or something in another way.
+    #[error(
+        "{0}: this profile is not plainly stricter than the destination's own (efface profile diff). One that is not takes two people: put it in force by the configuration, then retry"
+    )]
+    NotStricter(String),
+    /// It is here for all destinations, each of which has a profile of its own.
+    #[error(
+        "{0}: it is here for all destinations, or for one that the configuration does not have"
+    )]
+    NoDestination(String),
     /// It is not what two people have agreed to any more.
     #[error("{0} is not any more what they agreed to: look at it again, and ask them again")]
     Changed(String),
@@ -161,6 +178,37 @@ pub fn retry(spool: &Spool, name: &str) -> Result<Decided, No> {
     }
 }
 
+/// The same, once under another profile: one that is plainly stricter than the destination's own, so that one person may.
+///
+/// # Errors
+/// [`No`].
+pub fn retry_under(
+    spool: &Spool,
+    root: &RootKey,
+    name: &str,
+    own: &WrittenProfile,
+    other: &WrittenProfile,
+) -> Result<Decided, No> {
+    let failed = |error| io(name, error);
+    if !is_aside(spool, name).map_err(failed)? {
+        return Err(No::Unknown(name.to_owned()));
+    }
+    let read = |written: &WrittenProfile| written.parse().map_err(No::Profile);
+    if !is_stricter(&read(own)?, &read(other)?) {
+        return Err(No::NotStricter(name.to_owned()));
+    }
+    let again = || {
+        let Reason { destination, .. } = quarantine::reason(spool, name)?;
+        let ids = entry_ids(&spool.dir(Place::Quarantine).join(name))?;
+        let (file, profile) = (other.file.clone(), other.text.clone());
+        let under = Under { destination: destination.clone(), file, profile };
+        under::write(spool, &handles(root), &ids, &under)?;
+        let instances = quarantine::put_back(spool, name)?;
+        Ok(decided(name, Outcome::Queued, destination, instances))
+    };
+    again().map_err(failed)
+}
+
 /// The same of a result.
 ///
 /// # Errors
@@ -173,13 +221,11 @@ pub fn retry_result(spool: &Spool, name: &str) -> Result<Decided, No> {
 fn retry_study(spool: &Spool, name: &str) -> io::Result<Option<Decided>> {
     if is_aside(spool, name)? {
         let destination = quarantine::reason(spool, name).map(|r| r.destination);
+        let destination = destination.unwrap_or_default();
+        let ids = entry_ids(&spool.dir(Place::Quarantine).join(name))?;
+        under::lift(spool, &ids, &destination)?;
         let instances = quarantine::put_back(spool, name)?;
-        return Ok(Some(decided(
-            name,
-            Outcome::Queued,
-            destination.unwrap_or_default(),
-            instances,
-        )));
+        return Ok(Some(decided(name, Outcome::Queued, destination, instances)));
     }
     for destination in spool.outboxes()? {
         let outbox = Outbox::of(spool, &destination);

@@ -11,7 +11,7 @@ use crate::objection::Watch;
 use crate::pipeline::Route;
 use crate::residency::Standing;
 use crate::spool::account::Account;
-use crate::spool::{Place, Spool, entry_ids, heads, quarantine, rejected, reviews};
+use crate::spool::{Place, Spool, entry_ids, heads, quarantine, rejected, reviews, under};
 use crate::study::handle_of;
 use std::io;
 use std::sync::Arc;
@@ -174,6 +174,7 @@ impl Janitor {
         disk::sync_dir(&self.spool.dir(Place::Delivered))?;
         reviews::forget(&self.spool, &ids)?;
         rejected::forget(&self.spool, &last)?;
+        under::forget(&self.spool, &last)?;
         heads::forget(&self.spool, handle_of(batch))
     }
 }

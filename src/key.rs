@@ -9,7 +9,7 @@
 //! derived from the first, for as long as the installation lives.
 
 mod cipher;
-mod passphrase;
+pub(crate) mod passphrase;
 mod shares;
 
 pub use cipher::Cipher;
@@ -119,6 +119,8 @@ pub enum Purpose {
     Result,
     /// The seal on what waits to be delivered inside.
     Homebound,
+    /// The seal on the accounts of the console.
+    Console,
 }
 
 impl Purpose {
@@ -142,7 +144,8 @@ impl Purpose {
             | Purpose::Erasure
             | Purpose::Recall
             | Purpose::Result
-            | Purpose::Homebound => false,
+            | Purpose::Homebound
+            | Purpose::Console => false,
         }
     }
 
@@ -166,6 +169,7 @@ impl Purpose {
             Purpose::Recall => "recall",
             Purpose::Result => "result",
             Purpose::Homebound => "homebound",
+            Purpose::Console => "console",
         }
     }
 }

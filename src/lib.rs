@@ -30,8 +30,8 @@
 //! calls whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
-//! **Shell.** [`config`], [`console`], [`isolation`] (workers in processes of their own), [`service`], [`view`]: what people are shown. [`decide`]: what
-//! they decide about what stays inside. [`cli`].
+//! **Shell.** [`config`], [`metrics`], [`isolation`] (workers in processes of their own), [`service`]; [`view`]: what people are shown; [`decide`]: what they decide
+//! about what stays inside; [`console`]: in a browser; [`cli`]: by commands.
 #![forbid(unsafe_code)]
 
 pub mod clock;
@@ -97,6 +97,7 @@ pub mod config;
 pub mod console;
 pub mod decide;
 pub mod isolation;
+pub mod metrics;
 pub mod service;
 #[cfg(test)]
 mod simulation;

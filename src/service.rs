@@ -1,6 +1,6 @@
 //! The gateway as a process: starts everything, stops everything, in an order that loses nothing.
 //!
-//! Start: spool, log, forwarders, workers, gatherer, console, and the listener last. Stop: the
+//! Start: spool, log, forwarders, workers, gatherer, metrics, and the listener last. Stop: the
 //! listener first (running associations finish what they have), then the rest; whatever is not done
 //! is found again at the next start, by the code that does it every day.
 
@@ -14,7 +14,6 @@ use crate::atna::{KnownAs, Recipient, Reporter};
 use crate::audit::{self, Event, Log, Signer, Witness};
 use crate::commitment::{Commitments, CurrentPapers};
 use crate::config::{DestinationSettings, Settings, Speaks, Web};
-use crate::console::{self, Console};
 use crate::crosswalk::{self, Crosswalk};
 use crate::custody::outbox::Outbox;
 use crate::desk::Desk;
@@ -27,6 +26,7 @@ use crate::isolation::{
 use crate::janitor::Janitor;
 use crate::key::{self, Key, Purpose, RootKey};
 use crate::meter::Meter;
+use crate::metrics::{self, Metrics};
 use crate::net::listener::ListenerCounters;
 use crate::net::scu::Destination;
 use crate::net::stow::Server;
@@ -74,9 +74,9 @@ pub enum Error {
     /// Nobody listens.
     #[error(transparent)]
     Closed(#[from] isolation::Closed),
-    /// The console's port.
+    /// The port of the metrics.
     #[error("metrics address {address}: {error}")]
-    Console {
+    Metrics {
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -110,7 +110,7 @@ pub struct Gateway {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
     stop_listening: Arc<AtomicBool>,
-    stop_console: Option<tokio::sync::oneshot::Sender<()>>,
+    stop_metrics: Option<tokio::sync::oneshot::Sender<()>>,
     listener: Option<JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
     log: Arc<Log>,
@@ -197,7 +197,7 @@ impl Gateway {
         let ship_anew = dispatcher.as_ref().map(|dispatcher| Arc::clone(&dispatcher.again));
         let send_papers = papers::of_senders(&settings)?;
         papers.extend(send_papers.iter().flatten().cloned());
-        let console = Console {
+        let shown = Metrics {
             spool: Arc::clone(&spool),
             meter: Arc::clone(&meter),
             objections: Arc::clone(&objections),
@@ -206,7 +206,7 @@ impl Gateway {
             papers: papers.clone(),
             reporting: dispatcher.as_ref().map(|dispatcher| Arc::clone(&dispatcher.reporting)),
         };
-        let stop_console = threads.console(console, settings.metrics)?;
+        let stop_metrics = threads.metrics(shown, settings.metrics)?;
         threads.spawn("commit", move |stop| commitments.run(stop));
         let desk = Desk::open(&settings.state, Arc::clone(&log), office)?;
         threads.spawn("desk", move |stop| desk.run(stop));
@@ -348,7 +348,7 @@ impl Gateway {
             address,
             stop,
             stop_listening,
-            stop_console,
+            stop_metrics,
             listener: Some(listener),
             threads: threads.handles,
             log,
@@ -382,7 +382,7 @@ impl Gateway {
         self.stop_listening.store(true, Ordering::SeqCst);
         join(self.listener.take());
         self.stop.store(true, Ordering::SeqCst);
-        drop(self.stop_console.take());
+        drop(self.stop_metrics.take());
         for thread in self.threads.drain(..) {
             join(Some(thread));
         }
@@ -555,16 +555,16 @@ impl Threads {
         }
     }
 
-    fn console(
+    fn metrics(
         &mut self,
-        console: Console,
+        shown: Metrics,
         address: Option<SocketAddr>,
     ) -> Result<Option<tokio::sync::oneshot::Sender<()>>, Error> {
         let Some(address) = address else { return Ok(None) };
-        let socket = console::bind(address).map_err(|error| Error::Console { address, error })?;
+        let socket = metrics::bind(address).map_err(|error| Error::Metrics { address, error })?;
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        self.spawn("console", move |_| {
-            if let Err(error) = console::serve(console, socket, stopped) {
+        self.spawn("metrics", move |_| {
+            if let Err(error) = metrics::serve(shown, socket, stopped) {
                 tracing::error!(%error, "metrics are no longer served");
             }
         });

@@ -150,7 +150,7 @@ fn the_gateway_talks_to_its_destination_and_the_log_has_every_byte() {
     let serve = || {
         let mut command = cable.in_it(&program);
         command.args(["serve", "--config", &site.at("efface.yaml")]);
-        // Its console is in the other namespace.
+        // Its metrics are in the other namespace.
         Gateway::start(command, 0)
     };
     let mut gateway = serve();

@@ -343,7 +343,7 @@ fn originals_stay_inside_until_their_retention_is_over() {
     }
 }
 
-// --------------------------------------------------------------------------------- who may send, console
+// --------------------------------------------------------------------------------- who may send, metrics
 
 #[test]
 fn strangers_and_wrong_numbers_are_rejected() {

@@ -16,7 +16,7 @@ use efface::spool::Spool;
 use std::path::PathBuf;
 use support::canary::{assert_clean, assert_clean_files};
 use support::dcmtk::{self, Outside, deliver, free_port};
-use support::gateway::{Gateway, Site, efface, ends, printed};
+use support::gateway::{Gateway, HEAD, LEAVE_FACES, Site, efface, ends, printed};
 use support::study::{SECONDARY_CAPTURE, patient, write_all, write_body_ct};
 use support::{files, until};
 
@@ -289,6 +289,54 @@ fn pictures_are_for_those_who_say_why_and_stand_in_the_log_first() {
         assert!(!house.site.path(file).exists(), "{file}");
     }
     assert_eq!(house.records("shown").len(), 3);
+}
+
+/// One person has something tried again under a stricter profile, and under no other.
+#[test]
+fn a_stricter_profile_may_be_tried_once_by_one_person() {
+    if let Some(program) = dcmtk::missing() {
+        skip!("{program} is not installed");
+    }
+    const KEPT: &str = "rules:\n  - { keyword: PatientSex, action: K, because: \"for a trial\" }\n";
+    let site = Site::with_profile(&format!("{LEAVE_FACES}{KEPT}"));
+    let lab = Outside::start(&site.sink());
+    let gateway = site.serve_configured(lab.port, "");
+    let config = site.at("efface.yaml");
+    let number = patient(0).id();
+    ends(&["objection", "add", "--id", &number, "--config", &config], 0);
+    deliver(gateway.port, &write_body_ct(&site.path("pacs"), &patient(0), 1, 2));
+    until("it stays inside", || site.count("in quarantine") == (1, 2));
+    ends(&["objection", "lift", "--id", &number, "--config", &config], 0);
+    let profile = |name: &str, rest: &str| {
+        std::fs::write(site.path(name), format!("{HEAD}{LEAVE_FACES}{rest}")).unwrap();
+        site.at(name)
+    };
+    let looser = profile(
+        "looser.yaml",
+        &format!("{KEPT}  - {{ keyword: PatientWeight, action: K, because: \"for a trial\" }}\n"),
+    );
+    let stricter = profile("stricter.yaml", "");
+    let listed = site.ask(&["quarantine", "ls"]);
+    let name = listed.split_whitespace().next().unwrap();
+    let retry = |profile: &str, code| {
+        let arguments = ["quarantine", "retry", name, "--profile", profile, "--config", &config];
+        ends(&arguments, code)
+    };
+    assert!(retry(&looser, 1).contains("not plainly stricter"));
+    assert!(site.ask(&["quarantine", "ls"]).contains(name), "it is where it was");
+    assert!(retry(&stricter, 0).contains("2 instances are in the queue again"));
+    let under = lab.wait_for(2);
+    site.settled();
+    assert_eq!(dcmtk::tally(&under, "PatientSex").keys().collect::<Vec<_>>(), [""]);
+    // What comes later goes under the destination's own again.
+    deliver(gateway.port, &write_body_ct(&site.path("more"), &patient(0), 2, 1));
+    let own = lab.wait_for(3);
+    assert!(dcmtk::tally(&own, "PatientSex").keys().any(|sex| !sex.is_empty()));
+    let log = std::fs::read_to_string(site.state().join("audit/log")).unwrap();
+    let released = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let plans: Vec<_> = released.filter(|record| record["event"] == "released").collect();
+    assert_eq!(plans.len(), 2);
+    assert_ne!(plans[0]["plan"], plans[1]["plan"]);
 }
 
 /// What waits for a destination is shown as it came and as it leaves.

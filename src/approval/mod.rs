@@ -17,7 +17,7 @@ pub use policy::{Change, Destination, InForce, Policy};
 
 use crate::audit::Event;
 use crate::clock;
-use crate::note::{self, Kind, Note, Signed, Verifier};
+use crate::note::{self, Kind, Note, Signed, Signer, Verifier};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -178,6 +178,19 @@ impl Request {
         Request::parse(Note::parse(note).map_or(note, |note| note.text)).ok_or(Error::Form)
     }
 
+    /// A request, or one that others have signed, with the signature of one more. `None`: that one has signed it already.
+    ///
+    /// # Errors
+    /// [`Error::Form`].
+    pub fn sign(note: &str, signer: &Signer) -> Result<Option<String>, Error> {
+        let own = Request::read(note)?.to_text().map_err(|_| Error::Form)?;
+        let is_signed =
+            Note::parse(note).is_some_and(|n| n.is_signed_by(signer.verifier()) == Signed::Yes);
+        let rest = note.strip_prefix(&own).map(|rest| rest.trim_start_matches('\n'));
+        let signed = || format!("{own}\n{}{}", rest.unwrap_or_default(), signer.line(&own));
+        Ok((!is_signed).then(signed))
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.trim_end_matches('\n').lines();
         if lines.next()? != MAGIC {
@@ -324,6 +337,13 @@ impl Approvers {
         self.0.iter().map(ToString::to_string).collect()
     }
 
+    /// Who of them has signed a note.
+    pub fn who_signed(&self, note: &str) -> Vec<String> {
+        let Some(note) = Note::parse(note) else { return Vec::new() };
+        let signed = self.0.iter().filter(|person| note.is_signed_by(person) == Signed::Yes);
+        signed.map(|person| person.name().to_owned()).collect()
+    }
+
     /// Whether a note is the agreement of two of them on an operation at the gateway with this log, now. Whether it was
     /// used before, the log knows.
     ///
@@ -368,7 +388,6 @@ impl Approvers {
 #[allow(missing_docs)] // a test says what it is by its name
 pub mod tests {
     use super::*;
-    use crate::note::Signer;
     use ed25519_dalek::SigningKey;
 
     pub fn person(name: &str, key: u8) -> Signer {
@@ -451,6 +470,20 @@ pub mod tests {
                 "byte {at}: {changed}"
             );
         }
+    }
+
+    #[test]
+    fn each_signs_once_and_who_has_is_known() {
+        let request = Request::new(lift("r1"), "efface/1").unwrap();
+        let text = request.to_text().unwrap();
+        let (anna, bert) = (person("anna", 1), person("bert", 2));
+        let one = Request::sign(&text, &anna).unwrap().unwrap();
+        assert_eq!(Request::sign(&one, &anna).unwrap(), None);
+        let two = Request::sign(&one, &bert).unwrap().unwrap();
+        assert_eq!(two, signed_by(&request, &[anna, bert]));
+        assert_eq!(people().who_signed(&one), ["anna"]);
+        assert_eq!(people().who_signed(&two), ["anna", "bert"]);
+        assert!(people().who_signed(&text).is_empty());
     }
 
     #[test]

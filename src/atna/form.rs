@@ -123,6 +123,20 @@ static RESTRICTED: Form = security_alert(Code("110132", "DCM", "Use of Restricte
 static ATTRIBUTES: Form =
     security_alert(Code("110135", "DCM", "Object Security Attributes Changed"));
 
+static USERS: Form = security_alert(Code("110137", "DCM", "User security Attributes Changed"));
+/// PS3.15 A.5.3.12.
+const fn authenticated(kind: Code) -> Form {
+    Form {
+        event: Code("110114", "DCM", "User Authentication"),
+        kind: Some(kind),
+        action: "E",
+        participants: &[Participant::Person, Participant::Efface(None)],
+        objects: &[],
+    }
+}
+static LOGIN: Form = authenticated(Code("110122", "DCM", "Login"));
+static LOGOUT: Form = authenticated(Code("110123", "DCM", "Logout"));
+
 /// EventOutcomeIndicator (PS3.15 A.5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -254,7 +268,19 @@ impl<'a> Facts<'a> {
             Event::AuditRead { command, by } => {
                 Facts { person: by, why: Some(command.clone()), ..Facts::new(&LOG_USED, "") }
             }
+            Event::Console { change, by, from } => Facts::of_console(change, by, from),
             Event::Erased { batch, instances } => Facts::new(&DELETED, batch).all(*instances),
+        }
+    }
+
+    fn of_console(change: &str, by: &'a str, from: &str) -> Self {
+        let what = format!("console, from {from}: {change}");
+        let of = |form| Facts { person: by, why: Some(what.clone()), ..Facts::new(form, "") };
+        match change {
+            "signed-in" => of(&LOGIN),
+            "signed-out" => of(&LOGOUT),
+            "refused" => of(&LOGIN).refused(what.clone()),
+            _ => Facts::alert(&USERS, "efface:console", by, what),
         }
     }
 
@@ -433,6 +459,11 @@ pub(super) fn examples() -> Vec<Event> {
             by: "anna".to_owned(),
         },
         Event::AuditRead { command: "audit show".to_owned(), by: "anna".to_owned() },
+        Event::Console {
+            change: "refused".to_owned(),
+            by: "anna".to_owned(),
+            from: "192.0.2.9".to_owned(),
+        },
         Event::Erased { batch, instances: 3 },
         Event::Stopped,
     ];
@@ -456,6 +487,7 @@ pub(super) fn examples() -> Vec<Event> {
             | Event::Reidentified { .. }
             | Event::Result { .. }
             | Event::AuditRead { .. }
+            | Event::Console { .. }
             | Event::Crosswalk { .. }
             | Event::Erasure { .. }
             | Event::Recall { .. }

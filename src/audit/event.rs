@@ -241,6 +241,15 @@ pub enum Event {
         /// The user of this machine who did it; empty: the gateway.
         by: String,
     },
+    /// Somebody signed in to the console, or was refused, or an account of it was changed.
+    Console {
+        /// `signed-in`, `signed-out`, `refused`, `password-changed`, `account-added`, `account-changed` or `account-removed`.
+        change: String,
+        /// Whose account; for `refused` it may be nobody's.
+        by: String,
+        /// Address of the browser, or the user of this machine who changed it.
+        from: String,
+    },
     /// Identified originals were deleted after the retention time, or are about to be.
     Erased {
         /// The batch.
@@ -263,6 +272,7 @@ impl Event {
             | Event::Reidentified { .. }
             | Event::Result { .. }
             | Event::Shown { .. }
+            | Event::Console { .. }
             | Event::Erasure { .. } => true,
             Event::Recall { change, .. } => change != WITHDRAWN,
             Event::Crosswalk { change, .. } => change != EXPIRED,

@@ -181,16 +181,13 @@ fn sign(file: &Path, key: &Path, yes: bool) -> Result<(), Problem> {
     let text = read(file)?;
     let request = Request::read(&text)?;
     let signer = note::file::read(key, Kind::Text)?;
-    let own = request.to_text()?;
-    let is_signed =
-        Note::parse(&text).is_some_and(|n| n.is_signed_by(signer.verifier()) == Signed::Yes);
-    if is_signed {
+    let Some(signed) = Request::sign(&text, &signer)? else {
         return Err(format!(
             "{} has signed it already: somebody else must",
             signer.verifier().name()
         )
         .into());
-    }
+    };
     println!(
         "{} agrees, at {}, until {}, to:",
         signer.verifier().name(),
@@ -201,9 +198,6 @@ fn sign(file: &Path, key: &Path, yes: bool) -> Result<(), Problem> {
     if !yes && !is_confirmed()? {
         return Err("nothing was signed".into());
     }
-    let rest =
-        text.strip_prefix(&own).map(|rest| rest.trim_start_matches('\n')).unwrap_or_default();
-    let signed = format!("{own}\n{rest}{}", signer.line(&own));
     disk::write_whole(file, signed.as_bytes())?;
     println!("signed");
     Ok(())

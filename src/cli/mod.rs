@@ -3,6 +3,7 @@
 
 mod approval;
 mod audit;
+mod console;
 mod crosswalk;
 mod deface;
 mod deid;
@@ -27,6 +28,7 @@ mod route;
 mod serve;
 mod status;
 mod subject;
+mod views;
 mod witness;
 mod work;
 
@@ -75,6 +77,14 @@ enum Command {
     Route(route::RouteCommand),
     /// Whether all is well, and where everything is that was ever received
     Status(status::StatusArgs),
+    /// Sources, queues and destinations: what came, where it is, how fast it leaves
+    Flow(views::FlowArgs),
+    /// The way of one study, step by step: what the log says of it, and where it is now
+    Study(views::StudyArgs),
+    /// What is kept of destinations, objections, requests and keys
+    Registers(views::RegistersArgs),
+    /// Let people look in, and decide, with a browser; keep their accounts
+    Console(console::ConsoleArgs),
     /// Look at everything that a gateway needs on this machine: what is wrong, and what to do about it
     Doctor(doctor::DoctorArgs),
     /// Look at what is in the state directory, and put things back into the queue
@@ -138,6 +148,9 @@ enum Command {
     /// Who draws a picture: for efface alone
     #[command(hide = true)]
     Look(work::ChildArgs),
+    /// The pages of the console: for it alone
+    #[command(hide = true)]
+    Pages(work::ChildArgs),
     /// Receive or send for a gateway as a user of its own: for a unit of the system (packaging/efface-receiver.service)
     Attend(work::AttendArgs),
     /// Print what a shell needs to complete commands
@@ -170,6 +183,8 @@ impl Command {
                 | Command::Receive(_)
                 | Command::Ship(_)
                 | Command::Attend(_)
+                | Command::Console(_)
+                | Command::Pages(_)
                 | Command::Witness(_)
         )
     }
@@ -209,6 +224,11 @@ pub fn run() -> ExitCode {
         Command::Result(command) => result::run(command),
         Command::Route(command) => route::run(command),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Flow(args) => views::flow(&args),
+        Command::Study(args) => views::study(&args),
+        Command::Registers(args) => views::registers(&args),
+        Command::Console(args) => console::run(args),
+        Command::Pages(args) => work::pages(&args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
         Command::Witness(command) => witness::run(command),

@@ -7,11 +7,13 @@ use super::inspect::{look, tell};
 use super::objection::{Site, SiteArgs};
 use super::reading::who;
 use super::{Problem, StateArgs};
+use crate::config::WrittenProfile;
 use crate::decide::{self, Decided, No, Wanted};
-use crate::spool::quarantine::Code;
+use crate::spool::quarantine::{self, Code};
 use crate::spool::{Place, Spool};
 use crate::view::pictures::{self, Asked, Picture, What};
 use crate::view::quarantine::{self as view, Held, Kind, Whole};
+use crate::view::study::Step;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::io::Write;
@@ -42,8 +44,15 @@ pub enum QuarantineCommand {
     Retry {
         #[command(flatten)]
         wanted: WantedArgs,
-        #[command(flatten)]
-        state: StateArgs,
+        /// Once under another profile, a shipped one or a file: plainly stricter than the destination's own
+        #[arg(long, value_name = "PROFILE", requires = "config")]
+        profile: Option<String>,
+        /// With --profile: configuration of the gateway
+        #[arg(long, value_name = "FILE", conflicts_with = "state")]
+        config: Option<PathBuf>,
+        /// State directory of the gateway
+        #[arg(long, value_name = "DIR", required_unless_present = "config")]
+        state: Option<PathBuf>,
     },
     /// Decide that something never leaves for the destination for which it is here, or, where it is here for all, for nobody
     ///
@@ -132,9 +141,8 @@ pub fn run(command: QuarantineCommand) -> Result<ExitCode, Problem> {
     match command {
         QuarantineCommand::Ls { state, json } => list(&look(&state)?, json),
         QuarantineCommand::Show { name, state, json } => show(&look(&state)?, &name, json),
-        QuarantineCommand::Retry { wanted, state } => {
-            let spool = look(&state)?;
-            wanted.decide(&spool, &|name| decide::retry(&spool, name))
+        QuarantineCommand::Retry { wanted, profile, config, state } => {
+            retry(wanted, profile, config, state)
         }
         QuarantineCommand::Reject { wanted, because, state } => {
             let (spool, by) = (look(&state)?, who());
@@ -205,6 +213,27 @@ impl Told {
     }
 }
 
+fn retry(
+    wanted: WantedArgs,
+    profile: Option<String>,
+    config: Option<PathBuf>,
+    state: Option<PathBuf>,
+) -> Result<ExitCode, Problem> {
+    let site = config.map(|config| SiteArgs::of(&config).open()).transpose()?;
+    let Some((site, profile)) = site.as_ref().zip(profile) else {
+        let state = site.map(|site| site.spool.root().to_owned()).or(state);
+        let spool = look(&StateArgs { state: state.ok_or("--state")? })?;
+        return wanted.decide(&spool, &|name| decide::retry(&spool, name));
+    };
+    let other = WrittenProfile::read(&profile, None)?;
+    wanted.decide(&site.spool, &|name| {
+        let to = quarantine::reason(&site.spool, name).map(|reason| reason.destination);
+        let to = to.ok().and_then(|to| site.destinations().find(|known| known.name == to));
+        let to = to.ok_or_else(|| No::NoDestination(name.to_owned()))?;
+        decide::retry_under(&site.spool, &site.root, name, &to.written, &other)
+    })
+}
+
 fn list(spool: &Spool, json: bool) -> Result<ExitCode, Problem> {
     let all = view::look(spool)?;
     tell(json, &all, || {
@@ -269,7 +298,7 @@ fn print(spool: &Spool, Whole { held, classes, tried }: &Whole) {
         let path = spool.dir(Place::Quarantine).join(name).join(picture);
         row("picture", &format!("{} (it shows the patient: keep it inside)", path.display()));
     }
-    for view::Tried { time, event, destination, code, instances } in tried {
+    for Step { time, event, destination, code, instances, .. } in tried {
         let to = if destination.is_empty() { String::new() } else { format!(" for {destination}") };
         row("log", format!("{time} {instances} instances {event}{to} {code}").trim_end());
     }

@@ -167,6 +167,10 @@ pub fn check(file: &Path) -> Result<ExitCode, Problem> {
         let and = if *retrieve { ", and has it send what is missing" } else { "" };
         println!("  asks {ae_title}@{address} about studies of {calling}{and}");
     }
+    if let Some(console) = &settings.console {
+        let how = if console.files.is_some() { "https" } else { "http" };
+        println!("  has a console at {how}://{}, once efface console runs", console.listen);
+    }
     if let Some(address) = settings.results_web {
         println!("  takes results by STOW-RS at https://{address}/studies, known by certificates");
     }
@@ -276,6 +280,7 @@ impl Flags {
             destinations: vec![destination],
             routing: Routing::default(),
             metrics: self.metrics,
+            console: None,
             limits,
             sandbox: if self.partial_sandbox { Strictness::Partial } else { Strictness::Strict },
             attendants: None,

@@ -1,4 +1,4 @@
-//! `efface receive`, `efface work`, `efface send`, `efface return`, `efface deliver`, `efface ship`, `efface inquire` and `efface look`: the processes of the gateway. Hidden: nobody else has
+//! `efface receive`, `efface work`, `efface send`, `efface return`, `efface deliver`, `efface ship` and `efface inquire`: the processes of the gateway; `efface pages`: of the console; `efface look`: of both. Hidden: nobody else has
 //! a use for them. `efface attend` starts them as users of their own.
 
 use super::Problem;
@@ -113,6 +113,15 @@ pub fn look(args: &ChildArgs) -> Result<ExitCode, Problem> {
 pub fn receive(args: &ChildArgs) -> Result<ExitCode, Problem> {
     log_to_stderr(args.log_json);
     isolation::receive()
+}
+
+/// Runs the pages of the console until it hangs up.
+///
+/// # Errors
+/// There were no orders.
+pub fn pages(args: &ChildArgs) -> Result<ExitCode, Problem> {
+    log_to_stderr(args.log_json);
+    isolation::pages()
 }
 
 /// Runs a worker to its end.

@@ -71,6 +71,8 @@ pub(super) enum Reach {
     Ports([u16; 2]),
     /// Whoever calls on a socket that is bound already.
     Callers,
+    /// The same, many at a time in one thread.
+    Browsers,
 }
 
 impl Reach {

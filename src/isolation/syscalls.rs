@@ -111,6 +111,13 @@ const OLDER: &[i64] = &[libc::SYS_renameat];
 const TO_CONNECT: &[i64] = &[libc::SYS_connect];
 /// To be called on a socket that is there already.
 const TO_BE_CALLED: &[i64] = &[libc::SYS_accept4];
+/// To wait for many of them at once.
+const TO_WAIT: &[i64] = &[libc::SYS_epoll_ctl, libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2];
+/// The older name, where there is one.
+#[cfg(target_arch = "x86_64")]
+const TO_WAIT_AS_BEFORE: &[i64] = &[libc::SYS_epoll_wait];
+#[cfg(not(target_arch = "x86_64"))]
+const TO_WAIT_AS_BEFORE: &[i64] = &[];
 /// To talk to whoever is connected.
 const TO_TALK: &[i64] = &[
     libc::SYS_getsockname,
@@ -130,12 +137,13 @@ const TO_TALK: &[i64] = &[
 /// # Errors
 /// When the kernel has no seccomp, or this processor is not known to the filter.
 pub(super) fn only_needed(reach: Reach) -> Result<(), seccompiler::Error> {
-    let (begin, talk): (&[i64], &[i64]) = match reach {
-        Reach::Nobody => (&[], &[]),
-        Reach::Ports(_) => (TO_CONNECT, TO_TALK),
-        Reach::Callers => (TO_BE_CALLED, TO_TALK),
+    let more: &[&[i64]] = match reach {
+        Reach::Nobody => &[],
+        Reach::Ports(_) => &[TO_CONNECT, TO_TALK],
+        Reach::Callers => &[TO_BE_CALLED, TO_TALK],
+        Reach::Browsers => &[TO_BE_CALLED, TO_TALK, TO_WAIT, TO_WAIT_AS_BEFORE],
     };
-    let always = NEEDED.iter().chain(OLDER).chain(begin).chain(talk);
+    let always = NEEDED.iter().chain(OLDER).chain(more.iter().copied().flatten());
     let always = always.map(|call| (*call, Vec::new()));
     let rules: BTreeMap<i64, Vec<SeccompRule>> = always.chain(sometimes(reach)?).collect();
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `papers` | certificate, key and CA of one side; by what the other's certificate is known |
 //! | `client`, `server` | the side that calls, and the one that is called |
+//! | `browsers` | the side that people's browsers call: they show no certificate, but sign in |
 //! | `channel` | bytes under TLS, each wait under a timeout |
 //! | `meaning` | what an error means for whoever has to put it right |
 //!
@@ -12,12 +13,14 @@
 //! encryption; `rustls` has no others. There is no way to go on with a certificate that does not verify. No session is
 //! resumed: each connection shows its certificates anew, so what was withdrawn meanwhile is not taken for granted.
 
+mod browsers;
 mod channel;
 mod client;
 mod meaning;
 mod papers;
 mod server;
 
+pub use browsers::for_browsers;
 pub use channel::Channel;
 pub use client::{Client, Trust};
 pub use papers::{Fingerprint, Known, NoFingerprint, Papers, Shown};

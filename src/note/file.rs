@@ -68,17 +68,26 @@ pub fn is_name(text: &str) -> bool {
 /// [`Error::Io`]: also when there is such a file.
 pub fn create(path: &Path, name: &str, kind: Kind) -> Result<Verifier, Error> {
     let write = || {
-        let mut seed = Zeroizing::new([0; 32]);
-        getrandom::fill(seed.as_mut_slice()).map_err(io::Error::from)?;
-        let hex = Zeroizing::new(HEXLOWER.encode(seed.as_slice()));
-        let magic = format!("efface {} key 1", word(kind));
-        let text = Zeroizing::new(format!("{magic}\nname {name}\nkey {}\n", hex.as_str()));
+        let (text, verifier) = generate(name, kind)?;
         let mut file = disk::create(path)?;
         file.write_all(text.as_bytes())?;
         disk::sync_file(&file)?;
-        Ok(Signer::new(name, kind, SigningKey::from_bytes(&seed)).verifier().clone())
+        Ok(verifier)
     };
     write().map_err(|error| Error::Io { path: path.to_owned(), error })
+}
+
+/// A new key, as it stands in such a file, and its public half.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn generate(name: &str, kind: Kind) -> io::Result<(Zeroizing<String>, Verifier)> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(seed.as_mut_slice()).map_err(io::Error::from)?;
+    let hex = Zeroizing::new(HEXLOWER.encode(seed.as_slice()));
+    let magic = format!("efface {} key 1", word(kind));
+    let text = Zeroizing::new(format!("{magic}\nname {name}\nkey {}\n", hex.as_str()));
+    Ok((text, Signer::new(name, kind, SigningKey::from_bytes(&seed)).verifier().clone()))
 }
 
 /// Reads such a file.
@@ -96,7 +105,8 @@ pub fn read(path: &Path, kind: Kind) -> Result<Signer, Error> {
     parse(&text, kind).ok_or_else(|| Error::Form { path: path.to_owned(), kind })
 }
 
-fn parse(text: &str, kind: Kind) -> Option<Signer> {
+/// The key in the text of such a file; `None` if there is none of this kind.
+pub fn parse(text: &str, kind: Kind) -> Option<Signer> {
     let mut lines = text.lines();
     let magic = lines.next()?.strip_prefix("efface ")?.strip_suffix(" key 1")?;
     let name = lines.next()?.strip_prefix("name ").filter(|name| is_name(name))?;

@@ -15,6 +15,7 @@
 //!   returned/NAME           how many instances a person put back from there, until it is in the log
 //!   rejected/NAME/          what a person took out of there for good, until it is in the log (see rejected.rs)
 //!   barred/ID               destinations for which an original never leaves that is still here for others
+//!   under/ID                under which profile an original is tried again that a person put back for it (see under.rs)
 //!   commitments/ID          requests for storage commitment that have not been reported on
 //!   heads/HANDLE/TAG        where the head is in a frame of reference, as long as originals of the study are there
 //!   reviews/ID              what two people let leave although a stage has its doubts (see reviews.rs)
@@ -44,6 +45,7 @@ pub mod quarantine;
 pub mod rejected;
 pub mod results;
 pub mod reviews;
+pub mod under;
 
 use crate::clock;
 use crate::disk;
@@ -88,6 +90,8 @@ pub enum Place {
     Rejected,
     /// Who never gets which original.
     Barred,
+    /// Under which profile originals are tried again.
+    Under,
     /// Requests for storage commitment.
     Commitments,
     /// Where heads are, for series that come later.
@@ -105,7 +109,7 @@ pub enum Place {
 }
 
 /// All places with their directories.
-const PLACES: [(Place, &str); 17] = [
+const PLACES: [(Place, &str); 18] = [
     (Place::Receiving, "inbox/tmp"),
     (Place::Inbox, "inbox/new"),
     (Place::Studies, "studies"),
@@ -116,6 +120,7 @@ const PLACES: [(Place, &str); 17] = [
     (Place::Returned, "returned"),
     (Place::Rejected, "rejected"),
     (Place::Barred, "barred"),
+    (Place::Under, "under"),
     (Place::Commitments, "commitments"),
     (Place::Heads, "heads"),
     (Place::Reviews, "reviews"),

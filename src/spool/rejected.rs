@@ -9,7 +9,7 @@
 //! What the sender sends again is another original, and decided about anew.
 
 use super::quarantine::{self, Code, batch_of};
-use super::{Place, Spool, entry_ids, heads, reviews};
+use super::{Place, Spool, entry_ids, heads, reviews, under};
 use crate::audit::Event;
 use crate::clock;
 use crate::disk;
@@ -121,6 +121,7 @@ pub fn settle(spool: &Spool, log: &dyn Fn(Event) -> io::Result<()>) -> io::Resul
         disk::sync_dir(&spool.dir(Place::Rejected))?;
         reviews::forget(spool, &last)?;
         forget(spool, &last)?;
+        under::forget(spool, &last)?;
         heads::forget(spool, handle_of(batch_of(&name)))?;
     }
     Ok(())

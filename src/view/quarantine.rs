@@ -1,6 +1,8 @@
 //! What stays inside, and why: studies that were put aside, what destinations refused, results that are not delivered.
 
-use crate::audit::{self, Line, Row};
+use super::Error;
+use super::study::Step;
+use crate::audit;
 use crate::custody::homebox::Homebox;
 use crate::custody::outbox::Outbox;
 use crate::disk;
@@ -68,7 +70,7 @@ pub struct Held {
 }
 
 /// One of them, with what is known about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Whole {
     /// As in the list.
     #[serde(flatten)]
@@ -76,22 +78,7 @@ pub struct Whole {
     /// How many instances of which SOP class, by its keyword (PS3.6 A).
     pub classes: BTreeMap<String, u64>,
     /// What became of its batch, as the log has it.
-    pub tried: Vec<Tried>,
-}
-
-/// A record of the log about a batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tried {
-    /// RFC 3339.
-    pub time: String,
-    /// Its kind.
-    pub event: String,
-    /// For which destination; empty: for all, or of none.
-    pub destination: String,
-    /// The code of the reason, if there was one.
-    pub code: String,
-    /// How many instances.
-    pub instances: u64,
+    pub tried: Vec<Step>,
 }
 
 impl Held {
@@ -134,7 +121,7 @@ pub fn look(spool: &Spool) -> io::Result<Vec<Held>> {
 ///
 /// # Errors
 /// What the system says, or the log does.
-pub fn look_at(spool: &Spool, beginning: &str) -> io::Result<Vec<Whole>> {
+pub fn look_at(spool: &Spool, beginning: &str) -> Result<Vec<Whole>, Error> {
     let named = look(spool)?.into_iter().filter(|held| held.name.starts_with(beginning));
     named.map(|held| whole(spool, held)).collect()
 }
@@ -228,7 +215,7 @@ fn plain(name: String, kind: Kind, instances: u64, destination: String) -> Held 
     }
 }
 
-fn whole(spool: &Spool, held: Held) -> io::Result<Whole> {
+fn whole(spool: &Spool, held: Held) -> Result<Whole, Error> {
     let batch = batch_of(&held.name);
     let tried = tried(spool, batch)?;
     let mut classes = BTreeMap::new();
@@ -245,33 +232,17 @@ fn whole(spool: &Spool, held: Held) -> io::Result<Whole> {
     Ok(Whole { held, classes, tried })
 }
 
-/// Kinds of records that say what became of a batch.
-const TOLD: [&str; 6] = ["taken", "quarantined", "returned", "released", "delivered", "withdrawn"];
-
-fn tried(spool: &Spool, batch: &str) -> io::Result<Vec<Tried>> {
-    let log = spool.dir(Place::Audit);
-    if !log.join("log").exists() {
-        return Ok(Vec::new());
+/// What became of a batch.
+fn tried(spool: &Spool, batch: &str) -> Result<Vec<Step>, Error> {
+    let (log, mut steps) = (spool.dir(Place::Audit), Vec::new());
+    if log.join("log").exists() {
+        audit::search(&log, &[batch], |record| {
+            let step = Step::of(record).filter(|(of, _)| of == batch);
+            // What was done to each element belongs to the study's page.
+            steps.extend(step.map(|(_, step)| Step { release: None, ..step }));
+        })?;
     }
-    let parse = |line: &Line<'_>| {
-        let row: Row = serde_json::from_slice(line.bytes)?;
-        let is_told = TOLD.contains(&row.event.as_str()) && row.batch_of() == Some(batch);
-        Ok::<_, io::Error>(is_told.then_some(row))
-    };
-    let key = audit::key(&log).map_err(io::Error::other)?;
-    let mut tried = Vec::new();
-    let walked = audit::walk(&log, &key, parse, |row| {
-        tried.extend(row?.map(|row| Tried {
-            time: row.time,
-            event: row.event,
-            destination: row.destination.unwrap_or_default(),
-            code: row.code.unwrap_or_default(),
-            instances: row.instances.unwrap_or(0),
-        }));
-        Ok(())
-    });
-    walked.map_err(io::Error::other)?;
-    Ok(tried)
+    Ok(steps)
 }
 
 /// What a gateway that runs, or a person, has moved on meanwhile.
@@ -302,7 +273,7 @@ mod tests {
         let put = |id: &str, code, destination: &str| {
             let work = spool.dir(Place::Work).join("h-1");
             disk::make_dir(&work).unwrap();
-            disk::create(&work.join(id)).unwrap();
+            let _ = disk::create(&work.join(id));
             let (detail, time) = (String::new(), String::new());
             let reason = Reason { code, detail, destination: destination.to_owned(), time };
             quarantine::put_aside(&spool, "h-1", &[id.to_owned()], &reason).unwrap();

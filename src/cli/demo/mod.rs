@@ -237,6 +237,7 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         | Event::Objections { .. }
         | Event::Withdrawn { .. }
         | Event::AuditRead { .. }
+        | Event::Console { .. }
         | Event::Reidentified { .. }
         | Event::Result { .. }
         | Event::Policy { .. }

@@ -49,10 +49,6 @@ impl Papers {
     /// # Errors
     /// [`Error::File`], [`Error::Pem`], [`Error::NoPair`], [`Error::Unusable`].
     pub fn read(ca: &Path, certificate: &Path, key: &Path) -> Result<Self, Error> {
-        let read = |file: &Path| {
-            let text = std::fs::read_to_string(file);
-            text.map_err(|error| Error::File { file: file.to_owned(), kind: error.kind() })
-        };
         let papers = Papers {
             ca: read(ca)?,
             certificate: read(certificate)?,
@@ -60,6 +56,17 @@ impl Papers {
         };
         super::client::config(&papers)?;
         super::server::config(&papers)?;
+        Ok(papers)
+    }
+
+    /// Reads what is shown to browsers, which show nothing themselves: there is no CA.
+    ///
+    /// # Errors
+    /// As [`Papers::read`].
+    pub fn read_for_browsers(certificate: &Path, key: &Path) -> Result<Self, Error> {
+        let (certificate, key) = (read(certificate)?, Zeroizing::new(read(key)?));
+        let papers = Papers { ca: String::new(), certificate, key };
+        super::for_browsers(&papers)?;
         Ok(papers)
     }
 
@@ -97,6 +104,11 @@ impl Papers {
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes());
         Ok((chain, key.map_err(|_| Error::Pem("private key"))?))
     }
+}
+
+fn read(file: &Path) -> Result<String, Error> {
+    let text = std::fs::read_to_string(file);
+    text.map_err(|error| Error::File { file: file.to_owned(), kind: error.kind() })
 }
 
 /// What a pair that is refused means.

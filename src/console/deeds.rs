@@ -1,0 +1,150 @@
+//! What people do in the console: one person alone, or two who sign one after the other.
+
+use super::keeper::{Keeper, Site, failed};
+use super::pending::Waiting;
+use super::question::{Outcome, Password, Refusal};
+use super::sessions::Session;
+use crate::approval::{Approvers, InForce, Operation, Request};
+use crate::audit::Signer as LogSigner;
+use crate::clock::Day;
+use crate::desk;
+use crate::objection::{Book, Scope, Wish};
+use crate::spool::Place;
+use std::net::IpAddr;
+
+impl Keeper {
+    /// What waits for signatures.
+    pub(super) fn waiting(&self) -> Result<Vec<Waiting>, Refusal> {
+        self.pending.all(&self.approvers()?).map_err(failed)
+    }
+
+    /// Has an operation agreed to. Where nobody has to, it is done at once.
+    pub(super) fn ask_or_do(&self, operation: &Operation) -> Result<Outcome, Refusal> {
+        let approvers = self.approvers()?;
+        if approvers.is_empty() && !operation.always_needs_two() {
+            return self.carry_out(operation, None).map(Outcome::Done);
+        }
+        if approvers.is_empty() {
+            return Err(failed(crate::approval::Error::Nobody));
+        }
+        let log = LogSigner::of(&self.site.root);
+        let asked = self.pending.ask(operation, log.verifier().name());
+        asked.map(Outcome::Asked).map_err(failed)
+    }
+
+    /// Signs a request with the person's own key; with the second signature it is done.
+    pub(super) fn sign(
+        &self,
+        session: &Session,
+        nonce: &str,
+        password: &Password,
+        from: IpAddr,
+    ) -> Result<Outcome, Refusal> {
+        let signer = self.key_of(session, password, from)?;
+        let approvers = self.approvers()?;
+        let own = signer.verifier().to_string();
+        if !approvers.to_texts().contains(&own) {
+            return Err(Refusal::Failed(format!(
+                "{} is none of those who agree: two people must first put this line under approvers: in the configuration: {own}",
+                session.account.name
+            )));
+        }
+        let signed = self.pending.sign(nonce, &signer).map_err(failed)?;
+        let (request, note) = signed.ok_or(Refusal::Unknown)?;
+        let log = LogSigner::of(&self.site.root);
+        match approvers.check(&note, &request.operation, log.verifier().name()) {
+            Ok(_) => {
+                let done = self.carry_out(&request.operation, Some((&request, &note)))?;
+                self.pending.drop(nonce).map_err(failed)?;
+                Ok(Outcome::Done(done))
+            }
+            Err(crate::approval::Error::TooFew(_)) => Ok(Outcome::Asked(nonce.to_owned())),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// That a request is not wanted any more.
+    pub(super) fn drop_request(&self, nonce: &str) -> Result<Outcome, Refusal> {
+        self.pending.drop(nonce).map_err(failed)?;
+        Ok(Outcome::Done(String::new()))
+    }
+
+    /// Does what two people agree to, or one person may do alone: in words, what became of it.
+    fn carry_out(
+        &self,
+        operation: &Operation,
+        agreed: Option<(&Request, &str)>,
+    ) -> Result<String, Refusal> {
+        match operation {
+            Operation::LiftObjection { reference, scope } => {
+                self.take(operation, agreed)?;
+                self.lift(reference, scope.as_deref())
+            }
+            Operation::Release { .. } => self.release(operation, agreed),
+            Operation::Change { .. }
+            | Operation::Reidentify { .. }
+            | Operation::Export { .. }
+            | Operation::Key { .. } => Err(Refusal::Failed(
+                "the console does not do this: use the command, with --approval".to_owned(),
+            )),
+        }
+    }
+
+    /// Has the gateway take an approval, once: it stands in the log then.
+    pub(super) fn take(
+        &self,
+        operation: &Operation,
+        agreed: Option<(&Request, &str)>,
+    ) -> Result<(), Refusal> {
+        let Site { settings, root, .. } = &self.site;
+        let Some((_, note)) = agreed else { return Ok(()) };
+        desk::approve(&settings.state, root, note, operation).map(drop).map_err(failed)
+    }
+
+    fn lift(&self, reference: &str, scope: Option<&str>) -> Result<String, Refusal> {
+        let scope = scope.map(str::parse::<Scope>).transpose().map_err(failed)?;
+        match self.book().lift(reference, scope.as_ref()).map_err(failed)? {
+            0 => Err(Refusal::Unknown),
+            n => Ok(format!("{reference}: {n}")),
+        }
+    }
+
+    /// That a patient objects. One person does it: nothing leaves because of it.
+    pub(super) fn add_objection(
+        &self,
+        id: &Password,
+        issuer: &str,
+        scope: &str,
+    ) -> Result<Outcome, Refusal> {
+        let scope: Scope = scope.parse().map_err(failed)?;
+        let is_known = match &scope {
+            Scope::All => true,
+            Scope::Project(name) => {
+                self.site.settings.destinations.iter().any(|d| d.project == *name)
+            }
+            Scope::Destination(name) => {
+                self.site.settings.destinations.iter().any(|d| d.name == *name)
+            }
+        };
+        if !is_known {
+            return Err(Refusal::Unknown);
+        }
+        // The number becomes a hash here, and is wiped.
+        let wish = Wish::new(issuer.trim(), id.0.trim(), scope, Day::today());
+        let wish = wish.ok_or_else(|| failed("write down the patient's number"))?;
+        let added = self.book().add(&[wish]).map_err(failed)?;
+        let references: Vec<String> = added.into_iter().map(|added| added.reference).collect();
+        Ok(Outcome::Done(references.join(" ")))
+    }
+
+    fn book(&self) -> Book {
+        Book::new(self.site.spool.dir(Place::Objections), &self.site.root)
+    }
+
+    /// Who agrees: those in force, or before the gateway has ever run those of the configuration.
+    pub(super) fn approvers(&self) -> Result<Approvers, Refusal> {
+        let Site { settings, root, .. } = &self.site;
+        let entered = InForce::of(&settings.state, root).read().map_err(failed)?;
+        Ok(entered.map_or_else(|| settings.approvers.clone(), |entered| entered.policy.approvers))
+    }
+}
