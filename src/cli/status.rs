@@ -54,7 +54,7 @@ pub struct StatusArgs {
 struct Status {
     /// Acknowledged instances by state, in the order in which they pass them.
     #[serde(serialize_with = "as_map")]
-    instances: [(&'static str, u64); 6],
+    instances: [(&'static str, u64); 7],
     /// Acknowledged instances that are accounted for.
     accounted: u64,
     /// Acknowledged instances that cannot be found.

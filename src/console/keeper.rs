@@ -153,6 +153,14 @@ impl Keeper {
             Question::ActivateProfile { destination, which } => {
                 value(self.activate_profile(session, destination, which)?)
             }
+            Question::Quarantine => value(view::quarantine::look(spool).map_err(failed)?),
+            Question::Held { name } => value(self.held(&name)?),
+            Question::Retry { names } => value(self.retry(names)),
+            Question::Reject { names, because } => value(self.reject(session, names, &because)?),
+            Question::Release { name, because } => value(self.ask_release(&name, &because)?),
+            Question::Picture { name, what, because } => {
+                value(self.picture(session, name, what, because)?)
+            }
             Question::Registers => {
                 value(view::registers::look(settings, root, spool).map_err(failed)?)
             }

@@ -136,6 +136,41 @@ pub enum Question {
         /// `all`, `project:NAME` or `destination:NAME`.
         scope: String,
     },
+    /// What stays inside: [`Held`](crate::view::quarantine::Held), all of it.
+    Quarantine,
+    /// What is known of it: [`Whole`](crate::view::quarantine::Whole), of each whose name begins so.
+    Held {
+        /// Its name, or how it begins.
+        name: String,
+    },
+    /// That things be tried again, each for itself: [`Deed`]s.
+    Retry {
+        /// By what they are called.
+        names: Vec<String>,
+    },
+    /// That they never leave, each for itself: [`Deed`]s.
+    Reject {
+        /// By what they are called.
+        names: Vec<String>,
+        /// Why.
+        because: String,
+    },
+    /// That one leaves although a stage has its doubts, if two agree: [`Outcome`].
+    Release {
+        /// By what it is called.
+        name: String,
+        /// Why.
+        because: String,
+    },
+    /// A picture that shows the patient: `view::pictures::Picture`.
+    Picture {
+        /// Of what is called so.
+        name: String,
+        /// A slice, or a surface.
+        what: crate::view::pictures::What,
+        /// Why.
+        because: String,
+    },
     /// Destinations, objections, keys: `view::registers::Registers`.
     Registers,
     /// Which profile is in force for whom: `view::profile::Profiles`.
@@ -170,6 +205,15 @@ pub enum Question {
         /// Which.
         which: crate::shelf::Which,
     },
+}
+
+/// What became of one of many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    /// By what it is called.
+    pub name: String,
+    /// Why it was not done; `None`: it was.
+    pub not: Option<String>,
 }
 
 /// What became of a deed.
@@ -250,10 +294,15 @@ impl Question {
             | Question::Drop { .. }
             | Question::Profiles
             | Question::Profile { .. }
+            | Question::Quarantine
+            | Question::Held { .. }
             | Question::Registers => Some(Right::Look),
             Question::TryProfile { .. }
             | Question::ProposeProfile { .. }
             | Question::ActivateProfile { .. } => Some(Right::EditProfiles),
+            Question::Retry { .. } => Some(Right::Operate),
+            Question::Reject { .. } | Question::Release { .. } => Some(Right::Review),
+            Question::Picture { .. } => Some(Right::SeePatients),
             Question::LiftObjection { .. } | Question::AddObjection { .. } => {
                 Some(Right::KeepRegisters)
             }
@@ -278,6 +327,10 @@ impl Question {
                 | Question::TryProfile { .. }
                 | Question::ProposeProfile { .. }
                 | Question::ActivateProfile { .. }
+                | Question::Retry { .. }
+                | Question::Reject { .. }
+                | Question::Release { .. }
+                | Question::Picture { .. }
         )
     }
 }

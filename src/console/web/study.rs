@@ -56,7 +56,7 @@ words! {
 }
 
 /// Steps and places, as people call them.
-const CALLED: [(&str, &str, &str); 19] = [
+const CALLED: [(&str, &str, &str); 20] = [
     ("taken", "closed, taken by a worker", "clos, pris par un processus"),
     ("released", "verified and released", "vérifié et libéré"),
     ("delivered", "delivered", "livré"),
@@ -65,6 +65,7 @@ const CALLED: [(&str, &str, &str); 19] = [
     ("repeated", "came again, unchanged", "reçu à nouveau, identique"),
     ("returned", "put back into the queue", "remis dans la file"),
     ("rejected", "rejected by a person", "rejeté par une personne"),
+    ("shown", "a picture was shown", "une image a été montrée"),
     ("erased", "originals erased", "originaux effacés"),
     ("waiting", "waits until the study is quiet", "attend la fin de l’examen"),
     ("in work", "is being de-identified", "en cours de dé-identification"),
