@@ -5,7 +5,7 @@ use super::guard::Guest;
 use super::page::{Page, Problem, html};
 use super::words::{Language, words};
 use crate::console::{Question, Refusal};
-use crate::view::study::Study;
+use crate::view::study::{Study, Way};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query};
@@ -52,6 +52,12 @@ words! {
         by: "Decided by" | "Décidé par";
         times: "Times" | "Fois";
         receipt: "Receipt" | "Reçu";
+        look: "Pictures, for those who may" | "Images, pour qui en a le droit";
+        warning: "THEY SHOW THE PATIENT. Who looks and why stands in the log first" | "ELLES MONTRENT LE PATIENT. Qui regarde et pourquoi est d’abord inscrit au journal";
+        slice: "Slice, counted from 1; as it came, and beside it as it leaves, while a parcel waits" | "Coupe, à partir de 1 ; telle que reçue et, tant qu’un colis attend, telle qu’elle sort";
+        show_slice: "Show the slice" | "Montrer la coupe";
+        surface: "The head’s surface, before and after, by the number of its picture" | "La surface de la tête, avant et après, par le numéro de son image";
+        show_surface: "Show the surface" | "Montrer la surface";
     }
 }
 
@@ -134,6 +140,11 @@ async fn study(guest: Guest, Path(name): Path<String>) -> Result<Response, Probl
 impl Shown {
     fn called(&self, name: &str) -> String {
         called(self.page.language, name)
+    }
+
+    /// Whether there is something of it to look at.
+    fn has_originals(&self, way: &Way) -> bool {
+        way.places.iter().any(|there| ["on the way", "delivered"].contains(&there.state.as_str()))
     }
 
     /// The keyword of an element, as the standard's dictionary has it; private ones have none.
