@@ -42,9 +42,12 @@ fn crates_in(program: &Path) -> BTreeSet<(String, String)> {
         let path = bytes[at + marker.len()..].split(|b| *b == b'/').nth(1)?;
         let path = path.split(|b| *b == 0).next()?;
         let name = std::str::from_utf8(path).ok()?;
-        let dash = name
-            .match_indices('-')
-            .find(|(at, _)| name.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit));
+        // md-5-0.11.0: a version has a dot after its first number.
+        let is_version = |rest: &str| {
+            let (number, _) = rest.split_once('.').unwrap_or_default();
+            !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+        };
+        let dash = name.match_indices('-').find(|(at, _)| is_version(&name[at + 1..]));
         let (name, version) = name.split_at(dash?.0);
         Some((name.to_owned(), version[1..].to_owned()))
     });
@@ -322,6 +325,13 @@ fn an_update_is_signed_no_older_and_there_is_a_way_back() {
     let now = env!("CARGO_PKG_VERSION");
     update(&["install", &medium.release(&deb, now, &ours)]);
     let next = medium.release(&deb, "77.0.1", &ours);
+    // Whatever lies beside it under a name that only looks like one of its packages is not touched.
+    let foreign = medium.release(&deb, "66.6.6", &theirs).replace("efface-66.6.6.release", "");
+    let foreign = support::files(&copy.file(&foreign));
+    let foreign = foreign.iter().find(|path| path.extension().unwrap() == "deb").unwrap();
+    let lookalike =
+        foreign.file_name().unwrap().to_str().unwrap().replace("efface_66.6.6", "e.face_77.0.1");
+    std::fs::copy(foreign, copy.file(&format!("/medium/77.0.1/{lookalike}"))).unwrap();
     assert!(update(&["install", &next]).contains("signed by releases"));
     assert_eq!(medium.installed(), "77.0.1 install ok installed");
 
