@@ -25,6 +25,7 @@
 //! Keys that are left out have the value of [`Limits::default`]. Secrets are paths, never values.
 
 mod console;
+mod kept;
 mod pull;
 mod repository;
 mod results;
@@ -32,13 +33,14 @@ mod routes;
 mod tls;
 mod web;
 
-pub use console::Console;
+pub use console::{Console, Oidc};
+pub use kept::{NotUsable, refuses};
 pub use repository::Repository;
 pub use results::{Entity, Home, ResultSettings};
 pub use tls::{DestinationTls, Files, Tls};
 pub use web::{Pass, Speaks, Web};
 
-use crate::approval::{self, Approvers, Policy};
+use crate::approval::{self, Approvers, Kept, Policy};
 use crate::commitment::Listener;
 use crate::crosswalk::Retention;
 use crate::id::AeTitle;
@@ -47,16 +49,17 @@ use crate::key::RootKey;
 use crate::net::access::{Caller, Network};
 use crate::net::http::is_loopback;
 use crate::pipeline::FACE_LIMIT;
-use crate::profile::{Profile, Pseudonymity, SHIPPED, language};
+use crate::profile::{Profile, SHIPPED, language};
 use crate::pull::Pacs;
 use crate::residency::{Country, EEA, Entry, Residency, Scheme, SitePolicy, WARN_DAYS};
 use crate::routing::{Routing, Rule};
 use crate::standard::{Annex, sop_classes};
-use crate::yaml::{Mistakes, Notes, suggestion};
+use crate::yaml::{self, Mistakes, Notes, suggestion};
 use data_encoding::HEXLOWER;
 use routes::Named;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Spanned;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -128,6 +131,8 @@ pub struct DestinationSettings {
     pub profile: Profile,
     /// The same as it is written, for workers.
     pub written: WrittenProfile,
+    /// Which of those that are kept here it is; `None`: it is the configuration's.
+    pub kept: Option<Kept>,
     /// Associations at a time.
     pub associations: usize,
     /// Whether it may be sent to.
@@ -154,6 +159,7 @@ impl Settings {
                 generation: to.generation.clone(),
                 profile: to.written.text.clone(),
                 plan: HEXLOWER.encode(&to.profile.digest()),
+                kept: to.kept.clone(),
                 entry: to.residency.entry.clone(),
                 results: to.results.as_ref().map(|results| results.to_text(&self.homes)),
             };
@@ -357,9 +363,9 @@ impl Settling<'_> {
         self.checkpoint_file(&raw);
         let listen = self.address(&raw.listen);
         let metrics = raw.metrics.as_ref().and_then(|text| self.loopback(text));
-        let console = raw.console.as_ref().and_then(|raw| self.console(raw));
         let ae_title = self.ae_title(&raw.ae_title);
         let tls = raw.tls.as_ref().map(|raw| self.tls(raw));
+        let console = raw.console.as_ref().and_then(|raw| self.console(raw, tls.as_ref()));
         let is_tls = tls.as_ref().is_some_and(|tls| !tls.plain_listener);
         let allow = self.callers(&raw.allow, is_tls);
         let policy = raw.site_policy.as_ref().map(|policy| self.site_policy(policy));
@@ -681,6 +687,7 @@ impl Settling<'_> {
             results: None,
             profile,
             written,
+            kept: None,
             associations,
         })
     }
@@ -697,14 +704,14 @@ impl Settling<'_> {
             }
             None => standard.days,
         };
-        if let Some(said) = raw.expire_pseudonyms.as_ref().filter(|said| said.value)
-            && profile.pseudonymity() == Pseudonymity::Keyed
+        let pseudonyms = value(&raw.expire_pseudonyms, standard.pseudonyms);
+        let retention = Retention { days, pseudonyms };
+        if let Some(said) = &raw.expire_pseudonyms
+            && let Some(what) = kept::refuses(retention, profile)
         {
-            let what = "the pseudonyms of this profile are made of the key and cannot expire: pseudonyms: random in the profile makes them of secrets that can";
             self.notes.at(said, what);
         }
-        let pseudonyms = value(&raw.expire_pseudonyms, standard.pseudonyms);
-        Retention { days, pseudonyms }
+        retention
     }
 
     fn name(&mut self, text: &Spanned<String>) -> Option<String> {
@@ -758,11 +765,17 @@ pub fn load_profile(name: &str, folder: Option<&Path>) -> Result<Profile, String
 }
 
 impl WrittenProfile {
-    /// Reads a profile that is shipped, or a file beside a configuration.
+    /// Reads a profile that is shipped, a file beside a configuration, or, by the name `-`, the standard input.
     ///
     /// # Errors
     /// In words, for a person.
     pub fn read(name: &str, folder: Option<&Path>) -> Result<Self, String> {
+        if name == "-" && folder.is_none() {
+            let mut text = String::new();
+            let read = std::io::stdin().take(1 + yaml::SIZE_MAX as u64).read_to_string(&mut text);
+            read.map_err(|error| format!("standard input: {error}"))?;
+            return Ok(WrittenProfile { file: "standard input".to_owned(), text });
+        }
         if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
             return Ok(WrittenProfile { file: name.to_owned(), text: (*text).to_owned() });
         }

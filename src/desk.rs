@@ -3,9 +3,10 @@
 //! ```text
 //! command:  {"note": EVENT}                        gateway: {"kept": {"seq": 7, "hash": "..."}}
 //! command:  {"approve": [NOTE, OPERATION]}               or {"refused": "why"}
+//! command:  {"activate": [WHICH PROFILE, NOTE]}
 //! ```
 //! A socket in the state directory, for the user of the gateway and root. Where no gateway runs, the command takes the
-//! lock of the state directory and writes the record itself. Only what people do by commands is taken: nobody can hand in
+//! lock of the state directory and does it itself. Only what people do by commands is taken: nobody can hand in
 //! that something was released.
 
 use crate::approval::{Known, NotTaken, Office, Operation};
@@ -14,6 +15,8 @@ use crate::audit::{self, Event, Log, Receipt, Signer};
 use crate::disk;
 use crate::key::RootKey;
 use crate::pipe::{hear, say};
+use crate::profile::Profile;
+use crate::shelf::{self, Chosen, Wanted};
 use crate::spool::{self, Place, Spool};
 use rustix::net::sockopt::socket_peercred;
 use serde::{Deserialize, Serialize};
@@ -42,6 +45,12 @@ pub enum Error {
     /// An approval is not taken.
     #[error(transparent)]
     Approval(#[from] NotTaken),
+    /// There is no such profile, or it is not kept as it was.
+    #[error(transparent)]
+    Shelf(#[from] shelf::Error),
+    /// A profile cannot be that of its destination.
+    #[error("{0}")]
+    Unsuitable(String),
     /// Nor its lock be had.
     #[error(transparent)]
     Spool(#[from] spool::Error),
@@ -65,20 +74,32 @@ enum Asked {
     Note(Box<Event>),
     /// Take this approval of that.
     Approve(String, Box<Operation>),
+    /// Put this profile in force, by this approval where two people must agree.
+    Activate(Box<Wanted>, Option<String>),
+}
+
+/// Whoever uses profiles while the gateway runs.
+pub trait Users: Send {
+    /// Why a profile cannot be that of a destination, for a person; `None` if it can.
+    fn refuse(&self, destination: &str, profile: &Profile) -> Option<String>;
+    /// From now on a profile that was put in force is used. What was begun under another ends under that.
+    fn use_from_now(&self, chosen: &Chosen);
 }
 
 /// The gateway's side.
 pub struct Desk {
     listener: UnixListener,
-    path: PathBuf,
+    state: PathBuf,
+    root: Arc<RootKey>,
     log: Arc<Log>,
     office: Office,
+    users: Box<dyn Users>,
 }
 
 impl Drop for Desk {
     fn drop(&mut self) {
         // One that is left by a kill is removed by the next gateway.
-        let _ = disk::remove(&self.path);
+        let _ = disk::remove(&self.state.join(NAME));
     }
 }
 
@@ -87,18 +108,24 @@ impl Desk {
     ///
     /// # Errors
     /// What the system says.
-    pub fn open(state: &Path, log: Arc<Log>, office: Office) -> io::Result<Self> {
+    pub fn open(
+        state: &Path,
+        root: Arc<RootKey>,
+        log: Arc<Log>,
+        office: Office,
+        users: Box<dyn Users>,
+    ) -> io::Result<Self> {
         let place = Socket::of(state)?;
         // What an earlier gateway has left there.
         disk::remove(&state.join(NAME))?;
         let listener = UnixListener::bind(&place.path)?;
         disk::keep_private(&state.join(NAME))?;
         listener.set_nonblocking(true)?;
-        Ok(Desk { listener, path: state.join(NAME), log, office })
+        Ok(Desk { listener, state: state.to_owned(), root, log, office, users })
     }
 
     /// Serves one command after the other, until told to stop.
-    pub fn run(&self, stop: &AtomicBool) {
+    pub fn run(&mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::SeqCst) {
             let served = match self.listener.accept() {
                 Ok((stream, _)) => self.serve(&stream),
@@ -117,7 +144,7 @@ impl Desk {
         }
     }
 
-    fn serve(&self, stream: &UnixStream) -> io::Result<()> {
+    fn serve(&mut self, stream: &UnixStream) -> io::Result<()> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -129,7 +156,7 @@ impl Desk {
         say(&mut &*stream, &self.answer(asked))
     }
 
-    fn answer(&self, asked: Asked) -> Answer {
+    fn answer(&mut self, asked: Asked) -> Answer {
         match asked {
             Asked::Note(event) if event.is_by_command() => self.log.append(*event).into(),
             Asked::Note(_) => Answer::Refused("no command writes such a record".to_owned()),
@@ -137,7 +164,25 @@ impl Desk {
                 Ok(receipt) => Ok(receipt).into(),
                 Err(error) => Answer::Refused(error.to_string()),
             },
+            Asked::Activate(wanted, note) => match self.activate(&wanted, note.as_deref()) {
+                Ok(receipt) => Ok(receipt).into(),
+                Err(error) => Answer::Refused(error.to_string()),
+            },
         }
+    }
+
+    fn activate(&mut self, wanted: &Wanted, note: Option<&str>) -> Result<Receipt, Error> {
+        let unknown = || shelf::Error::Destination(wanted.destination.clone());
+        let in_force = self.office.in_force().ok_or_else(unknown)?;
+        wanted.is_of_the_same_configuration(in_force)?;
+        let chosen = wanted.choose(&self.state, &self.root, in_force)?;
+        if let Some(why) = self.users.refuse(&wanted.destination, &chosen.profile) {
+            return Err(Error::Unsuitable(why));
+        }
+        let (policy, activated) = (chosen.policy.clone(), chosen.activated.clone());
+        let receipt = self.office.activate(policy, activated, note)?;
+        self.users.use_from_now(&chosen);
+        Ok(receipt)
     }
 }
 
@@ -165,6 +210,28 @@ pub fn approve(
         let known = Known::of(&state.join("audit"))?;
         let office = Office::open(state, root, Arc::clone(log), known)?;
         Ok(office.take(note, operation)?)
+    })
+}
+
+/// Has a profile put in force at a state directory: by the gateway that runs there, for what it begins from then on, or,
+/// where none does, for the next start. It stands in the log when this returns. `note` is the agreement of two people to
+/// [`Wanted::operation`], where they must agree.
+///
+/// # Errors
+/// [`Error`]: what was in force is in force.
+pub fn activate(
+    state: &Path,
+    root: &RootKey,
+    wanted: &Wanted,
+    note: Option<&str>,
+) -> Result<Receipt, Error> {
+    let asked = Asked::Activate(Box::new(wanted.clone()), note.map(str::to_owned));
+    hand_in(state, root, &asked, |log| {
+        let known = Known::of(&state.join("audit"))?;
+        let mut office = Office::open(state, root, Arc::clone(log), known)?;
+        let unknown = || shelf::Error::Destination(wanted.destination.clone());
+        let chosen = wanted.choose(state, root, office.in_force().ok_or_else(unknown)?)?;
+        Ok(office.activate(chosen.policy, chosen.activated, note)?)
     })
 }
 
@@ -237,6 +304,21 @@ impl Socket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::approval::policy_of;
+    use crate::profile::SHIPPED;
+    use crate::shelf::Which;
+    use std::sync::Mutex;
+
+    /// Uses nothing.
+    struct Nobody;
+
+    impl Users for Nobody {
+        fn refuse(&self, _: &str, _: &Profile) -> Option<String> {
+            None
+        }
+
+        fn use_from_now(&self, _: &Chosen) {}
+    }
 
     fn root() -> RootKey {
         RootKey::of_patient(&[7; 32], "A1")
@@ -256,7 +338,8 @@ mod tests {
         let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(&root())).unwrap());
         let known = Known::of(&state.join("audit")).unwrap();
         let office = Office::open(&state, &root(), Arc::clone(&log), known).unwrap();
-        let desk = Desk::open(&state, log, office).unwrap();
+        let root_of_desk = Arc::new(root());
+        let mut desk = Desk::open(&state, root_of_desk, log, office, Box::new(Nobody)).unwrap();
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| desk.run(&stop));
@@ -275,5 +358,69 @@ mod tests {
         drop(UnixListener::bind(Socket::of(&state).unwrap().path).unwrap());
         assert!(ask(&state, &read()).unwrap().is_none(), "a socket that nobody listens at");
         assert_eq!(note(&state, &root(), read()).unwrap().seq(), 3);
+    }
+
+    /// Takes what it is told to use.
+    struct Worker(Arc<Mutex<Vec<String>>>);
+
+    impl Users for Worker {
+        fn refuse(&self, _: &str, profile: &Profile) -> Option<String> {
+            (profile.name() == "hipaa-safe-harbor").then(|| "not this one".to_owned())
+        }
+
+        fn use_from_now(&self, chosen: &Chosen) {
+            self.0.lock().unwrap().push(chosen.profile.name().to_owned());
+        }
+    }
+
+    #[test]
+    fn a_profile_is_in_force_before_it_is_used_and_what_is_refused_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, root) = (folder.path(), Arc::new(root()));
+        let text = |name: &str| SHIPPED.iter().find(|(known, _)| *known == name).unwrap().1;
+        let shelf = shelf::Shelf::of(state, &root, "lab");
+        for name in ["teleradiology", "hipaa-safe-harbor"] {
+            shelf.propose(name, text(name), "anna", "for the trial").unwrap();
+        }
+        let spool = Spool::open(state, 0).unwrap();
+        let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(&root)).unwrap());
+        let known = Known::of(&state.join("audit")).unwrap();
+        let mut office = Office::open(state, &root, Arc::clone(&log), known).unwrap();
+        let before = policy_of("basic");
+        office.put_in_force(before.clone()).unwrap();
+        let used = Arc::new(Mutex::new(Vec::new()));
+        let users = Box::new(Worker(Arc::clone(&used)));
+        let mut desk = Desk::open(state, Arc::clone(&root), log, office, users).unwrap();
+        let stop = AtomicBool::new(false);
+        let wanted = |version, configured: Option<&str>| Wanted {
+            destination: "lab".to_owned(),
+            which: Which::Version(version),
+            configured: configured.map(str::to_owned),
+            by: "anna".to_owned(),
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| desk.run(&stop));
+            let ask = |wanted: &Wanted| activate(state, &root, wanted, None);
+            let changed = wanted(1, Some(text("research-longitudinal")));
+            for wrong in [wanted(2, None), wanted(3, None), changed] {
+                assert!(matches!(ask(&wrong), Err(Error::Refused(_))), "{wrong:?}");
+            }
+            assert!(used.lock().unwrap().is_empty());
+            assert_eq!(shelf::in_force(state, &root).unwrap(), Some(before));
+            ask(&wanted(1, Some(text("basic")))).unwrap();
+            assert_eq!(*used.lock().unwrap(), ["teleradiology"]);
+            stop.store(true, Ordering::SeqCst);
+        });
+        let in_force = shelf::in_force(state, &root).unwrap().unwrap();
+        assert_eq!(in_force.destinations["lab"].profile, text("teleradiology"));
+        // Without a gateway the command does it itself.
+        drop((desk, spool));
+        let back = Wanted { which: Which::Configuration, ..wanted(0, None) };
+        activate(state, &root, &back, None).unwrap();
+        let in_force = shelf::in_force(state, &root).unwrap().unwrap();
+        assert_eq!(
+            (&*in_force.destinations["lab"].profile, used.lock().unwrap().len()),
+            (text("basic"), 1)
+        );
     }
 }

@@ -111,6 +111,8 @@ pub enum Purpose {
     Subject,
     /// The seal on the record of what is in force.
     Policy,
+    /// The seal of the profiles that are kept for a destination.
+    Profile,
     /// The seal of the register of requests for erasure.
     Erasure,
     /// The seal of the register of recalls.
@@ -141,6 +143,7 @@ impl Purpose {
             | Purpose::Objection
             | Purpose::Subject
             | Purpose::Policy
+            | Purpose::Profile
             | Purpose::Erasure
             | Purpose::Recall
             | Purpose::Result
@@ -165,6 +168,7 @@ impl Purpose {
             Purpose::Objection => "objection",
             Purpose::Subject => "subject",
             Purpose::Policy => "policy",
+            Purpose::Profile => "profile",
             Purpose::Erasure => "erasure",
             Purpose::Recall => "recall",
             Purpose::Result => "result",

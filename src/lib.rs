@@ -17,7 +17,7 @@
 //! [`phantom`], [`render`] and [`nifti`]: a head of nobody, pictures of surfaces, volumes without a DICOM header.
 //!
 //! **Records.** [`spool`]: states that are directories. [`audit`]: the log. [`approval`]: what two people must agree on. [`crosswalk`]: what
-//! pseudonyms stand for, encrypted. [`objection`]: who objects, as keyed hashes. [`erasure`], [`recall`]: what destinations were asked to erase, or to let go of ([`requests`]). [`desk`]: where commands hand in
+//! pseudonyms stand for, encrypted. [`objection`]: who objects, as keyed hashes. [`erasure`], [`recall`]: what destinations were asked to erase, or to let go of ([`requests`]). [`shelf`]: profiles that are kept for a destination. [`desk`]: where commands hand in
 //! what is to stand in the log. [`meter`]: counts.
 //!
 //! **The way back**, pure. [`reid`]: a result from outside becomes one of the patient's, or is refused.
@@ -26,12 +26,12 @@
 //!
 //! **Wire.** [`net`]: associations and messages; never a data set.
 //!
-//! **Flow.** [`face`], [`pipeline`], [`study`], [`pull`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`returns`], [`deliver`], [`atna`], [`janitor`]: who
+//! **Flow.** [`face`], [`pipeline`], [`study`], [`pull`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`returns`], [`deliver`], [`atna`], [`janitor`], [`look`]: who
 //! calls whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
-//! **Shell.** [`config`], [`metrics`], [`isolation`] (workers in processes of their own), [`service`]; [`view`]: what people are shown; [`console`]: in a browser;
-//! [`cli`]: by commands.
+//! **Shell.** [`config`], [`metrics`], [`isolation`] (workers in processes of their own), [`service`]; [`view`]: what people are shown; [`decide`]: what they decide
+//! about what stays inside; [`console`]: in a browser; [`cli`]: by commands.
 #![forbid(unsafe_code)]
 
 pub mod clock;
@@ -69,6 +69,7 @@ pub mod meter;
 pub mod objection;
 pub mod recall;
 pub mod requests;
+pub mod shelf;
 pub mod spool;
 
 pub mod reid;
@@ -83,6 +84,7 @@ pub mod deliver;
 pub mod face;
 pub mod forward;
 pub mod janitor;
+pub mod look;
 pub mod pipeline;
 pub mod pull;
 pub mod receive;
@@ -94,6 +96,7 @@ pub mod worker;
 pub mod cli;
 pub mod config;
 pub mod console;
+pub mod decide;
 pub mod isolation;
 pub mod metrics;
 pub mod service;

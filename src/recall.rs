@@ -13,7 +13,7 @@
 use crate::clock::Day;
 use crate::disk;
 use crate::key::{Purpose, RootKey};
-use crate::requests::{self, Asked, Error, Register};
+use crate::requests::{self, Asked, Error, Register, Row};
 use crate::spool::{Spool, random_name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -95,11 +95,13 @@ impl fmt::Display for Reason {
     }
 }
 
-impl Asked for Recall {
+impl Row for Recall {
     const HEAD: &'static str = "efface_recalls";
     const KIND: &'static [u8] = b"recalls";
     const OF: &'static str = "recalls";
+}
 
+impl Asked for Recall {
     fn reference(&self) -> &str {
         &self.reference
     }

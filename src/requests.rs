@@ -6,7 +6,7 @@
 //!                         {"seal":"64 hex digits"}             HMAC-SHA-256 over all bytes before
 //! DIRECTORY/lock          one writer at a time
 //! ```
-//! There are two: of erasures (`erasure/`) and of recalls (`recall/`).
+//! There are two: of erasures (`erasure/`) and of recalls (`recall/`). Profiles that are kept (`shelf.rs`) lie in the same form.
 
 use crate::disk;
 use crate::key::Key;
@@ -23,15 +23,18 @@ const FILE: &str = "register";
 const BYTES_MAX: u64 = 1 << 28;
 const VERSION: &str = "version";
 
-/// What a destination is asked for.
-pub trait Asked: Clone + Serialize + DeserializeOwned {
+/// A line of such a register.
+pub trait Row: Clone + Serialize + DeserializeOwned {
     /// What the first line of the register begins with.
     const HEAD: &'static str;
     /// What is sealed.
     const KIND: &'static [u8];
     /// What the register is of, in errors.
     const OF: &'static str;
+}
 
+/// What a destination is asked for.
+pub trait Asked: Row {
     /// By what it is spoken of.
     fn reference(&self) -> &str;
 }
@@ -82,7 +85,7 @@ pub struct Register<T> {
     of: PhantomData<fn() -> T>,
 }
 
-impl<T: Asked> Register<T> {
+impl<T: Row> Register<T> {
     /// The one in this directory, sealed with this key.
     pub fn new(directory: PathBuf, key: Key) -> Self {
         Register { directory, key, of: PhantomData }
@@ -110,22 +113,6 @@ impl<T: Asked> Register<T> {
             }
             register => Ok(register),
         }
-    }
-
-    /// Changes those of these references; which ones were changed.
-    ///
-    /// # Errors
-    /// [`Error`]: do it again.
-    pub fn note(
-        &self,
-        references: &[String],
-        edit: impl Fn(&mut T),
-    ) -> Result<(u64, Vec<T>), Error> {
-        self.change(|requests| {
-            let is_meant = |r: &&mut T| references.iter().any(|one| one == r.reference());
-            let chosen = requests.iter_mut().filter(is_meant);
-            Ok(chosen.map(|request| (edit(request), request.clone()).1).collect())
-        })
     }
 
     /// Changes them as `edit` does, and gives what it gives with the new version; what gives nothing changes nothing.
@@ -159,23 +146,41 @@ impl<T: Asked> Register<T> {
     }
 }
 
+impl<T: Asked> Register<T> {
+    /// Changes those of these references; which ones were changed.
+    ///
+    /// # Errors
+    /// [`Error`]: do it again.
+    pub fn note(
+        &self,
+        references: &[String],
+        edit: impl Fn(&mut T),
+    ) -> Result<(u64, Vec<T>), Error> {
+        self.change(|requests| {
+            let is_meant = |r: &&mut T| references.iter().any(|one| one == r.reference());
+            let chosen = requests.iter_mut().filter(is_meant);
+            Ok(chosen.map(|request| (edit(request), request.clone()).1).collect())
+        })
+    }
+}
+
 /// The requests in a directory without the key: whether it is what was sealed is not known then.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Damaged`].
-pub fn look<T: Asked>(directory: &Path) -> Result<Vec<T>, Error> {
+pub fn look<T: Row>(directory: &Path) -> Result<Vec<T>, Error> {
     let path = directory.join(FILE);
     let Some(text) = text_of::<T>(&path)? else { return Ok(Vec::new()) };
     Ok(sealed::look(&text).and_then(parse).ok_or(Error::Damaged { of: T::OF, path })?.1)
 }
 
-fn text_of<T: Asked>(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+fn text_of<T: Row>(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     let io = |error| Error::Io { of: T::OF, path: path.to_owned(), error };
     sealed::read(path, BYTES_MAX).map_err(io)
 }
 
 /// What the lines say that are sealed.
-fn parse<T: Asked>(lines: &[u8]) -> Option<(u64, Vec<T>)> {
+fn parse<T: Row>(lines: &[u8]) -> Option<(u64, Vec<T>)> {
     let (head, requests) = sealed::parse_rows::<BTreeMap<String, u64>, _>(lines)?;
     let is_one = head.len() == 2 && head.get(T::HEAD) == Some(&1);
     Some((head.get(VERSION).copied().filter(|_| is_one)?, requests))

@@ -12,6 +12,7 @@ use crate::standard::Options;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// A country: ISO 3166-1 alpha-2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,18 +113,29 @@ pub struct Residency {
 }
 
 /// A destination and the profile under which something would go there.
+///
+/// Clones are one: another profile in force is another for all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
-    /// What is known of it.
-    pub residency: Residency,
-    /// Options of its profile.
-    pub options: Options,
+    residency: Residency,
+    options: Arc<RwLock<Options>>,
 }
 
 impl Standing {
+    /// What is known of a destination, and the options of its profile.
+    pub fn new(residency: Residency, options: Options) -> Self {
+        Standing { residency, options: Arc::new(RwLock::new(options)) }
+    }
+
+    /// Another profile is in force, with these options.
+    pub fn put_under(&self, options: Options) {
+        *self.options.write().unwrap_or_else(PoisonError::into_inner) = options;
+    }
+
     /// Why nothing may go there today.
     pub fn blocked(&self) -> Option<Blocked> {
-        self.residency.decide(Day::today(), self.options).err()
+        let options = *self.options.read().unwrap_or_else(PoisonError::into_inner);
+        self.residency.decide(Day::today(), options).err()
     }
 
     /// Days until it is blocked by itself. `None` if nothing expires.

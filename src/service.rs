@@ -5,6 +5,7 @@
 //! is found again at the next start, by the code that does it every day.
 
 mod papers;
+mod profiles;
 mod pull;
 mod queue;
 mod results;
@@ -13,7 +14,7 @@ use crate::approval::{self, Office};
 use crate::atna::{KnownAs, Recipient, Reporter};
 use crate::audit::{self, Event, Log, Signer, Witness};
 use crate::commitment::{Commitments, CurrentPapers};
-use crate::config::{DestinationSettings, Settings, Speaks, Web};
+use crate::config::{self, DestinationSettings, Settings, Speaks, Web};
 use crate::crosswalk::{self, Crosswalk};
 use crate::custody::outbox::Outbox;
 use crate::desk::Desk;
@@ -21,7 +22,7 @@ use crate::disk;
 use crate::forward::Forwarder;
 use crate::isolation::{
     self, Bounds, Cabinet, Courier, Dispatcher, Orders, Place as Far, Porter, ReceiveOrders,
-    Reporting, RouteOrders, SendOrders, Warden,
+    Reporting, RouteOrders, SendOrders, StandingOrders, Warden,
 };
 use crate::janitor::Janitor;
 use crate::key::{self, Key, Purpose, RootKey};
@@ -37,6 +38,7 @@ use crate::pull::inquiries::Inquiries;
 use crate::recall;
 use crate::residency::Standing;
 use crate::routing::Priority;
+use crate::shelf;
 use crate::spool::entry::{Entry, Head};
 use crate::spool::{self, Place, Spool, entry_ids};
 use crate::study::Gatherer;
@@ -82,6 +84,12 @@ pub enum Error {
         /// What the system said.
         error: io::Error,
     },
+    /// A profile that was put in force is not kept as it was.
+    #[error(transparent)]
+    Shelf(#[from] shelf::Error),
+    /// Nor can it be used.
+    #[error(transparent)]
+    Kept(#[from] config::NotUsable),
     /// Not what two people agree to.
     #[error(transparent)]
     NotAgreed(#[from] approval::NotTaken),
@@ -126,8 +134,8 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Error`]: nothing was accepted, nothing was sent.
-    pub fn start(settings: Settings) -> Result<Self, Error> {
-        let root = RootKey::read_file(&settings.key_file)?;
+    pub fn start(mut settings: Settings) -> Result<Self, Error> {
+        let root = Arc::new(RootKey::read_file(&settings.key_file)?);
         let limits = settings.limits;
         isolation::keep_memory_private()?;
         isolation::probe(settings.sandbox)?;
@@ -136,6 +144,8 @@ impl Gateway {
         let mut papers: Vec<Arc<Cabinet>> = listener_papers.iter().cloned().collect();
         let spool = Arc::new(Spool::open(&settings.state, limits.disk_reserve_bytes)?);
         results::lay_out(&settings, &spool)?;
+        // Of commands that were killed.
+        disk::remove(&spool.trials())?;
         let log = Arc::new(Log::open(&spool.dir(Place::Audit), Signer::of(&root))?);
         let witness = settings.checkpoint_file.clone();
         let witness = witness.map(|file| Witness::begin(file, Arc::clone(&log))).transpose()?;
@@ -144,6 +154,10 @@ impl Gateway {
         let to_send = to_send.map(Arc::new);
         let (agreed, register) = known(&spool.dir(Place::Audit))?;
         let mut office = Office::open(&settings.state, &root, Arc::clone(&log), agreed)?;
+        if let Some(in_force) = office.in_force() {
+            shelf::verify(&settings.state, &root, in_force)?;
+            settings.use_kept(in_force)?;
+        }
         office.put_in_force(settings.policy(&root))?;
         let objections = Book::new(spool.dir(Place::Objections), &root);
         let objections = Arc::new(Watch::begin(objections, Arc::clone(&log), register));
@@ -186,12 +200,11 @@ impl Gateway {
         let (receiver, address) = porter.open()?;
         // The next one listens where this one does, also if the system chose the port.
         porter.orders.listen = address;
-        let names = settings.destinations.iter().map(|destination| {
-            let options = destination.profile.options();
-            let residency = destination.residency.clone();
-            (destination.name.clone(), Standing { residency, options })
+        let standings = settings.destinations.iter().map(|destination| {
+            let DestinationSettings { name, residency, profile, .. } = destination;
+            (name.clone(), Standing::new(residency.clone(), profile.options()))
         });
-        let names = names.collect();
+        let standings: Vec<(String, Standing)> = standings.collect();
         let dispatcher = dispatcher(&settings, &log);
         let inquirers = pull::orders(&settings, porter.papers.as_ref());
         let ship_anew = dispatcher.as_ref().map(|dispatcher| Arc::clone(&dispatcher.again));
@@ -202,20 +215,19 @@ impl Gateway {
             meter: Arc::clone(&meter),
             objections: Arc::clone(&objections),
             listener: counters,
-            destinations: names,
+            destinations: standings.clone(),
             papers: papers.clone(),
             reporting: dispatcher.as_ref().map(|dispatcher| Arc::clone(&dispatcher.reporting)),
         };
         let stop_metrics = threads.metrics(shown, settings.metrics)?;
         threads.spawn("commit", move |stop| commitments.run(stop));
-        let desk = Desk::open(&settings.state, Arc::clone(&log), office)?;
-        threads.spawn("desk", move |stop| desk.run(stop));
-
         // Before anybody puts more there.
         let left_in_work = disk::list(&spool.dir(Place::Work))?;
         let crosswalk = settings.state.join("crosswalk");
-        let (mut routes, mut standings, mut crosswalks) = (Vec::new(), Vec::new(), Vec::new());
-        for (destination, cabinet) in settings.destinations.into_iter().zip(send_papers) {
+        let (mut routes, mut crosswalks) = (Vec::new(), Vec::new());
+        let standing_of = standings.iter().map(|(_, standing)| standing.clone());
+        let destinations = settings.destinations.into_iter().zip(send_papers).zip(standing_of);
+        for ((destination, cabinet), standing) in destinations {
             Outbox::of(&spool, &destination.name).lay_out()?;
             let place = place(&destination, &settings.ae_title, limits.message_s);
             let purse = papers::of_web(&destination).map_err(Error::Pass)?;
@@ -239,10 +251,8 @@ impl Gateway {
                 generation,
                 profile_file: written.file,
                 profile: written.text,
-                residency: residency.clone(),
+                residency,
             });
-            let standing = Standing { residency, options: profile.options() };
-            standings.push((name.clone(), standing.clone()));
             let route = Arc::new(Route::new(&name, &project, profile, &held, &crosswalk));
             route.crosswalk.iter().try_for_each(Crosswalk::lay_out)?;
             crosswalks.push((Arc::clone(&route), keep));
@@ -294,9 +304,14 @@ impl Gateway {
             log: Arc::clone(&log),
             meter: Arc::clone(&meter),
             objections: Arc::clone(&objections),
-            orders,
+            orders: StandingOrders::new(orders),
             limit: Duration::from_secs_f64(limits.worker_s),
         });
+        let users = profiles::Users::new(&warden, &standings, &crosswalks);
+        let (log_of_desk, root_of_desk) = (Arc::clone(&log), Arc::clone(&root));
+        let mut desk =
+            Desk::open(&settings.state, root_of_desk, log_of_desk, office, Box::new(users))?;
+        threads.spawn("desk", move |stop| desk.run(stop));
         for batch in left_in_work {
             // The receiver is alive: it is on this function's stack.
             let _ = close.send(batch);
@@ -596,6 +611,10 @@ fn priority(warden: &Warden, batch: &str) -> Priority {
     let first = entry_ids(&work).ok().and_then(|ids| Entry::open(&work.join(ids.first()?)).ok());
     first.map_or(Priority::default(), |entry| {
         let Head { calling_ae_title, called_ae_title, .. } = entry.head;
-        warden.orders.routing.priority_of_titles(&calling_ae_title, called_ae_title.as_deref())
+        warden
+            .orders
+            .now()
+            .routing
+            .priority_of_titles(&calling_ae_title, called_ae_title.as_deref())
     })
 }

@@ -5,7 +5,7 @@ use serde_yaml::Spanned;
 use std::fmt;
 
 /// Bytes of the largest file that is read.
-const SIZE_MAX: usize = 1 << 20;
+pub const SIZE_MAX: usize = 1 << 20;
 
 /// Everything that is wrong with a file, in the order of the file.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,11 @@ impl fmt::Display for Mistakes {
 }
 
 impl Mistakes {
+    /// Line and column, from 1, where there is one place, and what is wrong.
+    pub fn all(&self) -> impl Iterator<Item = (Option<(u64, u64)>, &str)> {
+        self.found.iter().map(|mistake| (mistake.at, mistake.what.as_str()))
+    }
+
     /// The line, and under it a mark at the column.
     fn excerpt(&self, f: &mut fmt::Formatter<'_>, line: u64, column: u64) -> fmt::Result {
         let text =
@@ -62,7 +67,7 @@ pub struct Notes {
 }
 
 impl Notes {
-    /// Parses the text; a mistake of form is noted with an excerpt.
+    /// Parses the text; a mistake of form is noted.
     pub fn parse<T: DeserializeOwned>(&mut self, text: &str) -> Option<T> {
         if text.len() > SIZE_MAX {
             self.say(format!("such a file has at most {SIZE_MAX} bytes"));
@@ -72,7 +77,13 @@ impl Notes {
         match serde_yaml::from_str(text) {
             Ok(value) => Some(value),
             Err(error) => {
-                self.say(error.to_string());
+                let at = error.location().map(|at| (at.line(), at.column()));
+                // With its place the excerpt is ours.
+                let what = match at {
+                    Some(_) => error.without_snippet().to_string(),
+                    None => error.to_string(),
+                };
+                self.found.push(Mistake { at, what });
                 None
             }
         }

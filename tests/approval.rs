@@ -13,69 +13,10 @@ mod support;
 use std::collections::BTreeSet;
 use support::canary::assert_clean_files;
 use support::dcmtk::{self, Outside, deliver, free_port};
-use support::gateway::{Gateway, HEAD, LEAVE_FACES, Site, efface, ends, printed, program};
+use support::gateway::{HEAD, LEAVE_FACES, Site, ends};
+use support::house::House;
 use support::study::{self, patient, write_all};
 use support::until;
-
-const PEOPLE: [&str; 3] = ["anna", "bert", "carl"];
-
-/// A hospital in which people are named who must agree.
-struct House {
-    site: Site,
-    ports: [u16; 3],
-    lines: String,
-}
-
-impl House {
-    fn new() -> Self {
-        House::of(Site::leaving_faces())
-    }
-
-    fn of(site: Site) -> Self {
-        let keys = PEOPLE.map(|name| {
-            let out = site.at(name);
-            let made = efface(&["approval", "key", "--name", name, "--out", &out]);
-            assert!(made.status.success(), "{}", printed(&made));
-            format!("  - {}", String::from_utf8(made.stdout).unwrap())
-        });
-        let lines = format!("approvers:\n{}", keys.concat());
-        let ports = [free_port(), free_port(), free_port()];
-        let house = House { site, ports, lines };
-        house.configure(&house.lines);
-        house
-    }
-
-    fn configure(&self, lines: &str) {
-        self.site.configure(self.ports, lines);
-    }
-
-    fn start(&self) -> Gateway {
-        let mut command = program();
-        command.args(["serve", "--config", &self.site.at("efface.yaml")]);
-        Gateway::start(command, self.ports[2])
-    }
-
-    /// Starts and stops.
-    fn runs(&self) {
-        assert!(self.start().terminate().success());
-    }
-
-    /// A command that takes `--config`.
-    #[track_caller]
-    fn at_site(&self, arguments: &[&str], code: i32) -> String {
-        ends(&[arguments, &["--config", &self.site.at("efface.yaml")]].concat(), code)
-    }
-
-    #[track_caller]
-    fn sign(&self, file: &str, who: &str, code: i32) -> String {
-        let (file, key) = (self.site.at(file), self.site.at(who));
-        ends(&["approval", "sign", &file, "--key", &key, "--yes"], code)
-    }
-
-    fn log(&self) -> String {
-        self.site.ask(&["audit", "show", "-n", "0"])
-    }
-}
 
 #[test]
 fn an_objection_is_lifted_by_two_people_once() {
@@ -254,10 +195,4 @@ fn what_two_people_have_looked_at_leaves_and_nothing_else() {
         assert!(agreed.iter().any(|line| line.contains(words)), "{log}");
     }
     assert!(log.contains(" reidentified ") && !log.contains(&patient(0).id()), "{log}");
-}
-
-impl House {
-    fn at_site_check(&self) -> String {
-        ends(&["config", "check", &self.site.at("efface.yaml")], 0)
-    }
 }

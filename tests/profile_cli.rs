@@ -40,7 +40,21 @@ const SHIPPED: [&str; 6] = [
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["", "list", "check", "explain", "diff", "dry-run", "conformance", "schema"] {
+    for command in [
+        "",
+        "list",
+        "check",
+        "explain",
+        "diff",
+        "dry-run",
+        "conformance",
+        "schema",
+        "propose",
+        "activate",
+        "rollback",
+        "history",
+        "show",
+    ] {
         let arguments: Vec<&str> =
             ["profile"].into_iter().chain(command.split_whitespace()).chain(["--help"]).collect();
         let said = ends(&arguments, 0);
@@ -269,4 +283,37 @@ fn a_rule_is_named_where_it_decided() {
     write_body_ct(&site.path("in"), &patient(0), 1, 1);
     let said = ends(&["profile", "dry-run", &profile, &site.at("in")], 0);
     says(of(&said, "BodyPartExamined")[0], &["CS, 7 characters", " - ", "X rule ", "lab.yaml:6:"]);
+}
+
+// ------------------------------------------------------------------------------------------- for programs
+
+#[test]
+fn what_is_said_of_profiles_is_there_as_json_too() {
+    let json = |arguments: &[&str], code| -> serde_json::Value {
+        serde_json::from_str(&ends(&[arguments, &["--json"]].concat(), code)).unwrap()
+    };
+    assert_eq!(json(&["profile", "list"], 0).as_array().unwrap().len(), SHIPPED.len());
+    let site = Site::basic();
+    let bad = written(&site, "bad.yaml", "rules:\n  - { keyword: PatientBirthdate, action: X }\n");
+    let checked = json(&["profile", "check", "basic", &bad, "/nowhere.yaml"], 1);
+    assert_eq!(checked[0]["profile"]["name"], "basic");
+    let mistake = &checked[1]["mistakes"][0];
+    assert_eq!((&mistake["line"], &mistake["column"]), (&5.into(), &16.into()), "{checked}");
+    assert!(mistake["what"].as_str().unwrap().contains("did you mean PatientBirthDate?"));
+    assert_eq!(checked[2]["profile"], serde_json::Value::Null);
+    let diff = json(&["profile", "diff", "basic", "teleradiology"], 1);
+    let group = &diff["groups"][0];
+    assert_eq!(group["kind"], "newly-leaves");
+    assert!(group["count"].as_u64().unwrap() > 10 && !group["headings"][0]["after"].is_null());
+    let explained = json(&["profile", "explain", "basic", "PatientBirthDate"], 0);
+    says(&explained.to_string(), &["(0010,0030), VR DA", "[\"what happens\",\"emptied\"]"]);
+    let site = Site::leaving_faces();
+    write_body_ct(&site.path("in"), &patient(0), 1, 2);
+    let run = ["profile", "dry-run", &site.profile, &site.at("in")];
+    let mut tried = json(&run, 0);
+    assert_eq!((&tried["leave"], &tried["objects"][0]["more"]), (&2.into(), &1.into()));
+    // The names of files are the tester's own: they hold UIDs.
+    tried["objects"][0]["file"].take();
+    assert_clean("a dry run", tried.to_string().as_bytes());
+    ends(&[&run[..], &["--json", "--show-values"]].concat(), 2);
 }

@@ -13,7 +13,10 @@ mod office;
 mod policy;
 
 pub use office::{Known, NotTaken, Office, approvals};
-pub use policy::{Change, Destination, InForce, Policy};
+pub use policy::{Change, Destination, InForce, Kept, Policy};
+
+#[cfg(test)]
+pub use policy::tests::policy as policy_of;
 
 use crate::audit::Event;
 use crate::clock;

@@ -2,7 +2,7 @@
 
 use super::policy::{Entered, InForce, Policy};
 use super::{Approvers, Error, Operation};
-use crate::audit::{self, Event, Log, Receipt};
+use crate::audit::{self, Activated, Event, Log, Receipt};
 use crate::disk;
 use crate::key::RootKey;
 use std::collections::HashSet;
@@ -42,6 +42,9 @@ pub enum NotTaken {
     /// The log cannot be.
     #[error(transparent)]
     Log(#[from] audit::Error),
+    /// Nothing would be another.
+    #[error("it is in force already")]
+    InForce,
     /// It is no approval of that.
     #[error("the approval is not taken: {0}")]
     Approval(#[from] Error),
@@ -92,6 +95,13 @@ impl Known {
 /// Where what was agreed to waits for the start that needs it.
 pub fn approvals(state: &Path) -> PathBuf {
     state.join("approvals")
+}
+
+/// Who agrees to a change, and the nonce of what they signed; nobody and none where nobody has to.
+#[derive(Default)]
+struct Agreement {
+    by: Vec<String>,
+    nonce: String,
 }
 
 /// Takes approvals for a state directory.
@@ -159,31 +169,70 @@ impl Office {
     /// # Errors
     /// [`NotTaken`]: nothing was changed.
     pub fn put_in_force(&mut self, policy: Policy) -> Result<(), NotTaken> {
-        let before = self.entered.as_ref().map(|entered| entered.policy.digest());
-        if before.as_deref() == Some(&policy.digest()) {
+        if self.in_force().is_some_and(|known| known.digest() == policy.digest()) {
             return Ok(());
         }
+        let agreement = match self.to_be_agreed(&policy) {
+            Some(operation) => self.submitted(&operation)?,
+            None => Agreement::default(),
+        };
+        self.enter(policy, agreement, None).map(drop)
+    }
+
+    /// Puts another profile in force for one destination, while the gateway runs, by the rule of a start: `note` is the
+    /// agreement of two people where they must agree. It stands in the log when this returns.
+    ///
+    /// # Errors
+    /// [`NotTaken`]: nothing was changed.
+    pub fn activate(
+        &mut self,
+        policy: Policy,
+        activated: Activated,
+        note: Option<&str>,
+    ) -> Result<Receipt, NotTaken> {
+        if self.in_force().is_none_or(|known| known.digest() == policy.digest()) {
+            return Err(NotTaken::InForce);
+        }
+        let agreement = match (self.to_be_agreed(&policy), note) {
+            (Some(operation), Some(note)) => self.agreement(note, &operation)?,
+            (Some(_), None) => return Err(Error::TooFew(Vec::new()).into()),
+            (None, _) => Agreement::default(),
+        };
+        self.enter(policy, agreement, Some(activated))
+    }
+
+    fn enter(
+        &mut self,
+        policy: Policy,
+        Agreement { by, nonce }: Agreement,
+        activated: Option<Activated>,
+    ) -> Result<Receipt, NotTaken> {
         let mut words: Vec<String> = self.changes(&policy).into_iter().map(|c| c.words).collect();
         if self.entered.is_none() {
             words.push("the first configuration of this state directory".to_owned());
         }
-        let operation = self.change(&policy);
-        let (by, nonce) = match &operation {
-            Some(operation) if !self.approvers.is_empty() => self.agreed(operation)?,
-            _ => (Vec::new(), String::new()),
-        };
+        let before = self.in_force().map(Policy::digest).unwrap_or_default();
         let io = |error| NotTaken::Io { path: self.record.path().to_owned(), error };
-        let entered = self.record.enter(before.unwrap_or_default(), policy, by, nonce);
-        let entered = entered.map_err(io)?;
-        self.tell(&entered, words)?;
+        let entered = self.record.enter(before, policy, by, nonce, activated).map_err(io)?;
+        let receipt = self.tell(&entered, words)?;
         self.approvers = entered.policy.approvers.clone();
         self.entered = Some(entered);
-        Ok(())
+        Ok(receipt)
+    }
+
+    /// What is in force; `None` before the first start.
+    pub fn in_force(&self) -> Option<&Policy> {
+        self.entered.as_ref().map(|entered| &entered.policy)
     }
 
     /// What two people would have to agree to before a configuration is in force; `None` if nothing.
     pub fn change(&self, to: &Policy) -> Option<Operation> {
-        self.entered.as_ref()?.policy.change(to)
+        self.in_force()?.change(to)
+    }
+
+    /// The same, where people are named who could.
+    fn to_be_agreed(&self, to: &Policy) -> Option<Operation> {
+        self.change(to).filter(|_| !self.approvers.is_empty())
     }
 
     /// Takes an approval, once: it stands in the log when this returns.
@@ -201,41 +250,46 @@ impl Office {
     }
 
     /// Who agreed to a change, by what was submitted.
-    fn agreed(&self, operation: &Operation) -> Result<(Vec<String>, String), NotTaken> {
+    fn submitted(&self, operation: &Operation) -> Result<Agreement, NotTaken> {
         let Operation::Change { changes, .. } = operation else { return Err(Error::Form.into()) };
         let io = |error| NotTaken::Io { path: self.approvals.clone(), error };
         let mut why = String::new();
         for name in disk::list(&self.approvals).map_err(io)? {
             let path = self.approvals.join(&name);
             let Some(note) = disk::read_text(&path).map_err(io)? else { continue };
-            let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-            let checked = self.approvers.check(&note, operation, &self.name);
-            match checked {
-                Ok(approved) if used.contains(&approved.request().nonce) => {
-                    why = format!("\n{name}: {}", Error::Used);
-                }
-                Ok(approved) => {
-                    return Ok((approved.by().to_vec(), approved.request().nonce.clone()));
-                }
+            match self.agreement(&note, operation) {
+                Ok(agreement) => return Ok(agreement),
                 Err(error) => why = format!("\n{name}: {error}"),
             }
         }
         Err(NotTaken::NotAgreed { changes: changes.clone(), why })
     }
 
-    fn tell(&self, entered: &Entered, changes: Vec<String>) -> Result<(), NotTaken> {
-        let Entered { by, nonce, policy, .. } = entered;
-        self.log.append(Event::Policy {
+    /// Who agrees to it by a note that was not used yet.
+    fn agreement(&self, note: &str, operation: &Operation) -> Result<Agreement, Error> {
+        let approved = self.approvers.check(note, operation, &self.name)?;
+        let nonce = approved.request().nonce.clone();
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        match used.contains(&nonce) {
+            true => Err(Error::Used),
+            false => Ok(Agreement { by: approved.by().to_vec(), nonce }),
+        }
+    }
+
+    fn tell(&self, entered: &Entered, changes: Vec<String>) -> Result<Receipt, NotTaken> {
+        let Entered { by, nonce, policy, activated, .. } = entered;
+        let receipt = self.log.append(Event::Policy {
             digest: policy.digest(),
             changes,
             agreed: by.clone(),
             nonce: nonce.clone(),
+            activated: activated.clone(),
         })?;
         if !nonce.is_empty() {
             let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
             used.insert(nonce.clone());
         }
-        Ok(())
+        Ok(receipt)
     }
 }
 
@@ -333,6 +387,59 @@ mod tests {
         assert_eq!(site.policies(), [vec![], by(), by()]);
     }
 
+    fn activated() -> Activated {
+        let (destination, version) = ("lab".to_owned(), Some(1));
+        let (name, plan, by) = ("p".to_owned(), "ab".to_owned(), "anna".to_owned());
+        Activated { destination, version, name, plan, by }
+    }
+
+    #[test]
+    fn a_profile_is_activated_by_two_people_and_by_one_where_it_is_plainly_stricter() {
+        let site = Site::new();
+        let (strict, loose) = (with_people("basic"), with_people("research-longitudinal"));
+        let mut office = site.start(strict.clone()).unwrap();
+        let note = agree(&office, &loose);
+        let request = Request::read(&note).unwrap();
+        let one = signed_by(&request, &[person("anna", 1)]);
+        let forged = note.replace("destination lab", "destination lap");
+        let elsewhere = agree(&office, &with_people("teleradiology"));
+        let activate = |office: &mut Office, to: &Policy, note: Option<&str>| {
+            office.activate(to.clone(), activated(), note)
+        };
+        for wrong in [None, Some(&*one), Some(&*forged), Some(&*elsewhere)] {
+            let said = activate(&mut office, &loose, wrong);
+            assert!(matches!(said, Err(NotTaken::Approval(_))), "{said:?}");
+            assert_eq!(office.in_force(), Some(&strict));
+        }
+        activate(&mut office, &loose, Some(&note)).unwrap();
+        assert_eq!(office.in_force(), Some(&loose));
+        let again = activate(&mut office, &loose, Some(&note));
+        assert!(matches!(again, Err(NotTaken::InForce)), "{again:?}");
+        // What nobody has to agree to.
+        let fewer = Policy { destinations: Default::default(), ..loose.clone() };
+        activate(&mut office, &fewer, None).unwrap();
+        drop(office);
+        let by = vec!["anna".to_owned(), "bert".to_owned()];
+        assert_eq!(site.policies(), [vec![], by, vec![]]);
+        assert_eq!(site.open().unwrap().in_force(), Some(&fewer));
+    }
+
+    #[test]
+    fn an_activation_whose_record_came_before_a_crash_stands_in_the_log_afterwards() {
+        let site = Site::new();
+        drop(site.start(policy("basic")).unwrap());
+        let record = InForce::of(site.0.path(), &RootKey::of_patient(&[7; 32], "A1"));
+        let (before, to) = (policy("basic").digest(), policy("teleradiology"));
+        let told = Some(activated());
+        record.enter(before, to.clone(), vec![], String::new(), told.clone()).unwrap();
+        assert_eq!(site.open().unwrap().in_force(), Some(&to));
+        let mut said = Vec::new();
+        audit::read(&site.audit(), |record| said.push(record.event)).unwrap();
+        let is_told =
+            |event: &Event| matches!(event, Event::Policy { activated, .. } if *activated == told);
+        assert!(said.last().is_some_and(is_told), "{said:?}");
+    }
+
     #[test]
     fn whoever_agrees_cannot_be_dropped_by_one_person() {
         let site = Site::new();
@@ -371,8 +478,13 @@ mod tests {
         let root = RootKey::of_patient(&[7; 32], "A1");
         let before = policy("hipaa-safe-harbor").digest();
         let to = policy("basic");
-        let entered =
-            InForce::of(site.0.path(), &root).enter(before, to.clone(), vec![], String::new());
+        let entered = InForce::of(site.0.path(), &root).enter(
+            before,
+            to.clone(),
+            vec![],
+            String::new(),
+            None,
+        );
         entered.unwrap();
         drop(site.start(to).unwrap());
         assert_eq!(site.policies().len(), 4);

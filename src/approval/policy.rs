@@ -7,6 +7,7 @@
 //! The log has its digest: a file that is gone, or older than the log knows, is refused at the start.
 
 use super::{Approvers, Operation};
+use crate::audit::Activated;
 use crate::disk;
 use crate::key::{Key, Purpose, RootKey};
 use crate::profile::compare::{Kind, compare, settings};
@@ -22,6 +23,8 @@ use std::path::{Path, PathBuf};
 
 /// Elements that are named in the words of a change.
 const NAMED: usize = 12;
+/// The record.
+const NAME: &str = "policy";
 /// What is sealed.
 const KIND: &[u8] = b"policy";
 /// Bytes of the longest record that is read.
@@ -62,11 +65,23 @@ pub struct Destination {
     pub profile: String,
     /// Digest of its plan, hex.
     pub plan: String,
+    /// Which of those that are kept here it is (`shelf.rs`); `None`: it is the configuration's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
     /// What is known of whoever runs it.
     pub entry: Option<Entry>,
     /// Who returns results of it, and to which PACS; `None`: nobody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<String>,
+}
+
+/// A profile that was put in force by a command, and not by a start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its version.
+    pub version: u64,
+    /// The configuration's, as it was written then: a configuration that says something else since is noticed.
+    pub configured: String,
 }
 
 /// One difference.
@@ -84,6 +99,20 @@ impl Policy {
         // Strings, lists and maps in order: they have one form as JSON.
         let text = serde_json::to_vec(self).unwrap_or_default();
         HEXLOWER.encode(&Sha256::digest(text))
+    }
+
+    /// The same with another profile for one destination; `None` if there is none of this name.
+    pub fn with_profile(
+        &self,
+        destination: &str,
+        profile: &str,
+        plan: String,
+        kept: Option<Kept>,
+    ) -> Option<Policy> {
+        let mut policy = self.clone();
+        let to = policy.destinations.get_mut(destination)?;
+        (to.profile, to.plan, to.kept) = (profile.to_owned(), plan, kept);
+        Some(policy)
     }
 
     /// What two people would have to agree to before another policy is in force; `None` if nothing.
@@ -180,6 +209,9 @@ impl Destination {
         if self.plan != to.plan {
             self.profile_changes(name, to, changes);
         }
+        if self.kept != to.kept {
+            changes.noted(format!("destination {name}: its profile is {}", to.whose()));
+        }
     }
 
     /// Stricter is only what lets no element leave, or leave otherwise, that did not before, all else being the same.
@@ -215,6 +247,19 @@ impl Destination {
         let country =
             country.map_or_else(|| "no country".to_owned(), |country| country.to_string());
         format!("{} in {country}", entity.unwrap_or("nobody named"))
+    }
+
+    /// The configuration's profile, as it was written when this was put in force.
+    pub fn configured(&self) -> &str {
+        self.kept.as_ref().map_or(&self.profile, |kept| &kept.configured)
+    }
+
+    /// Whose profile it is, in words.
+    pub fn whose(&self) -> String {
+        match &self.kept {
+            Some(kept) => format!("version {} of those kept here", kept.version),
+            None => "the configuration's".to_owned(),
+        }
     }
 
     fn named(&self) -> String {
@@ -256,12 +301,22 @@ pub struct Entered {
     pub nonce: String,
     /// What is.
     pub policy: Policy,
+    /// The profile that took another's place, where it was that and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activated: Option<Activated>,
+}
+
+impl Entered {
+    fn parse(line: &[u8]) -> Option<Self> {
+        let entered: Entered = serde_json::from_slice(line).ok()?;
+        (entered.efface_policy == 1).then_some(entered)
+    }
 }
 
 impl InForce {
     /// That of a state directory.
     pub fn of(state: &Path, root: &RootKey) -> Self {
-        InForce { path: state.join("policy"), key: root.derive("", Purpose::Policy) }
+        InForce { path: state.join(NAME), key: root.derive("", Purpose::Policy) }
     }
 
     /// Where it lies.
@@ -275,13 +330,18 @@ impl InForce {
     /// `InvalidData` if it is not what was written, or what the system says.
     pub fn read(&self) -> io::Result<Option<Entered>> {
         let Some(text) = sealed::read(&self.path, BYTES_MAX)? else { return Ok(None) };
-        self.open(&text).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        let entered = sealed::open(&self.key, KIND, &text).and_then(Entered::parse);
+        entered.map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    fn open(&self, text: &[u8]) -> Option<Entered> {
-        let line = sealed::open(&self.key, KIND, text)?;
-        let entered: Entered = serde_json::from_slice(line).ok()?;
-        (entered.efface_policy == 1).then_some(entered)
+    /// What the record of a state directory says to whoever has no key: whether it is what was sealed is not known then.
+    ///
+    /// # Errors
+    /// `InvalidData` if it does not read, or what the system says.
+    pub fn look(state: &Path) -> io::Result<Option<Policy>> {
+        let Some(text) = sealed::read(&state.join(NAME), BYTES_MAX)? else { return Ok(None) };
+        let entered = sealed::look(&text).and_then(Entered::parse);
+        entered.map(|entered| Some(entered.policy)).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// Puts another policy in force, durably.
@@ -294,8 +354,9 @@ impl InForce {
         policy: Policy,
         by: Vec<String>,
         nonce: String,
+        activated: Option<Activated>,
     ) -> io::Result<Entered> {
-        let entered = Entered { efface_policy: 1, before, by, nonce, policy };
+        let entered = Entered { efface_policy: 1, before, by, nonce, policy, activated };
         let mut text = serde_json::to_vec(&entered)?;
         text.push(b'\n');
         let text = sealed::seal(&self.key, KIND, text)?;
@@ -395,7 +456,7 @@ pub mod tests {
         let folder = tempfile::tempdir().unwrap();
         let record = InForce::of(folder.path(), &RootKey::of_patient(&[7; 32], "A1"));
         assert_eq!(record.read().unwrap(), None);
-        let entered = record.enter(String::new(), policy("basic"), Vec::new(), String::new());
+        let entered = record.enter(String::new(), policy("basic"), Vec::new(), String::new(), None);
         let entered = entered.unwrap();
         assert_eq!(record.read().unwrap(), Some(entered));
         let good = std::fs::read(record.path()).unwrap();

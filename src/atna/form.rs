@@ -196,6 +196,18 @@ impl<'a> Facts<'a> {
                 why: Some("put back from quarantine".to_owned()),
                 ..Facts::new(&ACCESSED, name.split('.').next().unwrap_or_default()).all(*instances)
             },
+            // Why, people wrote: it may name somebody.
+            Event::Rejected { batch, code, destination, instances, dropped, by, .. } => {
+                let to = if destination.is_empty() { "every destination" } else { destination };
+                let what = format!(
+                    "{batch} never leaves for {to}: {code}, {instances} instances, {dropped} originals dropped"
+                );
+                Facts::alert(&RESTRICTED, "efface:quarantine", by, what)
+            }
+            Event::Shown { name, what, by, .. } => {
+                let what = format!("shown, with the patient: {what} of {name}");
+                Facts::alert(&RESTRICTED, "efface:pictures", by, what)
+            }
             // Not which patients, also not by their keyed hashes: nobody at the repository has the key.
             Event::Objections { change, scope, references, register } => {
                 let objections = references.len();
@@ -215,10 +227,11 @@ impl<'a> Facts<'a> {
                 );
                 Facts::alert(&ATTRIBUTES, "efface:recall", by, what)
             }
-            Event::Policy { digest, changes, agreed, nonce } => {
+            Event::Policy { digest, changes, agreed, nonce, activated } => {
                 let (changes, agreed) = (changes.len(), people(agreed));
                 let what = format!("policy {digest} in force: {changes} changes, {agreed} {nonce}");
-                Facts::alert(&CONFIGURED, "efface:policy", "", what)
+                let by = activated.as_ref().map_or("", |activated| &activated.by);
+                Facts::alert(&CONFIGURED, "efface:policy", by, what)
             }
             // Not to what, in words, nor why: people write them, and they may name somebody.
             Event::Approved { operation, agreed, nonce, digest, .. } => {
@@ -365,6 +378,21 @@ pub(super) fn examples() -> Vec<Event> {
         },
         Event::Repeated { batch: batch.clone(), instances: 2 },
         Event::Returned { name: format!("{batch}.face-left"), instances: 1 },
+        Event::Rejected {
+            batch: batch.clone(),
+            code: "localizer".to_owned(),
+            destination: destination.clone(),
+            instances: 2,
+            dropped: 1,
+            by: "anna".to_owned(),
+            because: "SECRETWORDS".to_owned(),
+        },
+        Event::Shown {
+            name: format!("{batch}.localizer"),
+            what: "slice".to_owned(),
+            by: "anna".to_owned(),
+            because: "SECRETWORDS".to_owned(),
+        },
         Event::Objections {
             change: "added".to_owned(),
             scope: "all".to_owned(),
@@ -383,6 +411,7 @@ pub(super) fn examples() -> Vec<Event> {
             changes: vec!["lab: SECRETWORDS".to_owned()],
             agreed: vec!["anna".to_owned(), "bert".to_owned()],
             nonce: "n1".to_owned(),
+            activated: None,
         },
         Event::Approved {
             operation: "reidentify".to_owned(),
@@ -451,6 +480,8 @@ pub(super) fn examples() -> Vec<Event> {
             | Event::Quarantined { .. }
             | Event::Repeated { .. }
             | Event::Returned { .. }
+            | Event::Rejected { .. }
+            | Event::Shown { .. }
             | Event::Objections { .. }
             | Event::Withdrawn { .. }
             | Event::Policy { .. }

@@ -34,6 +34,8 @@ pub struct Row {
     pub study: Option<String>,
     /// How many instances.
     pub instances: Option<u64>,
+    /// Originals that were dropped.
+    pub dropped: Option<u64>,
     /// How many bytes.
     pub bytes: Option<u64>,
     /// Keyed digest of what came in.
@@ -108,29 +110,39 @@ impl Row {
     /// A line for people.
     pub fn to_words(&self) -> String {
         let mut words = format!("{:6} {} {}", self.seq, self.time, self.event);
-        let mut add = |name: &str, value: Option<&str>| {
-            if let Some(value) = value.filter(|value| !value.is_empty()) {
-                words += &format!("  {name} {value}");
-            }
-        };
+        let said = self.words();
+        if !said.is_empty() {
+            words += &format!("  {said}");
+        }
+        match self.batch_of() {
+            Some(batch) => words + &format!("  batch {batch}"),
+            None => words,
+        }
+    }
+
+    /// What it says besides its number, time, kind and batch.
+    pub fn words(&self) -> String {
         let number = |n: Option<u64>| n.map(|n| n.to_string());
-        add("version", self.version.as_deref());
-        add("instances", number(self.instances).as_deref());
-        add("patient", self.patient.as_deref());
-        add("to", self.destination.as_deref());
-        add("under", self.profile.as_deref());
-        add("because", self.code.as_deref());
-        add("were", self.change.as_deref());
-        add("at", self.pacs.as_deref());
-        add("against", self.scope.as_deref());
-        add("command", self.command.as_deref());
-        add("by", self.by.as_deref());
-        add("to what", self.operation.as_deref());
-        add("agreed", Some(&self.agreed.join(" and ")));
-        add("new", Some(&self.changes.join("; ")));
-        add("study", self.study.as_deref());
-        add("batch", self.batch_of());
-        words
+        let said = [
+            ("version", self.version.clone()),
+            ("instances", number(self.instances)),
+            ("patient", self.patient.clone()),
+            ("to", self.destination.clone()),
+            ("under", self.profile.clone()),
+            ("because", self.code.clone()),
+            ("were", self.change.clone()),
+            ("at", self.pacs.clone()),
+            ("against", self.scope.clone()),
+            ("command", self.command.clone()),
+            ("by", self.by.clone()),
+            ("to what", self.operation.clone()),
+            ("agreed", Some(self.agreed.join(" and "))),
+            ("new", Some(self.changes.join("; "))),
+            ("study", self.study.clone()),
+        ];
+        let said = said.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let said = said.filter(|(_, value)| !value.is_empty());
+        said.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join("  ")
     }
 }
 

@@ -32,7 +32,7 @@ pub use checkpoint::{Checkpoint, Error as CheckpointError, Signer, Verifier};
 pub use cosign::{Cosigned, Refused, Witnessing};
 pub use details::{Detail, erase};
 pub use entries::Line;
-pub use event::{EXPIRED, Event, Record, Release, SeriesFace, WITHDRAWN};
+pub use event::{Activated, EXPIRED, Event, Record, Release, SeriesFace, WITHDRAWN};
 pub use evidence::{Evidence, Kept, Treated, evidence};
 pub use export::{CSV_HEAD, Filter, Row};
 pub use follow::Follower;

@@ -4,13 +4,14 @@ use super::Problem;
 use super::audit::{create, read};
 use super::objection::{Site, SiteArgs};
 use super::witness::name;
-use crate::approval::{self, Approvers, Change, InForce, NEEDED, Operation, Request};
+use crate::approval::{self, Approvers, Change, InForce, NEEDED, Operation, Policy, Request};
 use crate::audit::Signer as LogSigner;
 use crate::config::Settings;
 use crate::desk;
 use crate::disk;
 use crate::key::RootKey;
 use crate::note::{self, Kind, Note, Signed, Verifier};
+use crate::shelf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
@@ -92,6 +93,14 @@ pub enum Settled {
     Asked,
 }
 
+/// Whether a command goes on that takes the agreement of two people along.
+pub enum Given {
+    /// With what they signed, if they must.
+    Go(Option<String>),
+    /// A request was written.
+    Asked,
+}
+
 /// `efface approval ...`
 ///
 /// # Errors
@@ -133,16 +142,43 @@ impl ApprovalArgs {
             ask(file, operation, LogSigner::of(&site.root).verifier().name(), &names)?;
             return Ok(Settled::Asked);
         }
-        let Some(file) = &self.approval else {
-            return Err(format!(
+        let note = self.signed(&names)?;
+        desk::approve(state, &site.root, &note, operation)?;
+        Ok(Settled::Go(Request::read(&note)?.nonce))
+    }
+
+    /// The agreement to an operation, for whoever takes it himself: `None` where nobody has to agree.
+    ///
+    /// # Errors
+    /// What is missing, in words.
+    pub(super) fn given(
+        &self,
+        site: &Site,
+        operation: Option<&Operation>,
+        approvers: &Approvers,
+    ) -> Result<Given, Problem> {
+        let names: Vec<&str> = approvers.names().collect();
+        match (operation, &self.ask) {
+            (None, Some(_)) => Err("nobody has to agree to this: do it without --ask".into()),
+            (None, None) => Ok(Given::Go(None)),
+            (Some(operation), Some(file)) => {
+                ask(file, operation, LogSigner::of(&site.root).verifier().name(), &names)?;
+                Ok(Given::Asked)
+            }
+            (Some(_), None) => Ok(Given::Go(Some(self.signed(&names)?))),
+        }
+    }
+
+    /// The request that was signed.
+    fn signed(&self, names: &[&str]) -> Result<String, Problem> {
+        match &self.approval {
+            Some(file) => read(file),
+            None => Err(format!(
                 "{NEEDED} of {} must agree to this. Write the request with --ask FILE, have them sign it, and give it with --approval FILE",
                 names.join(", ")
             )
-            .into());
-        };
-        let note = read(file)?;
-        desk::approve(state, &site.root, &note, operation)?;
-        Ok(Settled::Go(Request::read(&note)?.nonce))
+            .into()),
+        }
     }
 }
 
@@ -256,8 +292,8 @@ fn is_confirmed() -> io::Result<bool> {
 }
 
 fn change(config: &Path, file: &Path) -> Result<(), Problem> {
-    let site = SiteArgs::of(config).open()?;
-    let (operation, approvers) = changed(&site)?;
+    let mut site = SiteArgs::of(config).open()?;
+    let (operation, approvers) = changed(&mut site)?;
     let names: Vec<&str> = approvers.names().collect();
     if names.is_empty() {
         return Err("nobody is named who must agree: the gateway starts under it as it is".into());
@@ -269,8 +305,8 @@ fn change(config: &Path, file: &Path) -> Result<(), Problem> {
 }
 
 fn submit(file: &Path, config: &Path) -> Result<(), Problem> {
-    let site = SiteArgs::of(config).open()?;
-    let (operation, approvers) = changed(&site)?;
+    let mut site = SiteArgs::of(config).open()?;
+    let (operation, approvers) = changed(&mut site)?;
     let note = read(file)?;
     let log = LogSigner::of(&site.root);
     let approved = approvers.check(&note, &operation, log.verifier().name())?;
@@ -286,27 +322,21 @@ fn submit(file: &Path, config: &Path) -> Result<(), Problem> {
 }
 
 /// What of a configuration two people must agree to, and who may.
-fn changed(site: &Site) -> Result<(Operation, Approvers), Problem> {
-    let settings = site.settings.as_ref().ok_or("a configuration")?;
-    let to = settings.policy(&site.root);
-    let entered = InForce::of(site.spool.root(), &site.root).read()?;
-    let entered =
-        entered.ok_or("the gateway has not run yet: it starts under any configuration")?;
-    let operation = entered.policy.change(&to);
+fn changed(site: &mut Site) -> Result<(Operation, Approvers), Problem> {
+    let settings = site.settings.as_mut().ok_or("a configuration")?;
+    let in_force = shelf::in_force(site.spool.root(), &site.root)?;
+    let in_force =
+        in_force.ok_or("the gateway has not run yet: it starts under any configuration")?;
+    settings.use_kept(&in_force)?;
+    let operation = in_force.change(&settings.policy(&site.root));
     let operation = operation.ok_or("nothing in it needs two people")?;
-    Ok((operation, entered.policy.approvers))
+    Ok((operation, in_force.approvers))
 }
 
 /// What a configuration would change, for `efface config check`. Where nobody is named who must agree, nobody needs to.
-///
-/// # Errors
-/// What is in force cannot be read.
-pub(super) fn changes(settings: &Settings, root: &RootKey) -> Result<Vec<Change>, Problem> {
-    let record = InForce::of(&settings.state, root);
-    let read = record.read().map_err(|error| format!("{}: {error}", record.path().display()))?;
-    let Some(entered) = read else { return Ok(Vec::new()) };
-    let agree = !entered.policy.approvers.is_empty();
-    let changes = entered.policy.changes(&settings.policy(root));
+pub(super) fn changes(settings: &Settings, root: &RootKey, in_force: &Policy) -> Vec<Change> {
+    let agree = !in_force.approvers.is_empty();
+    let changes = in_force.changes(&settings.policy(root));
     let change = |change: Change| Change { needs_two: change.needs_two && agree, ..change };
-    Ok(changes.into_iter().map(change).collect())
+    changes.into_iter().map(change).collect()
 }

@@ -10,6 +10,7 @@ use crate::isolation::Attendants;
 use crate::key::RootKey;
 use crate::net::access::Caller;
 use crate::pull::Pacs;
+use crate::shelf;
 use clap::{Args, Subcommand};
 use data_encoding::HEXLOWER;
 use serde::Serialize;
@@ -26,7 +27,7 @@ pub enum ConfigCommand {
 #[derive(Args)]
 #[command(
     after_help = "With --json: {file, listen, ae_title, checkpoint_file, audit_repository, tls, receives_as, sends_as, approvers, allow, commitments, \
-                  pacs, results_web, console, destinations: [{name, to, project, profile, digest, tls, may_be_sent_to, results, weaker_because}], routes, new: \
+                  pacs, results_web, console, destinations: [{name, to, project, profile, digest, kept, tls, may_be_sent_to, results, weaker_because}], routes, new: \
                   [{words, needs_two}]}. What is not configured is null, or an empty list. Exit code 2: something is wrong with it, on stderr."
 )]
 pub struct CheckArgs {
@@ -43,9 +44,18 @@ pub struct CheckArgs {
 /// Everything that is wrong with a configuration.
 pub fn run(command: &ConfigCommand) -> Result<ExitCode, Problem> {
     let ConfigCommand::Check(CheckArgs { file, json }) = command;
-    let settings = read(file)?;
+    let mut settings = read(file)?;
     let root = RootKey::read_file(&settings.key_file)?;
-    let shown = Shown::of(file, &settings, &root)?;
+    let in_force = shelf::in_force(&settings.state, &root)?;
+    if let Some(in_force) = &in_force {
+        shelf::verify(&settings.state, &root, in_force)?;
+        settings.use_kept(in_force)?;
+    }
+    let mut shown = Shown::of(file, &settings)?;
+    if let Some(in_force) = &in_force {
+        let changes = approval::changes(&settings, &root, in_force).into_iter();
+        shown.new = changes.map(|Change { words, needs_two }| New { words, needs_two }).collect();
+    }
     if *json {
         super::json(&shown)?
     } else {
@@ -128,6 +138,8 @@ struct Destination {
     profile: String,
     /// Of the profile's plan, as it stands in the log.
     digest: String,
+    /// Where the profile is from, if not from the configuration.
+    kept: Option<String>,
     /// What is believed there; `None`: plain.
     tls: Option<String>,
     may_be_sent_to: String,
@@ -181,6 +193,7 @@ impl Destination {
             project: project.clone(),
             profile: profile.name().to_owned(),
             digest: HEXLOWER.encode(&profile.digest()[..8]),
+            kept: to.kept.as_ref().map(|_| to.whose_profile()),
             tls: tls.as_ref().map(|tls| tls.to_text()),
             may_be_sent_to: may_be_sent_to(residency, profile),
             results: results.as_ref().map(|results| results.to_text(&settings.homes)),
@@ -190,7 +203,7 @@ impl Destination {
 }
 
 impl Shown {
-    fn of(file: &Path, settings: &Settings, root: &RootKey) -> Result<Self, Problem> {
+    fn of(file: &Path, settings: &Settings) -> Result<Self, Problem> {
         let attendants = settings.attendants.as_ref();
         let name = |of: fn(&Attendants) -> &str| attendants.map(|all| of(all).to_owned());
         let repository = settings.audit_repository.as_ref();
@@ -223,10 +236,7 @@ impl Shown {
                 .map(|to| Destination::of(to, settings))
                 .collect(),
             routes: settings.routing.rules.iter().map(|rule| rule.to_text()).collect(),
-            new: approval::changes(settings, root)?
-                .into_iter()
-                .map(|Change { words, needs_two }| New { words, needs_two })
-                .collect(),
+            new: Vec::new(),
         })
     }
 
@@ -315,6 +325,9 @@ impl Destination {
     fn say(&self) {
         let Destination { name, to, project, profile, digest, .. } = self;
         println!("  sends to {name}: {to}, project {project}, profile {profile} {digest}");
+        if let Some(kept) = &self.kept {
+            println!("    that is {kept}");
+        }
         match &self.tls {
             Some(tls) => println!("    under TLS; believes {tls}"),
             None => println!("    in plain, without TLS"),

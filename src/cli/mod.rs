@@ -19,6 +19,7 @@ mod objection;
 mod page;
 mod paint;
 mod profile;
+mod quarantine;
 mod reading;
 mod recall;
 mod reidentify;
@@ -146,6 +147,9 @@ enum Command {
     /// Who asks a PACS about open studies: for the gateway alone
     #[command(hide = true)]
     Inquire(work::ChildArgs),
+    /// Who draws a picture: for efface alone
+    #[command(hide = true)]
+    Look(work::ChildArgs),
     /// The pages of the console: for it alone
     #[command(hide = true)]
     Pages(work::ChildArgs),
@@ -158,9 +162,9 @@ enum Command {
     Completions(manual::CompletionsArgs),
     /// Write a page of the manual for each command
     Man(manual::ManArgs),
-    /// Look at what stays inside, and why
+    /// Look at what stays inside, and why; decide about it
     #[command(subcommand)]
-    Quarantine(inspect::QuarantineCommand),
+    Quarantine(quarantine::QuarantineCommand),
 }
 
 impl Command {
@@ -237,9 +241,10 @@ pub fn run() -> ExitCode {
         Command::Deliver(args) => work::deliver(&args),
         Command::Ship(args) => work::ship(&args),
         Command::Inquire(args) => work::inquire(&args),
+        Command::Look(args) => work::look(&args),
         Command::Attend(args) => work::attend(&args),
         Command::Receive(args) => work::receive(&args),
-        Command::Quarantine(command) => inspect::quarantine(command),
+        Command::Quarantine(command) => quarantine::run(command),
     };
     outcome.unwrap_or_else(|problem| {
         eprintln!("efface: {problem}");

@@ -10,6 +10,7 @@ use crate::audit::Event;
 use crate::clock::Day;
 use crate::crosswalk::{Crosswalk, Rows};
 use crate::custody::homebox::Homebox;
+use crate::decide;
 use crate::desk;
 use crate::disk;
 use crate::reid::{Companions, Refusal, Reidentifier, ResultUids};
@@ -184,25 +185,8 @@ fn list(spool: &Spool, json: bool) -> Result<ExitCode, Problem> {
 }
 
 fn retry(spool: &Spool, name: &str) -> Result<ExitCode, Problem> {
-    for destination in Tray::all(spool)? {
-        let tray = Tray::of(spool, &destination);
-        if tray.quarantined()?.iter().any(|(known, ..)| known == name) {
-            let instances = tray.put_back(name)?;
-            println!("{name}: {instances} results of {destination} are judged again");
-            return Ok(ExitCode::SUCCESS);
-        }
-    }
-    for home in Homebox::all(spool)? {
-        let homebox = Homebox::of(spool, &home);
-        if let Some((_, instances)) =
-            homebox.refused()?.into_iter().find(|(known, _)| known == name)
-        {
-            homebox.retry(name)?;
-            println!("{name}: {instances} results are delivered again");
-            return Ok(ExitCode::SUCCESS);
-        }
-    }
-    Err(format!("no result is called {name}. See: efface quarantine ls").into())
+    println!("{}", decide::retry_result(spool, name)?.in_words());
+    Ok(ExitCode::SUCCESS)
 }
 
 fn take(args: TakeArgs) -> Result<ExitCode, Problem> {

@@ -91,7 +91,7 @@ struct Alike {
 }
 
 fn explain(args: &ExplainArgs) -> Result<ExitCode, Problem> {
-    let settings = serve::read(&args.config)?;
+    let settings = serve::read_as_in_force(&args.config)?;
     let first = settings.allow.first().map(|caller| caller.ae_title.to_string());
     let calling = args.calling.clone().or(first);
     let called = args.called.clone().unwrap_or_else(|| settings.ae_title.to_string());

@@ -1,7 +1,7 @@
 //! `efface serve`.
 
 use super::Problem;
-use crate::approval::Approvers;
+use crate::approval::{Approvers, InForce};
 use crate::config::{self, DestinationSettings, Limits, Settings, Speaks, WrittenProfile};
 use crate::crosswalk::Retention;
 use crate::id::AeTitle;
@@ -122,6 +122,20 @@ pub(super) fn read(file: &Path) -> Result<Settings, Problem> {
     Ok(config::parse(file, &text)?)
 }
 
+/// The same with the profiles that were put in force by commands, as they stand in the record of what is in force. Whoever
+/// has no key cannot know whether that is what was sealed.
+///
+/// # Errors
+/// Everything that is wrong with the configuration, or a start under it that would be refused.
+pub(super) fn read_as_in_force(file: &Path) -> Result<Settings, Problem> {
+    let mut settings = read(file)?;
+    let record = settings.state.join("policy");
+    let in_force = InForce::look(&settings.state);
+    let in_force = in_force.map_err(|error| format!("{}: {error}", record.display()))?;
+    in_force.map_or(Ok(()), |in_force| settings.use_kept(&in_force))?;
+    Ok(settings)
+}
+
 impl Flags {
     fn settings(self) -> Result<Settings, Problem> {
         let missing = "--state, --allow, --to and --key-file, or --config FILE";
@@ -143,6 +157,7 @@ impl Flags {
             generation: None,
             profile: written.parse()?,
             written,
+            kept: None,
             associations: self.associations.clamp(1, 64),
             // A site that has a policy has a configuration.
             residency: Residency::default(),

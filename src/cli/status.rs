@@ -1,7 +1,7 @@
 //! `efface status`: one screen that says whether all is well, and where everything is.
 
 use super::inspect::look;
-use super::serve::read;
+use super::serve::read_as_in_force;
 use super::{Problem, StateArgs, paint};
 use crate::atna;
 use crate::audit::{self, Line, Row};
@@ -20,6 +20,7 @@ use crate::spool::account::Account;
 use crate::spool::quarantine::{self, Code};
 use crate::spool::results::{self, Tray};
 use crate::spool::{Place, Spool, entry_ids};
+use crate::view::profile::short_digest;
 use clap::Args;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, VecDeque};
@@ -53,7 +54,7 @@ pub struct StatusArgs {
 struct Status {
     /// Acknowledged instances by state, in the order in which they pass them.
     #[serde(serialize_with = "as_map")]
-    instances: [(&'static str, u64); 6],
+    instances: [(&'static str, u64); 7],
     /// Acknowledged instances that are accounted for.
     accounted: u64,
     /// Acknowledged instances that cannot be found.
@@ -141,8 +142,13 @@ impl Status {
     fn asked_for(args: &StatusArgs) -> Result<Self, Problem> {
         let mut status = Status::of(&look(&args.state)?)?;
         if let Some(file) = &args.config {
-            let destinations = read(file)?.destinations.into_iter();
-            let words = destinations.map(|d| (d.name, may_be_sent_to(&d.residency, &d.profile)));
+            let destinations = read_as_in_force(file)?.destinations.into_iter();
+            let words = destinations.map(|d| {
+                let may = may_be_sent_to(&d.residency, &d.profile);
+                let (profile, whose) = (d.profile.name(), d.whose_profile());
+                let plan = short_digest(&d.profile);
+                (d.name.clone(), format!("{may}; profile {profile} {plan}: {whose}"))
+            });
             status.destinations = words.collect();
         }
         Ok(status)

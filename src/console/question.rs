@@ -65,6 +65,15 @@ pub enum Question {
         /// Its password.
         password: Password,
     },
+    /// Where the identity provider signs somebody in: [`Elsewhere`].
+    SignInElsewhere,
+    /// That the provider has: [`SignedIn`].
+    CameBack {
+        /// By what the way there is known.
+        state: String,
+        /// What the provider gave the browser.
+        code: Password,
+    },
     /// To be signed out.
     SignOut,
     /// To have another password: [`SignedIn`], anew.
@@ -127,8 +136,84 @@ pub enum Question {
         /// `all`, `project:NAME` or `destination:NAME`.
         scope: String,
     },
+    /// What stays inside: [`Held`](crate::view::quarantine::Held), all of it.
+    Quarantine,
+    /// What is known of it: [`Whole`](crate::view::quarantine::Whole), of each whose name begins so.
+    Held {
+        /// Its name, or how it begins.
+        name: String,
+    },
+    /// That things be tried again, each for itself: [`Deed`]s.
+    Retry {
+        /// By what they are called.
+        names: Vec<String>,
+    },
+    /// That they never leave, each for itself: [`Deed`]s.
+    Reject {
+        /// By what they are called.
+        names: Vec<String>,
+        /// Why.
+        because: String,
+    },
+    /// That one leaves although a stage has its doubts, if two agree: [`Outcome`].
+    Release {
+        /// By what it is called.
+        name: String,
+        /// Why.
+        because: String,
+    },
+    /// A picture that shows the patient: `view::pictures::Picture`.
+    Picture {
+        /// Of what is called so.
+        name: String,
+        /// A slice, or a surface.
+        what: crate::view::pictures::What,
+        /// Why.
+        because: String,
+    },
     /// Destinations, objections, keys: `view::registers::Registers`.
     Registers,
+    /// Which profile is in force for whom: `view::profile::Profiles`.
+    Profiles,
+    /// All about those of one destination: `view::profile::Written`.
+    Profile {
+        /// The destination.
+        destination: String,
+        /// Which text to begin from; `None`: what is in force.
+        from: Option<String>,
+    },
+    /// What would become of a study that is here: `view::profile::DryRun`.
+    TryProfile {
+        /// The YAML.
+        text: String,
+        /// The batch.
+        batch: String,
+    },
+    /// That a profile be kept as a draft: `view::profile::Draft`.
+    ProposeProfile {
+        /// The destination.
+        destination: String,
+        /// The YAML.
+        text: String,
+        /// Why it is needed.
+        because: String,
+    },
+    /// That a version be put in force, if two agree where two must: [`Outcome`].
+    ActivateProfile {
+        /// The destination.
+        destination: String,
+        /// Which.
+        which: crate::shelf::Which,
+    },
+}
+
+/// What became of one of many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    /// By what it is called.
+    pub name: String,
+    /// Why it was not done; `None`: it was.
+    pub not: Option<String>,
 }
 
 /// What became of a deed.
@@ -152,6 +237,15 @@ pub struct Person {
     pub csrf: String,
     /// The line for `approvers:`.
     pub person: String,
+}
+
+/// Where a browser is to go.
+#[derive(Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The address.
+    pub url: String,
+    /// By what it is known when it comes back.
+    pub state: String,
 }
 
 /// What the browser gets.
@@ -189,7 +283,7 @@ impl Question {
     /// What it takes; `None`: not even to be signed in.
     pub fn right(&self) -> Option<Right> {
         match self {
-            Question::SignIn { .. } => None,
+            Question::SignIn { .. } | Question::SignInElsewhere | Question::CameBack { .. } => None,
             Question::SignOut
             | Question::Who
             | Question::ChangePassword { .. }
@@ -198,7 +292,17 @@ impl Question {
             | Question::Pending
             | Question::Sign { .. }
             | Question::Drop { .. }
+            | Question::Profiles
+            | Question::Profile { .. }
+            | Question::Quarantine
+            | Question::Held { .. }
             | Question::Registers => Some(Right::Look),
+            Question::TryProfile { .. }
+            | Question::ProposeProfile { .. }
+            | Question::ActivateProfile { .. } => Some(Right::EditProfiles),
+            Question::Retry { .. } => Some(Right::Operate),
+            Question::Reject { .. } | Question::Release { .. } => Some(Right::Review),
+            Question::Picture { .. } => Some(Right::SeePatients),
             Question::LiftObjection { .. } | Question::AddObjection { .. } => {
                 Some(Right::KeepRegisters)
             }
@@ -220,6 +324,13 @@ impl Question {
                 | Question::Drop { .. }
                 | Question::LiftObjection { .. }
                 | Question::AddObjection { .. }
+                | Question::TryProfile { .. }
+                | Question::ProposeProfile { .. }
+                | Question::ActivateProfile { .. }
+                | Question::Retry { .. }
+                | Question::Reject { .. }
+                | Question::Release { .. }
+                | Question::Picture { .. }
         )
     }
 }

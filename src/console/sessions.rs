@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 const IDLE: Duration = Duration::from_secs(30 * 60);
 /// After so long, whatever happens.
 const LONGEST: Duration = Duration::from_secs(10 * 3600);
-/// Wrong passwords for a name, or from an address, before the next try has to wait.
+/// Wrong passwords for a name before the next try has to wait.
 const TRIES: u32 = 5;
+/// And from an address, from which several people may call.
+const TRIES_FROM: u32 = 20;
 /// How long it has to wait, and for how long wrong ones count.
 const WAIT: Duration = Duration::from_secs(15 * 60);
 /// Names and addresses that are remembered; more at a time is an attack, and then everybody waits.
@@ -80,12 +82,13 @@ impl Sessions {
     pub fn may_try(&self, name: &str, from: IpAddr) -> bool {
         let (mut wrong, now) = (lock(&self.wrong), Instant::now());
         wrong.retain(|_, (_, last)| now.duration_since(*last) < WAIT);
-        let keys = [format!("name {name}"), format!("from {from}")];
-        let is_known = |key: &String| wrong.get(key).is_some_and(|(times, _)| *times >= TRIES);
-        if wrong.len() >= REMEMBERED || keys.iter().any(is_known) {
+        let keys = [(format!("name {name}"), TRIES), (format!("from {from}"), TRIES_FROM)];
+        let is_over =
+            |(key, most): &(String, u32)| wrong.get(key).is_some_and(|(times, _)| times >= most);
+        if wrong.len() >= REMEMBERED || keys.iter().any(is_over) {
             return false;
         }
-        for key in keys {
+        for (key, _) in keys {
             let entry = wrong.entry(key).or_insert((0, now));
             *entry = (entry.0 + 1, now);
         }
@@ -164,7 +167,7 @@ mod tests {
             assert!(sessions.may_try("anna", there(n as u8)));
         }
         assert!(!sessions.may_try("anna", here), "the name, from anywhere");
-        for n in 0..TRIES {
+        for n in 0..TRIES_FROM {
             assert!(sessions.may_try(&format!("guess{n}"), here));
         }
         assert!(!sessions.may_try("bert", here), "the address, with any name");

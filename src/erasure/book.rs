@@ -3,7 +3,7 @@
 use super::Error;
 use crate::clock::Day;
 use crate::key::{Purpose, RootKey};
-use crate::requests::{self, Asked, Register};
+use crate::requests::{self, Asked, Register, Row};
 use crate::spool::{Spool, random_name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -39,11 +39,13 @@ pub struct Wanted {
     pub studies: BTreeSet<String>,
 }
 
-impl Asked for Request {
+impl Row for Request {
     const HEAD: &'static str = "efface_erasures";
     const KIND: &'static [u8] = b"register";
     const OF: &'static str = "requests for erasure";
+}
 
+impl Asked for Request {
     fn reference(&self) -> &str {
         &self.reference
     }

@@ -30,6 +30,10 @@
 //!   Clerk::run               -- questions ->  confine, then Asker::reply               clerk.rs, inquirer.rs
 //!     open studies           <- answers ---
 //!
+//!                                           looker, one for each picture that a person asks for: efface look
+//!   look(wanted)             -- orders --->   confine, then draw                       looker.rs, look.rs
+//!     log, the picture       <- pixels ----
+//!
 //! console: efface console                   pages: efface pages
 //!   Usher::run              -- orders --->    bind, confine, then web::Door::run         usher.rs, pages.rs
 //!     accounts, decisions   <- questions -
@@ -40,7 +44,7 @@
 //! study and no network. A sender has the parcels of its destination and one TCP port; it has neither originals nor the
 //! root key; to a DICOMweb server it may need a second port, of whoever gives it tokens. A shipper can read the log, move its
 //! cursor, and reach the one TCP port of the audit record repository. An inquirer reaches the one TCP port of its
-//! PACS and has no file at all. The pages of the console have the socket on which they listen, and no file; their parent is not the gateway, but `efface console`. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
+//! PACS and has no file at all. The pages of the console have the socket on which they listen, and no file; their parent is not the gateway, but `efface console`. A looker has the files of one picture to read, and no key; its parent is whoever asks. None can run programs, look into the other, or outlive its parent. Receivers and senders can be users of
 //! their own, too (`attendant.rs`), for whom the kernel has no file of the other, whatever becomes of their confinement.
 //!
 //! Certificates and their keys are read by the gateway alone and handed over by the pipes, to whoever needs them, and again
@@ -62,6 +66,7 @@ mod ending;
 mod home;
 mod inquirer;
 mod keeper;
+mod looker;
 mod pages;
 mod porter;
 mod purse;
@@ -71,6 +76,7 @@ mod sender;
 mod shipper;
 mod syscalls;
 mod task;
+mod trial;
 mod user;
 mod usher;
 mod warden;
@@ -79,6 +85,7 @@ mod worker;
 pub use attendant::{Attendant, Attendants, Attended, attend};
 pub use cabinet::Cabinet;
 pub use carrier::Carrier;
+pub use child::THIS_PROGRAM;
 pub use clerk::Clerk;
 pub use confine::{Bounds, Error, Strictness, keep_memory_private};
 pub use courier::Courier;
@@ -86,6 +93,7 @@ pub use deliverer::{DeliverOrders, deliver};
 pub use dispatcher::{Dispatcher, Reporting};
 pub use inquirer::{InquireOrders, inquire};
 pub use keeper::Keeper;
+pub use looker::{be_looker, look};
 pub use pages::{PageOrders, pages};
 pub use porter::{AtTheDoor, Closed, Porter};
 pub use purse::Purse;
@@ -93,7 +101,8 @@ pub use receiver::{ReceiveOrders, receive};
 pub use returner::{ReturnOrders, take_back};
 pub use sender::{Place, SendOrders, send};
 pub use shipper::{ShipOrders, ship};
-pub use task::{Orders, RouteOrders};
+pub use task::{Orders, RouteOrders, StandingOrders};
+pub use trial::confine_trial;
 pub use user::{NoUser, User};
 pub use usher::Usher;
 pub use warden::Warden;
@@ -113,5 +122,7 @@ pub const RETURNER: &str = "return";
 pub const DELIVERER: &str = "deliver";
 /// See [`WORKER`].
 pub const INQUIRER: &str = "inquire";
+/// See [`WORKER`]; for whoever asks for a picture.
+pub const LOOKER: &str = "look";
 /// See [`WORKER`]; of the console.
 pub const PAGES: &str = "pages";

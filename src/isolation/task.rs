@@ -10,7 +10,7 @@ use crate::routing::Routing;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -33,6 +33,31 @@ pub struct Orders {
     pub strictness: Strictness,
     /// Log lines as JSON.
     pub log_json: bool,
+}
+
+/// What workers are told, until it is something else: whoever has begun goes on by what he was told.
+pub struct StandingOrders(RwLock<Arc<Orders>>);
+
+impl StandingOrders {
+    /// These.
+    pub fn new(orders: Orders) -> Self {
+        StandingOrders(RwLock::new(Arc::new(orders)))
+    }
+
+    /// What a worker that begins now is told.
+    pub fn now(&self) -> Arc<Orders> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on studies are de-identified by another profile for a destination.
+    pub fn put_under(&self, destination: &str, file: &str, profile: &str) {
+        let mut orders = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Orders::clone(&orders);
+        for route in changed.routes.iter_mut().filter(|route| route.destination == destination) {
+            (route.profile_file, route.profile) = (file.to_owned(), profile.to_owned());
+        }
+        *orders = Arc::new(changed);
+    }
 }
 
 /// How studies are de-identified for one destination. The profile goes along as text: its file may have

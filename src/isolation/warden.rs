@@ -6,7 +6,7 @@
 use super::WORKER;
 use super::child::{Child, Heard};
 use super::ending::{self, Ending};
-use super::task::{Orders, Task};
+use super::task::{StandingOrders, Task};
 use crate::audit::relay::{Answer, Said};
 use crate::audit::{self, Event, Journal, Log, Receipt};
 use crate::custody::outbox::Outbox;
@@ -34,7 +34,7 @@ pub struct Warden {
     /// Who objects.
     pub objections: Arc<Watch>,
     /// What every worker is told.
-    pub orders: Orders,
+    pub orders: StandingOrders,
     /// How long a worker may take.
     pub limit: Duration,
 }
@@ -72,15 +72,17 @@ impl Warden {
     /// Starts a worker and answers it until it ends.
     fn attend(&self, batch: &str, stop: &AtomicBool) -> io::Result<Ending> {
         let register = self.objections.now().map_err(io::Error::other)?.version();
-        let task = Task::new(&self.orders, batch, register);
-        let is_its_own = |event: &Event| self.orders.is_about(event, batch);
+        // What it is told now holds for all of the batch.
+        let orders = self.orders.now();
+        let task = Task::new(&orders, batch, register);
+        let is_its_own = |event: &Event| orders.is_about(event, batch);
         let append = |event| self.append(event);
-        attend(WORKER, self.orders.log_json, &task, self.limit, stop, &is_its_own, &append)
+        attend(WORKER, orders.log_json, &task, self.limit, stop, &is_its_own, &append)
     }
 
     /// What a worker that did not come to its end has drafted, and nobody will verify any more.
     fn discard_drafts(&self, batch: &str) {
-        for route in &self.orders.routes {
+        for route in &self.orders.now().routes {
             if let Err(error) = Outbox::of(&self.spool, &route.destination).discard(batch) {
                 tracing::error!(batch, %error, "drafts could not be removed; the next start does it");
             }

@@ -8,10 +8,12 @@ use super::words::{self, Effect, effect};
 use super::{About, Ground, ObjectKind, Profile, Subject};
 use crate::standard::{self, Annex};
 use dicom_core::{Tag, VR};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a change matters to the people in the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Something leaves of which nothing left before.
     NewlyLeaves,
@@ -78,6 +80,14 @@ pub fn compare(before: &Profile, after: &Profile) -> Vec<Change> {
     changes.extend(private_changes(before, after));
     changes.sort_by_key(|change| change.kind);
     changes
+}
+
+/// Whether one profile is plainly stricter than another, or the same: no element leaves, or leaves otherwise, that did not
+/// before, all else being the same.
+pub fn is_stricter(before: &Profile, after: &Profile) -> bool {
+    let is_loose =
+        |change: &Change| matches!(change.kind, Kind::NewlyLeaves | Kind::LeavesDifferently);
+    settings(before, after).is_empty() && !compare(before, after).iter().any(is_loose)
 }
 
 /// What differs beside elements, in words.

@@ -124,18 +124,9 @@ fn each(spool: &Spool, wanted: Wanted, mut take: impl FnMut(Row)) -> Result<(), 
 
 impl Shown {
     fn of(row: Row) -> Self {
-        let words = row.to_words();
-        // Number, time and kind have columns of their own.
-        let words = words.splitn(4, "  ").last().unwrap_or_default().to_owned();
-        let said = words.split_once(&row.event).map_or(words.as_str(), |(_, rest)| rest);
         let batch = row.batch_of().unwrap_or_default().to_owned();
-        Shown {
-            words: said.trim().to_owned(),
-            batch,
-            seq: row.seq,
-            time: row.time,
-            event: row.event,
-        }
+        let words = row.words();
+        Shown { words, batch, seq: row.seq, time: row.time, event: row.event }
     }
 }
 

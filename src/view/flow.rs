@@ -5,7 +5,6 @@ use crate::clock::{self, Day};
 use crate::config::Settings;
 use crate::custody::outbox::Outbox;
 use crate::disk;
-use crate::residency::Standing;
 use crate::spool::account::Account;
 use crate::spool::quarantine;
 use crate::spool::{Place, Spool, entry_ids};
@@ -110,15 +109,15 @@ pub fn look(settings: &Settings, spool: &Spool, history: &History) -> Result<Flo
         certificate: caller.certificate.as_ref().map(ToString::to_string),
         returns: caller.returns.as_ref().map(|returns| returns.destination.clone()),
     });
-    let destinations = settings.destinations.iter().map(|to| {
-        let standing = Standing { residency: to.residency.clone(), options: to.profile.options() };
+    let destinations = settings.destinations.iter().zip(settings.now());
+    let destinations = destinations.map(|(to, (profile, standing))| {
         let outbox = Outbox::of(spool, &to.name);
         let arrived = Arrived::of(&to.name, history);
         Ok(Destination {
             name: to.name.clone(),
             place: to.place(),
             project: to.project.clone(),
-            profile: to.profile.name().to_owned(),
+            profile,
             blocked: standing.blocked().map(|blocked| blocked.to_string()),
             days_left: to.residency.days_left(Day::today()),
             waiting: outbox.waiting()?,

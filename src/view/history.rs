@@ -142,6 +142,9 @@ impl History {
                 let batch = name.split('.').next().unwrap_or_default();
                 self.add(batch, time, "returned", String::new(), "", instances);
             }
+            Logged::Rejected { batch, code, destination, instances, .. } => {
+                self.add(&batch, time, "rejected", destination, &code, instances);
+            }
             Logged::Erased { batch, instances } => {
                 self.add(&batch, time, "erased", String::new(), "", instances);
             }

@@ -6,7 +6,11 @@
 pub mod audit;
 pub mod flow;
 mod history;
+pub mod pictures;
+pub mod profile;
+pub mod quarantine;
 pub mod registers;
+pub mod spool;
 pub mod study;
 
 pub use history::{Arrived, Batch, Event as BatchEvent, History};
@@ -23,6 +27,9 @@ pub enum Error {
     /// A register of requests.
     #[error(transparent)]
     Requests(#[from] crate::requests::Error),
+    /// What is kept of profiles, or what is in force.
+    #[error(transparent)]
+    Shelf(#[from] crate::shelf::Error),
     /// The system refused.
     #[error("the state directory cannot be read: {0}")]
     Io(#[from] std::io::Error),

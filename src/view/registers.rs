@@ -7,7 +7,6 @@ use crate::erasure;
 use crate::key::RootKey;
 use crate::objection::Book;
 use crate::recall;
-use crate::residency::Standing;
 use crate::spool::{Place, Spool};
 use serde::{Deserialize, Serialize};
 
@@ -91,8 +90,8 @@ pub struct Request {
 /// A register that cannot be read.
 pub fn look(settings: &Settings, root: &RootKey, spool: &Spool) -> Result<Registers, Error> {
     let today = Day::today();
-    let destinations = settings.destinations.iter().map(|to| {
-        let standing = Standing { residency: to.residency.clone(), options: to.profile.options() };
+    let destinations = settings.destinations.iter().zip(settings.now());
+    let destinations = destinations.map(|(to, (_, standing))| {
         let expiring = to.residency.expiring(today).into_iter();
         Destination {
             name: to.name.clone(),

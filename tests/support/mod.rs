@@ -14,10 +14,12 @@
 )]
 
 pub mod authority;
+pub mod browser;
 pub mod canary;
 pub mod chroot;
 pub mod dcmtk;
 pub mod gateway;
+pub mod house;
 pub mod memory;
 pub mod orthanc;
 pub mod raw;

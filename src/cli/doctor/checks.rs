@@ -11,7 +11,9 @@ use crate::net::scu::{Association, Destination, Outside, Proposal};
 use crate::net::stow::{Server, Stow};
 use crate::net::tls::{self, Client, Trust};
 use crate::service::place;
+use crate::shelf;
 use crate::spool::{self, Spool, random_name};
+use crate::view::profile::short_digest;
 use rustix::fs::{FsWord, StatVfsMountFlags, statfs, statvfs};
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
@@ -26,12 +28,15 @@ const SOON_DAYS: u64 = 30;
 const TMPFS: FsWord = 0x0102_1994;
 const RAMFS: FsWord = 0x8584_58F6;
 
-pub(super) fn all(settings: &Settings, is_offline: bool) -> Vec<Finding> {
-    let mut findings = vec![kernel(settings)];
-    let (key, root) = key(settings);
-    findings.push(key);
+pub(super) fn all(mut settings: Settings, is_offline: bool) -> Vec<Finding> {
+    let (key, root) = key(&settings);
+    let mut findings = vec![kernel(&settings), key];
+    // What is looked at below is what is in force.
+    let profiles = root.as_ref().map(|root| profiles(&mut settings, root));
+    let settings = &settings;
     findings.extend(state(settings));
     findings.push(log(settings, root.as_ref()));
+    findings.extend(profiles.into_iter().flatten());
     findings.extend(clock(settings));
     findings.extend(checkpoint(settings));
     findings.extend(port(settings));
@@ -178,6 +183,28 @@ fn log(settings: &Settings, root: Option<&RootKey>) -> Finding {
             Finding::wrong(what, is, "use the key of this state directory, or another directory")
         }
     }
+}
+
+/// Which profile is in force for whom, and whether a start finds it as it was put in force.
+fn profiles(settings: &mut Settings, root: &RootKey) -> Vec<Finding> {
+    let used = shelf::in_force(&settings.state, root).and_then(|in_force| match in_force {
+        Some(in_force) => {
+            shelf::verify(&settings.state, root, &in_force)?;
+            Ok(settings.use_kept(&in_force).map_err(|error| error.to_string()))
+        }
+        None => Ok(Ok(())),
+    });
+    let used = used.unwrap_or_else(|error| Err(error.to_string()));
+    if let Err(why) = used {
+        let todo = "the next start is refused until this is put right";
+        return vec![Finding::wrong("profiles", why, todo)];
+    }
+    let finding = |to: &DestinationSettings| {
+        let (name, plan) = (to.profile.name(), short_digest(&to.profile));
+        let is = format!("{name} {plan}: {}", to.whose_profile());
+        Finding::good(format!("profile: {}", to.name), is)
+    };
+    settings.destinations.iter().map(finding).collect()
 }
 
 /// Nobody can know what time it is; that the clock was set back shows.

@@ -70,8 +70,7 @@ impl Finding {
 /// # Errors
 /// A configuration that does not read: what is wrong with it is the first thing to put right.
 pub fn run(args: &DoctorArgs) -> Result<ExitCode, Problem> {
-    let settings = serve::read(&args.config)?;
-    let findings = checks::all(&settings, args.offline);
+    let findings = checks::all(serve::read(&args.config)?, args.offline);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&findings)?);
     } else {

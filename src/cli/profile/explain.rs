@@ -1,6 +1,6 @@
 //! `efface profile explain`: one element, one kind of object, and why.
 
-use super::{Problem, by, load, rule_in_words};
+use super::{Problem, by, load, print_json, rule_in_words};
 use crate::dicom::dataset::is_text;
 use crate::profile::words::{cleaning_sequences, effect, is_written};
 use crate::profile::{Ground, ObjectKind, Profile, Subject, is_always_removed};
@@ -9,6 +9,7 @@ use crate::yaml::suggestion;
 use clap::Args;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
+use serde::Serialize;
 use std::process::ExitCode;
 
 #[derive(Args)]
@@ -32,6 +33,9 @@ pub struct ExplainArgs {
     /// Private Creator of the block, for private elements
     #[arg(long, value_name = "NAME")]
     creator: Option<String>,
+    /// As JSON, for programs
+    #[arg(long)]
+    json: bool,
 }
 
 /// What people call the commonest SOP classes: short name, keyword, usual modality.
@@ -80,22 +84,36 @@ pub fn run(args: &ExplainArgs) -> Result<ExitCode, Problem> {
             creator: args.creator.as_deref(),
         },
     };
-    match vr {
-        Some(vr) => println!("{name}, VR {vr}"),
-        None => println!("{name}"),
-    }
+    let name = vr.map_or_else(|| name.clone(), |vr| format!("{name}, VR {vr}"));
     let depth = if args.nested { "in an item of a sequence" } else { "at top level" };
     let modality = if modality.is_empty() { "no modality" } else { modality };
-    say(
-        "looked at",
-        &format!("in {} ({}), modality {modality}, {depth}", class.keyword, class.uid),
-    );
-    question.answer();
+    let mut said = Said::default();
+    let looked_at = format!("in {} ({}), modality {modality}, {depth}", class.keyword, class.uid);
+    said.say("looked at", &looked_at);
+    question.answer(&mut said);
+    if args.json {
+        print_json(&Explained { element: name, said: said.0 })?;
+    } else {
+        println!("{name}");
+        said.0.iter().for_each(|(what, words)| println!("  {what:17} {words}"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(what: &str, words: &str) {
-    println!("  {what:17} {words}");
+/// An element, and what is said of it.
+#[derive(Serialize)]
+struct Explained {
+    element: String,
+    said: Vec<(&'static str, String)>,
+}
+
+#[derive(Default)]
+struct Said(Vec<(&'static str, String)>);
+
+impl Said {
+    fn say(&mut self, what: &'static str, words: &str) {
+        self.0.push((what, words.to_owned()));
+    }
 }
 
 struct Question<'a> {
@@ -107,34 +125,34 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
-    fn answer(&self) {
+    fn answer(&self, said: &mut Said) {
         let Question { profile, object, subject, .. } = self;
         let Subject { tag, vr, top_level, .. } = *subject;
         let decision = profile.decide(object, subject);
         let words = effect(profile, tag, vr, top_level, decision).words;
-        say("what happens", &words);
+        said.say("what happens", &words);
         if top_level && is_written(tag) {
-            say("who decides", "efface itself writes this element, whatever the profile says");
+            said.say("who decides", "efface itself writes this element, whatever the profile says");
         } else {
             let action = match decision.ground {
                 Ground::Rule(_) => String::new(),
                 _ => format!(": {}", decision.treatment),
             };
-            say("who decides", &format!("{}{action}", self.by(decision.ground)));
+            said.say("who decides", &format!("{}{action}", self.by(decision.ground)));
         }
         if let Ground::Rule(n) = decision.ground {
             let rule = profile.rules().get(usize::from(n));
             if let Some(because) = rule.and_then(|rule| rule.because.as_ref()) {
-                say("because", because);
+                said.say("because", because);
             }
         }
         if let Some(cell) = self.cell() {
-            say("its cell", &cell);
+            said.say("its cell", &cell);
         }
         if let Ground::Rule(_) = decision.ground {
             let without = profile.decide_without_rules(object, subject);
             let words = effect(profile, tag, vr, top_level, without).words;
-            say("without the rule", &format!("{words}: {}", self.by(without.ground)));
+            said.say("without the rule", &format!("{words}: {}", self.by(without.ground)));
         }
         let within = [tags::TEXT_VALUE, tags::UNFORMATTED_TEXT_VALUE].contains(&tag);
         let stays = decision.treatment.action() == Action::K && is_text(vr);
@@ -142,9 +160,12 @@ impl Question<'_> {
         let differs = stays || within && decision.ground == Ground::Table;
         if !top_level && differs && !cleaning.is_empty() {
             let options = cleaning.join(", ");
-            say("but", &format!("in sequences that these options clean, it is cleaned: {options}"));
+            said.say(
+                "but",
+                &format!("in sequences that these options clean, it is cleaned: {options}"),
+            );
         }
-        self.other_rules(decision.ground);
+        self.other_rules(decision.ground, said);
     }
 
     fn by(&self, ground: Ground) -> String {
@@ -207,7 +228,7 @@ impl Question<'_> {
     }
 
     /// Rules that are about the element too, and why they don't decide.
-    fn other_rules(&self, ground: Ground) {
+    fn other_rules(&self, ground: Ground, said: &mut Said) {
         let open = !is_always_removed(self.subject.tag);
         for (n, rule) in self.profile.rules().iter().enumerate() {
             if !open || !rule.about.fits(&self.subject) || ground == Ground::Rule(n as u16) {
@@ -217,7 +238,7 @@ impl Question<'_> {
                 true => "an earlier rule decides",
                 false => "not in such an object",
             };
-            say("not used", &format!("{} ({why})", rule_in_words(rule, self.file)));
+            said.say("not used", &format!("{} ({why})", rule_in_words(rule, self.file)));
         }
     }
 }

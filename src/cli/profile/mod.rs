@@ -6,18 +6,27 @@ mod conformance;
 mod diff;
 mod dry_run;
 mod explain;
+mod kept;
 
 use super::Problem;
-use crate::config;
-use crate::profile::{Ground, Profile, Rule, SHIPPED, language, words};
+use super::objection::SiteArgs;
+use crate::config::{self, WrittenProfile};
+use crate::profile::{Ground, Profile, Rule, language, words};
+use crate::shelf::Which;
+use crate::view::profile::{Checked, Mistake, Summary, check as look, shipped};
 use clap::Subcommand;
+use serde::Serialize;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub enum ProfileCommand {
     /// List the profiles that efface brings along
-    List,
+    List {
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Say everything that is wrong with profiles, or what each is, on one line
     ///
     /// Exit code 1: something is wrong with one.
@@ -25,6 +34,9 @@ pub enum ProfileCommand {
         /// Profile files, or names of shipped ones
         #[arg(required = true, value_name = "FILE")]
         profiles: Vec<String>,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
     /// Say what happens to an element, who decides, and why
     Explain(explain::ExplainArgs),
@@ -42,6 +54,37 @@ pub enum ProfileCommand {
     },
     /// Print the profile language as a JSON Schema, for editors
     Schema,
+    /// Keep a profile as a draft for a destination, and say what it would change
+    #[command(after_help = kept::EXAMPLES)]
+    Propose(kept::ProposeArgs),
+    /// Put a version in force, while the gateway runs: what it begins from then on leaves under it
+    ///
+    /// Two people must agree where people are named and it is not plainly stricter than what is in force, as at a start. What
+    /// is in work ends under the one before. It holds over restarts: what profile: in the configuration says is not used
+    /// until `configuration` is put in force again, and a start is refused when it says something else than it did.
+    #[command(after_help = kept::EXAMPLES)]
+    Activate(kept::ActivateArgs),
+    /// Put an older version in force again, by the same rule
+    Rollback(kept::ActivateArgs),
+    /// What is in force, what was proposed and what was put in force when, and who agreed
+    History {
+        /// The destination; without it, what is in force for each
+        destination: Option<String>,
+        #[command(flatten)]
+        site: SiteArgs,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the text of a version, to edit it
+    Show {
+        /// The destination
+        destination: String,
+        /// Number of the version, or configuration
+        version: Which,
+        #[command(flatten)]
+        site: SiteArgs,
+    },
 }
 
 /// Runs a command.
@@ -50,20 +93,26 @@ pub enum ProfileCommand {
 /// What keeps it from doing its work, in words.
 pub fn run(command: ProfileCommand) -> Result<ExitCode, Problem> {
     match command {
-        ProfileCommand::List => Ok(list()),
-        ProfileCommand::Check { profiles } => Ok(check(&profiles)),
-        ProfileCommand::Explain(args) => explain::run(&args),
-        ProfileCommand::Diff(args) => diff::run(&args),
-        ProfileCommand::DryRun(args) => dry_run::run(&args),
+        ProfileCommand::List { json } => list(json)?,
+        ProfileCommand::Check { profiles, json } => return check(&profiles, json),
+        ProfileCommand::Explain(args) => return explain::run(&args),
+        ProfileCommand::Diff(args) => return diff::run(&args),
+        ProfileCommand::DryRun(args) => return dry_run::run(&args),
         ProfileCommand::Conformance { profile } => {
             print(&conformance::statement(&load(&profile)?))?;
-            Ok(ExitCode::SUCCESS)
         }
-        ProfileCommand::Schema => {
-            print(&format!("{:#}\n", language::schema()))?;
-            Ok(ExitCode::SUCCESS)
+        ProfileCommand::Schema => print_json(&language::schema())?,
+        ProfileCommand::Propose(args) => kept::propose(&args)?,
+        ProfileCommand::Activate(args) => kept::activate(&args)?,
+        ProfileCommand::Rollback(args) => kept::roll_back(&args)?,
+        ProfileCommand::History { destination, site, json } => {
+            kept::history(&site.open()?, destination.as_deref(), json)?;
+        }
+        ProfileCommand::Show { destination, version, site } => {
+            kept::show(&site.open()?, &destination, version)?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints what may be longer than a screen: whoever reads it may stop (`| head`).
@@ -78,51 +127,53 @@ fn load(name: &str) -> Result<Profile, Problem> {
     Ok(config::load_profile(name, None)?)
 }
 
-fn list() -> ExitCode {
-    for (name, text) in SHIPPED {
-        println!("{name:22} {}", first_sentence(text));
-    }
-    ExitCode::SUCCESS
+fn print_json(value: &impl Serialize) -> Result<(), Problem> {
+    Ok(print(&format!("{}\n", serde_json::to_string_pretty(value)?))?)
 }
 
-/// The first sentence of the comment at the head of a profile.
-fn first_sentence(text: &str) -> String {
-    let lines = text.lines().map_while(|line| line.strip_prefix('#').map(str::trim));
-    let paragraph: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
-    let paragraph = paragraph.join(" ");
-    match paragraph.split_once(". ") {
-        Some((first, _)) => format!("{first}."),
-        None => paragraph,
+fn list(json: bool) -> Result<(), Problem> {
+    let all = shipped();
+    if json {
+        return print_json(&all);
     }
+    all.iter().for_each(|one| println!("{:22} {}", one.name, one.what_for));
+    Ok(())
 }
 
-fn check(profiles: &[String]) -> ExitCode {
-    let mut all_right = true;
+fn check(profiles: &[String], json: bool) -> Result<ExitCode, Problem> {
+    let mut all = Vec::new();
     for name in profiles {
-        match config::load_profile(name, None) {
-            Ok(profile) => println!("{name}: {}", summary(&profile)),
-            Err(mistakes) => {
-                all_right = false;
-                eprintln!("{mistakes}");
-            }
+        let read = WrittenProfile::read(name, None);
+        let checked = match &read {
+            Ok(written) => look(name, &written.text),
+            Err(why) => unreadable(name, why),
+        };
+        match (&checked.profile, read.and_then(|written| written.parse())) {
+            _ if json => {}
+            (Some(profile), _) => println!("{name}: {}", summary(profile)),
+            (None, Err(why)) => eprintln!("{why}"),
+            (None, Ok(_)) => {}
         }
+        all.push(checked);
     }
-    if all_right { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    if json {
+        print_json(&all)?;
+    }
+    let is_all_right = all.iter().all(|checked| checked.profile.is_some());
+    Ok(if is_all_right { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn summary(profile: &Profile) -> String {
-    let (options, rules) = (profile.options().iter().count(), profile.rules().len());
-    let reasons = profile.reasons().len();
+fn unreadable(name: &str, why: &str) -> Checked {
+    let mistakes = vec![Mistake { line: None, column: None, what: why.to_owned() }];
+    Checked { file: name.to_owned(), profile: None, mistakes }
+}
+
+fn summary(profile: &Summary) -> String {
+    let Summary { name, plan, options, rules, reasons } = profile;
+    let (options, reasons) = (options.len(), reasons.len());
     format!(
-        "profile {} {}, {options} options, {rules} rules, {reasons} reasons for being weaker",
-        profile.name(),
-        short_digest(profile)
+        "profile {name} {plan}, {options} options, {rules} rules, {reasons} reasons for being weaker"
     )
-}
-
-/// As in the log and in De-identification Method (0012,0063).
-fn short_digest(profile: &Profile) -> String {
-    data_encoding::HEXLOWER.encode(&profile.digest()[..8])
 }
 
 /// Who decided, with the rule as it stands in the file.
@@ -141,19 +192,4 @@ fn rule_in_words(rule: &Rule, file: &str) -> String {
 fn what_it_does(rule: &Rule) -> String {
     let only = words::when(&rule.when).map(|when| format!(", only in {when}"));
     format!("{} {}{}", rule.about, rule.treatment, only.unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_shipped_profile_says_what_it_is_for() {
-        for (name, text) in SHIPPED {
-            let sentence = first_sentence(text);
-            assert!(sentence.len() > 20 && sentence.ends_with('.'), "{name}: {sentence}");
-        }
-        assert_eq!(first_sentence("# One. Two.\n# Three.\n"), "One.");
-        assert_eq!(first_sentence("name: x"), "");
-    }
 }

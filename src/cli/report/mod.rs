@@ -81,11 +81,11 @@ pub fn run(command: ReportCommand) -> Result<ExitCode, Problem> {
             println!("{}: {}", out.display(), figures.in_words());
         }
         ReportCommand::Register(Configured { config, out }) => {
-            write(&out, &register::page(&serve::read(&config)?))?;
+            write(&out, &register::page(&serve::read_as_in_force(&config)?))?;
             println!("{}: fill in what is left open in {}", out.display(), config.display());
         }
         ReportCommand::Dpia(Configured { config, out }) => {
-            write(&out, &dpia::page(&serve::read(&config)?))?;
+            write(&out, &dpia::page(&serve::read_as_in_force(&config)?))?;
             println!("{}", out.display());
         }
     }

@@ -66,6 +66,8 @@ words! {
     Common {
         flow: "Flow" | "Flux";
         audit: "Audit" | "Journal";
+        profiles: "Profiles" | "Profils";
+        quarantine: "Quarantine" | "Quarantaine";
         registers: "Registers" | "Registres";
         requests: "Two people" | "À deux";
         password: "Your password" | "Votre mot de passe";

@@ -2,7 +2,7 @@ use super::*;
 use crate::profile::{About, Treatment};
 
 /// How every profile of a test begins.
-const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n";
+pub(crate) const HEAD: &str = "efface_profile: 1\nname: test\nbased_on: PS3.15 2026d Basic Application Level Confidentiality Profile\n";
 
 /// A profile for a test: the head, and the rest as given.
 pub(crate) fn profile(rest: &str) -> Profile {
