@@ -150,6 +150,7 @@ fn answers_have_the_shape_that_help_names() {
             "project",
             "profile",
             "digest",
+            "kept",
             "tls",
             "may_be_sent_to",
             "results",
