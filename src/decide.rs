@@ -15,6 +15,7 @@ use crate::disk;
 use crate::key::RootKey;
 use crate::profile::compare::is_stricter;
 use crate::service::handles;
+use crate::shelf;
 use crate::spool::quarantine::{self, Reason};
 use crate::spool::rejected::{self, Bar};
 use crate::spool::results::Tray;
@@ -186,15 +187,15 @@ pub fn retry_under(
     spool: &Spool,
     root: &RootKey,
     name: &str,
-    own: &WrittenProfile,
     other: &WrittenProfile,
 ) -> Result<Decided, No> {
     let failed = |error| io(name, error);
     if !is_aside(spool, name).map_err(failed)? {
         return Err(No::Unknown(name.to_owned()));
     }
+    let own = in_force(spool, root, name)?;
     let read = |written: &WrittenProfile| written.parse().map_err(No::Profile);
-    if !is_stricter(&read(own)?, &read(other)?) {
+    if !is_stricter(&read(&own)?, &read(other)?) {
         return Err(No::NotStricter(name.to_owned()));
     }
     let again = || {
@@ -207,6 +208,18 @@ pub fn retry_under(
         Ok(decided(name, Outcome::Queued, destination, instances))
     };
     again().map_err(failed)
+}
+
+/// The profile that is in force for the destination for which something is in quarantine.
+fn in_force(spool: &Spool, root: &RootKey, name: &str) -> Result<WrittenProfile, No> {
+    let Reason { destination, .. } =
+        quarantine::reason(spool, name).map_err(|error| io(name, error))?;
+    let policy = shelf::in_force(spool.root(), root);
+    let policy = policy.map_err(|error| io(name, io::Error::other(error)))?;
+    let to = policy.as_ref().and_then(|policy| policy.destinations.get(&destination));
+    let text = to.map(|to| to.profile.clone());
+    let text = text.ok_or_else(|| No::NoDestination(name.to_owned()))?;
+    Ok(WrittenProfile { file: format!("the profile in force for {destination}"), text })
 }
 
 /// The same of a result.

@@ -35,6 +35,8 @@ const NAME: &str = "desk";
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long either side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a command waits for an answer: profiles are compared element by element.
+const UNTIL_ANSWERED: Duration = Duration::from_secs(120);
 
 /// Why something that was handed in does not stand in the log.
 #[derive(Debug, thiserror::Error)]
@@ -278,7 +280,7 @@ fn say_it(state: &Path, asked: &Asked) -> Result<Option<Receipt>, Error> {
         },
     };
     let answer = || {
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(UNTIL_ANSWERED))?;
         say(&mut &stream, asked)?;
         hear::<Answer>(&mut BufReader::new(&stream))
     };

@@ -308,16 +308,7 @@ impl Wanted {
     pub fn operation(&self, state: &Path, root: &RootKey) -> Result<Option<Operation>, Error> {
         let in_force = in_force(state, root)?;
         let in_force = in_force.ok_or_else(|| Error::Destination(self.destination.clone()))?;
-        self.operation_in(state, root, &in_force)
-    }
-
-    fn operation_in(
-        &self,
-        state: &Path,
-        root: &RootKey,
-        in_force: &Policy,
-    ) -> Result<Option<Operation>, Error> {
-        let chosen = self.choose(state, root, in_force)?;
+        let chosen = self.choose(state, root, &in_force)?;
         let may_agree = !in_force.approvers.is_empty();
         Ok(in_force.change(&chosen.policy).filter(|_| may_agree))
     }
@@ -451,8 +442,17 @@ mod tests {
         assert_eq!(after.destinations["clinic"], before.destinations["clinic"]);
         assert!(before.change(&after).is_some(), "it is not plainly stricter");
         verify(state, &root, &after).unwrap();
-        let operation = wanted(Which::Version(1)).operation_in(state, &root, &before).unwrap();
-        assert!(matches!(operation, Some(Operation::Change { .. })));
+        let record = InForce::of(state, &root);
+        let (by, nonce) = (Vec::new(), String::new());
+        record.enter(String::new(), before.clone(), by, nonce, None).unwrap();
+        let operation = wanted(Which::Version(1)).operation(state, &root).unwrap().unwrap();
+        // What was signed says by its digest what it is of.
+        let found = |operation: &Operation| wanted_by(state, &root, operation, "anna").unwrap();
+        assert_eq!(found(&operation).map(|wanted| wanted.which), Some(Which::Version(1)));
+        let Operation::Change { from, to, changes } = operation else { panic!() };
+        for (from, to) in [(to.clone(), to.clone()), (from.clone(), from)] {
+            assert!(found(&Operation::Change { from, to, changes: changes.clone() }).is_none());
+        }
         // Back to the configuration's, which is what it was.
         let back = wanted(Which::Configuration).choose(state, &root, &after).unwrap();
         assert_eq!(back.policy.destinations, before.destinations);

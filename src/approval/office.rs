@@ -172,11 +172,12 @@ impl Office {
         if self.in_force().is_some_and(|known| known.digest() == policy.digest()) {
             return Ok(());
         }
-        let agreement = match self.to_be_agreed(&policy) {
+        let changes = self.changes(&policy);
+        let agreement = match self.to_be_agreed(&policy, &changes) {
             Some(operation) => self.submitted(&operation)?,
             None => Agreement::default(),
         };
-        self.enter(policy, agreement, None).map(drop)
+        self.enter(policy, changes, agreement, None).map(drop)
     }
 
     /// Puts another profile in force for one destination, while the gateway runs, by the rule of a start: `note` is the
@@ -193,21 +194,23 @@ impl Office {
         if self.in_force().is_none_or(|known| known.digest() == policy.digest()) {
             return Err(NotTaken::InForce);
         }
-        let agreement = match (self.to_be_agreed(&policy), note) {
+        let changes = self.changes(&policy);
+        let agreement = match (self.to_be_agreed(&policy, &changes), note) {
             (Some(operation), Some(note)) => self.agreement(note, &operation)?,
             (Some(_), None) => return Err(Error::TooFew(Vec::new()).into()),
             (None, _) => Agreement::default(),
         };
-        self.enter(policy, agreement, Some(activated))
+        self.enter(policy, changes, agreement, Some(activated))
     }
 
     fn enter(
         &mut self,
         policy: Policy,
+        changes: Vec<super::Change>,
         Agreement { by, nonce }: Agreement,
         activated: Option<Activated>,
     ) -> Result<Receipt, NotTaken> {
-        let mut words: Vec<String> = self.changes(&policy).into_iter().map(|c| c.words).collect();
+        let mut words: Vec<String> = changes.into_iter().map(|change| change.words).collect();
         if self.entered.is_none() {
             words.push("the first configuration of this state directory".to_owned());
         }
@@ -230,9 +233,10 @@ impl Office {
         self.in_force()?.change(to)
     }
 
-    /// The same, where people are named who could.
-    fn to_be_agreed(&self, to: &Policy) -> Option<Operation> {
-        self.change(to).filter(|_| !self.approvers.is_empty())
+    /// The same of changes that are known, where people are named who could.
+    fn to_be_agreed(&self, to: &Policy, changes: &[super::Change]) -> Option<Operation> {
+        let operation = self.in_force()?.operation(to, changes);
+        operation.filter(|_| !self.approvers.is_empty())
     }
 
     /// Takes an approval, once: it stands in the log when this returns.

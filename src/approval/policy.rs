@@ -117,8 +117,13 @@ impl Policy {
 
     /// What two people would have to agree to before another policy is in force; `None` if nothing.
     pub fn change(&self, to: &Policy) -> Option<Operation> {
-        let loose = self.changes(to).into_iter().filter(|change| change.needs_two);
-        let changes: Vec<String> = loose.map(|change| change.words).collect();
+        self.operation(to, &self.changes(to))
+    }
+
+    /// The same of changes that are known.
+    pub(super) fn operation(&self, to: &Policy, changes: &[Change]) -> Option<Operation> {
+        let loose = changes.iter().filter(|change| change.needs_two);
+        let changes: Vec<String> = loose.map(|change| change.words.clone()).collect();
         let (from, to) = (self.digest(), to.digest());
         (!changes.is_empty()).then_some(Operation::Change { from, to, changes })
     }

@@ -9,7 +9,7 @@ use super::reading::who;
 use super::{Problem, StateArgs};
 use crate::config::WrittenProfile;
 use crate::decide::{self, Decided, No, Wanted};
-use crate::spool::quarantine::{self, Code};
+use crate::spool::quarantine::Code;
 use crate::spool::{Place, Spool};
 use crate::view::pictures::{self, Asked, Picture, What};
 use crate::view::quarantine::{self as view, Held, Kind, Whole};
@@ -226,12 +226,7 @@ fn retry(
         return wanted.decide(&spool, &|name| decide::retry(&spool, name));
     };
     let other = WrittenProfile::read(&profile, None)?;
-    wanted.decide(&site.spool, &|name| {
-        let to = quarantine::reason(&site.spool, name).map(|reason| reason.destination);
-        let to = to.ok().and_then(|to| site.destinations().find(|known| known.name == to));
-        let to = to.ok_or_else(|| No::NoDestination(name.to_owned()))?;
-        decide::retry_under(&site.spool, &site.root, name, &to.written, &other)
-    })
+    wanted.decide(&site.spool, &|name| decide::retry_under(&site.spool, &site.root, name, &other))
 }
 
 fn list(spool: &Spool, json: bool) -> Result<ExitCode, Problem> {

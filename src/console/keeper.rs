@@ -155,7 +155,7 @@ impl Keeper {
             }
             Question::Quarantine => value(view::quarantine::look(spool).map_err(failed)?),
             Question::Held { name } => value(self.held(&name)?),
-            Question::Retry { names } => value(self.retry(names)),
+            Question::Retry { names, under } => value(self.retry(names, under.as_deref())),
             Question::Reject { names, because } => value(self.reject(session, names, &because)?),
             Question::Release { name, because } => value(self.ask_release(&name, &because)?),
             Question::Picture { name, what, because } => {

@@ -4,8 +4,11 @@ use super::keeper::{Keeper, Site, failed};
 use super::question::{Deed, Outcome, Refusal};
 use super::sessions::Session;
 use crate::approval::{Operation, Request};
+use crate::config::WrittenProfile;
 use crate::decide::{self, Decided, No};
+use crate::spool::quarantine::reason;
 use crate::view::pictures::{self, Asked, Picture, What};
+use crate::view::profile::written;
 use crate::view::quarantine::{Whole, look_at};
 
 impl Keeper {
@@ -15,9 +18,19 @@ impl Keeper {
         if found.is_empty() { Err(Refusal::Unknown) } else { Ok(found) }
     }
 
-    /// Has them tried again.
-    pub(super) fn retry(&self, names: Vec<String>) -> Vec<Deed> {
-        each(names, |name| decide::retry(&self.site.spool, name))
+    /// Has them tried again, once under another profile if one is named.
+    pub(super) fn retry(&self, names: Vec<String>, under: Option<&str>) -> Vec<Deed> {
+        let Site { root, spool, .. } = &self.site;
+        each(names, |name| match under {
+            None => decide::retry(spool, name),
+            Some(under) => {
+                let reason = reason(spool, name).map_err(|_| No::Unknown(name.to_owned()))?;
+                let written = written(root, spool, &reason.destination, Some(under));
+                let text = written.map_err(|error| No::Profile(error.to_string()))?.text;
+                let other = WrittenProfile { file: under.to_owned(), text };
+                decide::retry_under(spool, root, name, &other)
+            }
+        })
     }
 
     /// Rejects them.

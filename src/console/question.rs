@@ -147,6 +147,8 @@ pub enum Question {
     Retry {
         /// By what they are called.
         names: Vec<String>,
+        /// Once under this profile, a shipped one or a version that is kept; `None`: under the one in force.
+        under: Option<String>,
     },
     /// That they never leave, each for itself: [`Deed`]s.
     Reject {

@@ -47,6 +47,8 @@
 //! PACS and has no file at all. The pages of the console have the socket on which they listen, and no file; their parent is not the gateway, but `efface console`. A looker has the files of one picture to read, and no key; its parent is whoever asks. None can run programs, look into the other, or outlive its parent. Receivers and senders can be users of
 //! their own, too (`attendant.rs`), for whom the kernel has no file of the other, whatever becomes of their confinement.
 //!
+//! A command that tries a profile on a batch confines itself to that batch and its drafts before it reads a byte of it (`trial.rs`).
+//!
 //! Certificates and their keys are read by the gateway alone and handed over by the pipes, to whoever needs them, and again
 //! when they were renewed (`cabinet.rs`); so are tokens and secrets (`purse.rs`).
 //!

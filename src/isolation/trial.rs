@@ -4,11 +4,15 @@
 use super::confine::{Bounds, Error, Reach, Rights, Strictness, confine};
 use std::path::Path;
 
+/// Seconds of a processor: the largest studies take minutes.
+const CPU_S: u64 = 3600;
+
 /// Confines this process to looking at a batch, and to drafts of its own.
 ///
 /// # Errors
 /// [`Error`]: nothing of the batch must be read.
 pub fn confine_trial(batch: &Path, drafts: &Path, strictness: Strictness) -> Result<(), Error> {
     let rights = [(Rights::Look, batch.to_owned()), (Rights::Own, drafts.to_owned())];
-    confine(&rights, Reach::Nobody, &Bounds::default(), strictness)
+    let bounds = Bounds { cpu_s: Some(CPU_S), ..Bounds::default() };
+    confine(&rights, Reach::Nobody, &bounds, strictness)
 }

@@ -123,7 +123,7 @@ pub fn run(args: &DryRunArgs) -> Result<ExitCode, Problem> {
 fn held(state: &Path, batch: &str, is_partial: bool) -> Result<(Inputs, Scratch), Problem> {
     let spool = look(&StateArgs { state: state.to_owned() })?;
     let places = [Place::Quarantine, Place::Held, Place::Delivered, Place::Work];
-    let is_plain = !batch.contains('/') && !batch.starts_with('.');
+    let is_plain = !batch.is_empty() && !batch.contains('/') && !batch.starts_with('.');
     let mut folders = places.into_iter().map(|place| spool.dir(place).join(batch));
     let folder = folders.find(|folder| is_plain && folder.is_dir()).ok_or_else(|| {
         format!("no batch {batch} is here any more. See: efface quarantine ls, efface spool ls")

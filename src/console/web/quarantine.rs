@@ -9,6 +9,7 @@ use super::words::{Language, words};
 use crate::console::{Deed, Outcome, Question, Refusal};
 use crate::spool::quarantine::Code;
 use crate::view::pictures::{Picture, What};
+use crate::view::profile::{Shipped, shipped};
 use crate::view::quarantine::{Choice, Held, Kind, Whole};
 use askama::Template;
 use axum::Router;
@@ -49,6 +50,9 @@ words! {
         choose: "Choose" | "Choisir";
         chosen: "With what is chosen:" | "Avec la sélection :";
         retry: "Try again" | "Réessayer";
+        under: "Under which profile" | "Sous quel profil";
+        in_force: "the one in force" | "celui en vigueur";
+        under_hint: "Another one counts once, and only if it is plainly stricter than the one in force" | "Un autre vaut une fois, et seulement s’il est nettement plus strict que celui en vigueur";
         retry_hint: "after what was in its way has been put right" | "après avoir corrigé ce qui l’empêchait";
         reject: "Reject: it never leaves" | "Rejeter : ne sortira jamais";
         reject_hint: "One person decides. It is out of quarantine at once; originals that no other destination needs are deleted, once it stands in the log" | "Une personne décide. Cela quitte aussitôt la quarantaine ; les originaux dont aucune autre destination n’a besoin sont supprimés, une fois l’inscription au journal faite";
@@ -289,6 +293,10 @@ impl Entry {
         held.choices.contains(&choice)
     }
 
+    fn shipped(&self) -> Vec<Shipped> {
+        shipped()
+    }
+
     fn called(&self, event: &str) -> String {
         super::study::called(self.page.language, event)
     }
@@ -332,17 +340,19 @@ async fn decide(
     let words = Words::of(guest.language);
     let (mut names, mut because, mut csrf, mut deed) =
         (Vec::new(), String::new(), None, String::new());
+    let mut under = None;
     for (field, value) in fields {
         match field.as_str() {
             "name" => names.push(value),
             "because" => because = value,
             "csrf" => csrf = Some(value),
             "deed" => deed = value,
+            "under" => under = Some(value).filter(|value| !value.is_empty()),
             _ => {}
         }
     }
     let question = match deed.as_str() {
-        "retry" => Question::Retry { names },
+        "retry" => Question::Retry { names, under },
         "reject" => Question::Reject { names, because },
         _ => return Err(Problem { refusal: Refusal::Unknown, language: guest.language }),
     };
