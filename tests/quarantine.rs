@@ -84,7 +84,7 @@ impl House {
     /// Records of a kind.
     fn records(&self, event: &str) -> Vec<serde_json::Value> {
         let log = std::fs::read_to_string(self.site.state().join("audit/log")).unwrap();
-        let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line));
+        let records = log.lines().map(serde_json::from_str::<serde_json::Value>);
         records.map(Result::unwrap).filter(|record| record["event"] == event).collect()
     }
 
@@ -178,7 +178,7 @@ fn what_is_rejected_while_no_gateway_runs_is_dropped_once_it_is_in_the_log() {
     assert_eq!(house.status("/lost"), 0);
     let mut gateway = house.start();
     house.is_dropped();
-    assert_eq!(house.originals(), [PathBuf::new(); 0], "nobody gets them any more");
+    assert_eq!(house.originals(), Vec::<PathBuf>::new(), "nobody gets them any more");
     assert!(files(&house.site.state().join("barred")).is_empty());
     assert_eq!((house.status("/lost"), house.status("/instances/rejected")), (0.into(), 2.into()));
     for destination in ["lab", "reader"] {
