@@ -114,11 +114,11 @@ impl History {
 
     fn take(&mut self, time: String, event: Logged) {
         match event {
-            Logged::Taken { batch, instances } => {
-                if !self.batches.iter().any(|known| known.name == batch) {
-                    let events = Vec::new();
-                    self.batches.push_back(Batch { name: batch, taken: time, instances, events });
-                }
+            Logged::Taken { batch, instances }
+                if !self.batches.iter().any(|known| known.name == batch) =>
+            {
+                let events = Vec::new();
+                self.batches.push_back(Batch { name: batch, taken: time, instances, events });
             }
             Logged::Released(r) => {
                 self.add(&r.batch, time, "released", r.destination, "", r.instances);
