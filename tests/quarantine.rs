@@ -56,6 +56,8 @@ impl House {
 
     fn aside(&self, groups: u64) {
         until("it is in quarantine", || self.site.count("in quarantine").0 == groups);
+        // And nowhere else any more: a worker that is killed before its end begins anew.
+        self.site.settled();
     }
 
     /// Names of what is in quarantine for a destination.
@@ -86,6 +88,12 @@ impl House {
         let log = std::fs::read_to_string(self.site.state().join("audit/log")).unwrap();
         let records = log.lines().map(serde_json::from_str::<serde_json::Value>);
         records.map(Result::unwrap).filter(|record| record["event"] == event).collect()
+    }
+
+    /// What was put back is in the log when the janitor comes by.
+    fn balances(&self) {
+        let state = self.state();
+        until("the account balances", || efface(&["status", "--state", &state]).status.success());
     }
 
     fn is_dropped(&self) {
@@ -144,7 +152,8 @@ fn what_is_rejected_for_one_destination_is_released_for_the_other() {
     assert_eq!((house.names("lab"), house.names("reader")), (vec![], vec![]));
     assert!(house.lab.arrived().is_empty(), "it was rejected for the lab");
     assert_clean_files(&house.reader.folder);
-    assert_eq!((house.status("/accounted"), house.status("/lost")), (2.into(), 0.into()));
+    house.balances();
+    assert_eq!((house.status("/accounted"), house.status("/lost")), (1.into(), 0.into()));
     assert!(house.site.ask(&["spool", "check"]).contains("0 damaged, 0 missing"));
     assert_clean("the log of the process", gateway.log().as_bytes());
     assert!(gateway.terminate().success());
@@ -235,7 +244,7 @@ fn many_are_decided_about_each_for_itself() {
         let said = house.site.ask(command);
         assert!(serde_json::from_str::<serde_json::Value>(&said).is_ok(), "{said}");
     }
-    assert_eq!(house.status("/lost"), 0);
+    house.balances();
     assert!(gateway.terminate().success());
 }
 
@@ -348,7 +357,9 @@ fn before_and_after_are_shown_side_by_side() {
     let site = Site::leaving_faces();
     let gateway = site.serve(free_port(), &[]);
     deliver(gateway.port, &write_body_ct(&site.path("pacs"), &patient(0), 1, 3));
-    until("it waits", || site.count("waiting for outside") == (1, 3));
+    until("it waits", || {
+        site.count("waiting for outside") == (1, 3) && site.count("on the way") == (1, 3)
+    });
     let batch = std::fs::read_dir(site.state().join("held")).unwrap().next().unwrap().unwrap();
     let batch = batch.file_name().into_string().unwrap();
     let draw = |slice: &str| {

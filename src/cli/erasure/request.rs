@@ -242,7 +242,7 @@ fn tell(
     let inside = inside(site, &with(number, |number| Called::said(issuer, number)))?;
     if inside > 0 {
         println!(
-            "{inside} originals of this patient are in the state directory: those that were delivered go after the retention time, those in quarantine when somebody removes them (efface quarantine ls)"
+            "{inside} originals of this patient are in the state directory: those that were delivered go after the retention time, those in quarantine when somebody rejects them (efface quarantine reject)"
         );
     }
     println!(
