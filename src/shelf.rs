@@ -224,10 +224,9 @@ impl Shelf {
 /// [`Error::NotKept`], [`Error::Register`].
 pub fn verify(state: &Path, root: &RootKey, in_force: &Policy) -> Result<(), Error> {
     let by_command = in_force.destinations.iter();
-    let by_command = by_command.filter_map(|(name, to)| Some((name, to.kept.as_ref()?, to)));
+    let mut by_command = by_command.filter_map(|(name, to)| Some((name, to.kept.as_ref()?, to)));
     by_command
-        .map(|(name, kept, to)| Shelf::of(state, root, name).verify(kept, &to.profile))
-        .collect()
+        .try_for_each(|(name, kept, to)| Shelf::of(state, root, name).verify(kept, &to.profile))
 }
 
 /// A profile that is to be put in force for a destination.
