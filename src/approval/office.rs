@@ -505,7 +505,7 @@ mod tests {
             let note = agree(&office, to);
             office.activate(to.clone(), activated(), Some(&note)).unwrap();
             let record = site.0.path().join("policy");
-            std::fs::copy(&record, site.0.path().join(&to.digest())).unwrap();
+            std::fs::copy(&record, site.0.path().join(to.digest())).unwrap();
         }
         drop(office);
         assert_eq!(site.open().unwrap().in_force(), Some(&strict));

@@ -119,10 +119,11 @@ pub fn history(site: &Site, destination: Option<&str>, json: bool) -> Result<(),
     let Some(destination) = destination else {
         let policy = shelf::in_force(state, &site.root)?;
         let all = policy.as_ref().map(view::in_force).unwrap_or_default();
-        return match json {
-            true => print_json(&all),
-            false => Ok(all.iter().for_each(print_in_force)),
-        };
+        if json {
+            return print_json(&all);
+        }
+        all.iter().for_each(print_in_force);
+        return Ok(());
     };
     let history = view::history(state, &site.root, destination)?;
     if json {
