@@ -33,7 +33,7 @@ mod routes;
 mod tls;
 mod web;
 
-pub use console::Console;
+pub use console::{Console, Oidc};
 pub use kept::{NotUsable, refuses};
 pub use repository::Repository;
 pub use results::{Entity, Home, ResultSettings};
@@ -363,9 +363,9 @@ impl Settling<'_> {
         self.checkpoint_file(&raw);
         let listen = self.address(&raw.listen);
         let metrics = raw.metrics.as_ref().and_then(|text| self.loopback(text));
-        let console = raw.console.as_ref().and_then(|raw| self.console(raw));
         let ae_title = self.ae_title(&raw.ae_title);
         let tls = raw.tls.as_ref().map(|raw| self.tls(raw));
+        let console = raw.console.as_ref().and_then(|raw| self.console(raw, tls.as_ref()));
         let is_tls = tls.as_ref().is_some_and(|tls| !tls.plain_listener);
         let allow = self.callers(&raw.allow, is_tls);
         let policy = raw.site_policy.as_ref().map(|policy| self.site_policy(policy));

@@ -11,7 +11,7 @@ use crate::objection::Watch;
 use crate::pipeline::Route;
 use crate::residency::Standing;
 use crate::spool::account::Account;
-use crate::spool::{Place, Spool, entry_ids, heads, quarantine, reviews};
+use crate::spool::{Place, Spool, entry_ids, heads, quarantine, rejected, reviews, under};
 use crate::study::handle_of;
 use std::io;
 use std::sync::Arc;
@@ -117,6 +117,7 @@ impl Janitor {
                 on_the_way = account.on_the_way,
                 delivered = account.delivered,
                 quarantined = account.quarantined,
+                rejected = account.rejected,
                 repeated = account.repeated,
                 erased = account.erased,
                 lost = account.lost(),
@@ -137,6 +138,9 @@ impl Janitor {
             self.log.append(event).map_err(io::Error::other)?;
             disk::remove(&self.spool.dir(Place::Returned).join(&name))?;
         }
+        rejected::settle(&self.spool, &|event| {
+            self.log.append(event).map(drop).map_err(io::Error::other)
+        })?;
         for batch in disk::list(&self.spool.dir(Place::Held))? {
             // A crash may have come between the last parcel and this.
             self.spool.settle(&batch)?;
@@ -157,16 +161,20 @@ impl Janitor {
     }
 
     fn erase(&self, batch: &str) -> io::Result<()> {
+        let _alone = self.spool.alone()?;
         let directory = self.spool.dir(Place::Delivered).join(batch);
         let ids = entry_ids(&directory)?;
         // What is also in quarantine stays there.
         let last = |id: &&String| disk::is_last_name(&directory.join(id)).unwrap_or(true);
-        let instances = ids.iter().filter(last).count() as u64;
+        let last: Vec<String> = ids.iter().filter(last).cloned().collect();
+        let instances = last.len() as u64;
         let event = Event::Erased { batch: batch.to_owned(), instances };
         self.log.append(event).map_err(io::Error::other)?;
         disk::remove(&directory)?;
         disk::sync_dir(&self.spool.dir(Place::Delivered))?;
         reviews::forget(&self.spool, &ids)?;
+        rejected::forget(&self.spool, &last)?;
+        under::forget(&self.spool, &last)?;
         heads::forget(&self.spool, handle_of(batch))
     }
 }

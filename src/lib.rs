@@ -26,12 +26,12 @@
 //!
 //! **Wire.** [`net`]: associations and messages; never a data set.
 //!
-//! **Flow.** [`face`], [`pipeline`], [`study`], [`pull`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`returns`], [`deliver`], [`atna`], [`janitor`]: who
+//! **Flow.** [`face`], [`pipeline`], [`study`], [`pull`], [`worker`], [`receive`], [`commitment`], [`send`], [`forward`], [`returns`], [`deliver`], [`atna`], [`janitor`], [`look`]: who
 //! calls whom.
 //! [`worker`] is the gateway's pipeline on one page.
 //!
-//! **Shell.** [`config`], [`metrics`], [`isolation`] (workers in processes of their own), [`service`]; [`view`]: what people are shown; [`console`]: in a browser;
-//! [`cli`]: by commands.
+//! **Shell.** [`config`], [`metrics`], [`isolation`] (workers in processes of their own), [`service`]; [`view`]: what people are shown; [`decide`]: what they decide
+//! about what stays inside; [`console`]: in a browser; [`cli`]: by commands.
 #![forbid(unsafe_code)]
 
 pub mod clock;
@@ -84,6 +84,7 @@ pub mod deliver;
 pub mod face;
 pub mod forward;
 pub mod janitor;
+pub mod look;
 pub mod pipeline;
 pub mod pull;
 pub mod receive;
@@ -95,6 +96,7 @@ pub mod worker;
 pub mod cli;
 pub mod config;
 pub mod console;
+pub mod decide;
 pub mod isolation;
 pub mod metrics;
 pub mod service;

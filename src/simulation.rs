@@ -2,10 +2,11 @@
 //!
 //! A history is a seeded sequence of these steps in which the machine stops at some operation of the disk, by a kill or
 //! a power cut, and perhaps again while it recovers; in which the disk is full for a moment, a sync fails and drops what
-//! it should have written, responses are lost, instances come twice, somebody sets the clock, and patients object. Afterwards
+//! it should have written, responses are lost, instances come twice, somebody sets the clock, patients object, and a person
+//! rejects what is in quarantine. Afterwards
 //! everything is left to run to its end, and the promise must hold:
 //!
-//! - every acknowledged instance has arrived or is in quarantine, and none is missing from the account;
+//! - every acknowledged instance has arrived, is in quarantine or was rejected, and none is missing from the account;
 //! - nothing of a patient has left after the objection was in the register;
 //! - no byte that arrived identifies anybody, and all copies of an instance are the same;
 //! - of whom what arrived is can be told by the crosswalk, and no longer once the patient was erased;
@@ -41,7 +42,7 @@ use crate::service::handles;
 use crate::spool::account::Account;
 use crate::spool::entry::{Entry, Head};
 use crate::spool::inbox::Inbox;
-use crate::spool::{Place, Spool};
+use crate::spool::{Place, Spool, rejected};
 use crate::study::Gatherer;
 use crate::worker::{Fate, Worker};
 use dicom_core::{Tag, VR};
@@ -153,6 +154,8 @@ struct Wrong {
     keeps_no_rows: bool,
     /// Whoever asks for erasure is told that it was done.
     erases_nothing: bool,
+    /// What a person rejects is dropped, and the log does not know.
+    rejects_unseen: bool,
 }
 
 /// A running gateway without its threads.
@@ -293,6 +296,23 @@ impl Process {
         erased.is_ok()
     }
 
+    /// A person rejects what is in quarantine, as `efface quarantine reject` has it; which data sets of `SENT` that is.
+    fn reject(&self, wrong: Wrong) -> BTreeSet<[u8; 32]> {
+        let mut rejected = BTreeSet::new();
+        for name in disk::list(&self.spool.dir(Place::Quarantine)).unwrap_or_default() {
+            let digests = digests_in(&self.spool.dir(Place::Quarantine).join(&name));
+            let done = rejected::reject(&self.spool, &name, "anna", "why").is_ok();
+            // The machine may have stopped after all was done.
+            if done || self.spool.dir(Place::Rejected).join(&name).exists() {
+                rejected.extend(digests.unwrap_or_default());
+                if wrong.rejects_unseen {
+                    let _ = disk::remove(&self.spool.dir(Place::Rejected).join(&name));
+                }
+            }
+        }
+        rejected
+    }
+
     fn tidy(&self, wrong: Wrong) {
         // What the log cannot take now it takes later.
         let _ = self.janitor.objections.tell();
@@ -317,7 +337,8 @@ impl Process {
     fn is_idle(&self) -> bool {
         let is_empty =
             |place| disk::list(&self.spool.dir(place)).is_ok_and(|names| names.is_empty());
-        [Place::Inbox, Place::Studies, Place::Work, Place::Held].into_iter().all(is_empty)
+        let places = [Place::Inbox, Place::Studies, Place::Work, Place::Held, Place::Rejected];
+        places.into_iter().all(is_empty)
     }
 
     /// One round of the real sender, over a made-up wire.
@@ -436,6 +457,8 @@ struct Outside {
     erased: BTreeMap<usize, bool>,
     /// One that was taken all the same.
     forbidden: Option<String>,
+    /// What a person has rejected inside.
+    rejected: BTreeSet<[u8; 32]>,
 }
 
 impl Outside {
@@ -495,6 +518,7 @@ fn run(
             }
             // Few object, or nothing would be left to be lost.
             let step = if stops && random.is_one_in(40) { OBJECT } else { step };
+            let step = if stops && random.is_one_in(20) { REJECT } else { step };
             tell(|| format!("{}: {}", STEPS[step], names(state)));
             match step {
                 0 | 1 => {
@@ -526,6 +550,7 @@ fn run(
                         }
                     }
                 }
+                REJECT => outside.rejected.extend(process.reject(wrong)),
                 _ => {
                     while let Some(n) = to_send.pop_front() {
                         if process.receive(&SENT[n], wrong) {
@@ -539,6 +564,10 @@ fn run(
                     sent.map_err(|e| e.to_string())?;
                     process.tidy(wrong);
                     if process.is_idle() {
+                        if random.is_one_in(3) {
+                            outside.rejected.extend(process.reject(wrong));
+                            process.tidy(wrong);
+                        }
                         break;
                     }
                 }
@@ -564,9 +593,10 @@ fn run(
     judge_rows(state, &root, &outside)
 }
 
-const STEPS: [&str; 8] =
-    ["receive", "receive", "gather", "close", "work", "forward", "object", "all"];
+const STEPS: [&str; 9] =
+    ["receive", "receive", "gather", "close", "work", "forward", "object", "reject", "all"];
 const OBJECT: usize = 6;
+const REJECT: usize = 7;
 /// The study whose patient asks for erasure, too.
 const ERASED: usize = 0;
 
@@ -605,7 +635,7 @@ fn judge(state: &Path, acknowledged: &BTreeSet<usize>, outside: &Outside) -> Res
         return Err(format!("{uid} left after its patient had objected"));
     }
     let aside = quarantined(&spool).map_err(|error| error.to_string())?;
-    let there = outside.copies.len() + aside.len();
+    let there = outside.copies.len() + aside.union(&outside.rejected).count();
     if there < acknowledged.len() || outside.copies.len() > SENT.len() {
         return Err(format!("{} acknowledged, {there} found", acknowledged.len()));
     }
@@ -665,13 +695,21 @@ fn quarantined(spool: &Spool) -> io::Result<BTreeSet<[u8; 32]>> {
     let mut digests = BTreeSet::new();
     let directory = spool.dir(Place::Quarantine);
     for name in disk::list(&directory)? {
-        for id in crate::spool::entry_ids(&directory.join(&name))? {
-            let entry = Entry::open(&directory.join(&name).join(id)).map_err(io::Error::other)?;
-            digests.insert(entry.digest);
-        }
+        digests.extend(digests_in(&directory.join(&name))?);
     }
-    digests
-        .retain(|digest| SENT.iter().any(|sent| *digest == <[u8; 32]>::from(Sha256::digest(sent))));
+    Ok(digests)
+}
+
+fn digests_in(group: &Path) -> io::Result<BTreeSet<[u8; 32]>> {
+    let mut digests = BTreeSet::new();
+    for id in crate::spool::entry_ids(group)? {
+        let entry = Entry::open(&group.join(id)).map_err(io::Error::other)?;
+        digests.insert(entry.digest);
+    }
+    let is_sent = |digest: &[u8; 32]| {
+        SENT.iter().any(|sent| *digest == <[u8; 32]>::from(Sha256::digest(sent)))
+    };
+    digests.retain(is_sent);
     Ok(digests)
 }
 
@@ -710,6 +748,7 @@ fn a_program_that_forgets_to_sync_or_to_ask_or_is_early_is_caught() {
         Wrong { queue_forgets: true, ..Wrong::default() },
         Wrong { keeps_no_rows: true, ..Wrong::default() },
         Wrong { erases_nothing: true, ..Wrong::default() },
+        Wrong { rejects_unseen: true, ..Wrong::default() },
     ] {
         let caught = (0..2000).into_par_iter().any(|seed| history(seed, wrong).is_err());
         assert!(caught, "{wrong:?} was not noticed");

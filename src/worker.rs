@@ -21,6 +21,7 @@ use crate::routing::Pace;
 use crate::spool::entry::{Damage, Entry};
 use crate::spool::ledger::Ledger;
 use crate::spool::quarantine::{self, Code, Reason};
+use crate::spool::rejected::Bar;
 use crate::spool::reviews::Reviews;
 use crate::spool::{self, Place, Spool, entry_ids};
 use crate::standard::Action;
@@ -106,6 +107,7 @@ impl Worker {
         let study = self.survey(batch)?;
         self.set_aside(batch, "", &study.withheld)?;
         self.set_aside(batch, "", self.unrouted(&study).as_slice())?;
+        self.set_aside(batch, "", self.rejected(&study).as_slice())?;
         let work = self.spool.dir(Place::Work).join(batch);
         let patient = self.objections.note(&work, batch, &study.patient)?;
         let mut heads = self.heads(batch)?;
@@ -134,7 +136,11 @@ impl Worker {
         let ledger = Ledger::read(&self.spool, handle_of(batch), batch)?;
         let study = survey::survey(arrivals, &ledger, &self.handles);
         let study = study.map_err(|error| Trouble::Quarantine(error.code(), error.to_string()))?;
-        Ok(Study { reviews, ..study })
+        let mut study = Study { reviews, ..study };
+        for instance in &mut study.instances {
+            instance.bar = Bar::read(&self.spool, &instance.id)?;
+        }
+        Ok(study)
     }
 
     /// Heads that earlier batches of the study have shown.
@@ -163,6 +169,17 @@ impl Worker {
         }
         let detail = reasons.into_iter().collect::<Vec<_>>().join("; ");
         (!ids.is_empty()).then_some(Withheld { code: Code::NoRoute, detail, ids })
+    }
+
+    /// What would go somewhere, had a person not decided that it never does.
+    fn rejected(&self, study: &Study) -> Option<Withheld> {
+        let stays = |instance: &&Instance| {
+            let mut routes = self.routes.iter().filter(|route| route.sends(instance)).peekable();
+            routes.peek().is_some() && routes.all(|route| !route.takes(instance))
+        };
+        let ids: Vec<String> = study.instances.iter().filter(stays).map(|i| i.id.clone()).collect();
+        let detail = "it was rejected for every destination that it goes to".to_owned();
+        (!ids.is_empty()).then_some(Withheld { code: Code::Rejected, detail, ids })
     }
 
     /// The register of objections, no older than the gateway's.

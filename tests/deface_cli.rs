@@ -223,6 +223,16 @@ fn what_is_withheld_is_reported_with_a_reason_and_a_picture() {
 }
 
 #[test]
+fn what_is_late_is_not_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let (input, out) = (directory.path().join("in.nii"), directory.path().join("out.nii"));
+    std::fs::write(&input, nifti(&phantom())).unwrap();
+    let output = run(&input, &out, &["--time-limit", "0"]);
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    assert!(printed(&output).contains("not done in time") && !out.exists());
+}
+
+#[test]
 fn facial_bones_stay_at_their_level_and_this_is_said() {
     let before = phantom();
     let desk = Desk::with(&before);

@@ -12,83 +12,12 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use support::chroot::{Copy, deb};
 use support::dcmtk::{self, Outside, Running, deliver, free_port};
-use support::gateway::{HEAD, LEAVE_FACES, printed};
+use support::gateway::{HEAD, LEAVE_FACES};
 use support::study::{patient, write_body_ct};
 use support::until;
-
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-/// A copy of this system in which changes are somebody else's.
-struct Copy {
-    folder: tempfile::TempDir,
-}
-
-impl Copy {
-    /// `None`: this user or this kernel cannot have one.
-    fn new() -> Option<Self> {
-        // Not below what is copied, or the copy would be in itself.
-        let folder = tempfile::tempdir_in("/dev/shm").ok()?;
-        let copy = Copy { folder };
-        for name in ["upper", "work", "root"] {
-            std::fs::create_dir(copy.path(name)).ok()?;
-        }
-        let at = |name: &str| copy.path(name).display().to_string();
-        let layers = format!("lowerdir=/,upperdir={},workdir={}", at("upper"), at("work"));
-        let mount = |arguments: &[&str]| {
-            let mounted = Command::new("mount").args(arguments).stderr(Stdio::null()).status();
-            mounted.is_ok_and(|status| status.success()).then_some(())
-        };
-        mount(&["-t", "overlay", "overlay", "-o", &layers, &at("root")])?;
-        mount(&["-t", "proc", "proc", &at("root/proc")])?;
-        mount(&["--bind", "/dev", &at("root/dev")])?;
-        Some(copy)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// A file of the copy.
-    fn file(&self, path: &str) -> PathBuf {
-        self.path("root").join(path.trim_start_matches('/'))
-    }
-
-    fn command(&self, user: &str, program: &[&str]) -> Command {
-        let mut command = Command::new("chroot");
-        command.arg(format!("--userspec={user}")).arg(self.path("root")).args(program);
-        command
-    }
-
-    #[track_caller]
-    fn run(&self, user: &str, program: &[&str]) -> String {
-        let output = self.command(user, program).output().unwrap();
-        assert!(output.status.success(), "{program:?}: {}", printed(&output));
-        printed(&output)
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        for name in ["root/dev", "root/proc", "root"] {
-            let _ = Command::new("umount").arg("-l").arg(self.path(name)).status();
-        }
-    }
-}
-
-/// The package of the program under test.
-fn package(folder: &Path) -> PathBuf {
-    let build = Command::new(Path::new(ROOT).join("packaging/deb/build"))
-        .arg(env!("CARGO_BIN_EXE_efface"))
-        .arg(folder)
-        .env("COMPRESSION", "none")
-        .output()
-        .unwrap();
-    assert!(build.status.success(), "{}", printed(&build));
-    PathBuf::from(String::from_utf8(build.stdout).unwrap().trim())
-}
 
 #[test]
 fn a_package_leads_to_a_first_study_and_deletes_nothing_unasked() {
@@ -99,12 +28,11 @@ fn a_package_leads_to_a_first_study_and_deletes_nothing_unasked() {
         skip!("dpkg is not installed: no Debian");
     }
     let folder = tempfile::tempdir().unwrap();
-    let (deb, again) = (package(folder.path()), package(&folder.path().join("again")));
-    assert!(std::fs::read(&deb).unwrap() == std::fs::read(again).unwrap(), "other bytes");
+    let package = deb(folder.path());
     let Some(copy) = Copy::new() else {
         skip!("no copy of this system: it takes root and overlayfs");
     };
-    std::fs::copy(&deb, copy.file("/efface.deb")).unwrap();
+    std::fs::copy(&package, copy.file("/efface.deb")).unwrap();
 
     // As the guide says it.
     let said = copy.run("root", &["dpkg", "--install", "/efface.deb"]);

@@ -62,6 +62,10 @@ fn a_second_machine_knows_that_the_log_went_back() {
         ends(&["audit", "verify", "--state", &state, "--checkpoint", &site.at("cosigned")], code)
     };
     assert!(verify(0).contains("1 checkpoints that were kept elsewhere fit"));
+    let to_programs = ["--url", &url, "--witness", line, "-o", &out, "--json"];
+    let said = ends(&[&["witness", "ask", "--state", &state], &to_programs[..]].concat(), 0);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert!(said["size"].as_u64() > Some(1) && said["alarm"].is_null(), "{said}");
     let other = ends(&["witness", "key", "--name", "x.example", "--out", &site.at("x.key")], 0);
     assert!(ask_for(&site.at("other"), other.trim(), 2).contains("is not this witness"));
 

@@ -196,6 +196,18 @@ impl<'a> Facts<'a> {
                 why: Some("put back from quarantine".to_owned()),
                 ..Facts::new(&ACCESSED, name.split('.').next().unwrap_or_default()).all(*instances)
             },
+            // Why, people wrote: it may name somebody.
+            Event::Rejected { batch, code, destination, instances, dropped, by, .. } => {
+                let to = if destination.is_empty() { "every destination" } else { destination };
+                let what = format!(
+                    "{batch} never leaves for {to}: {code}, {instances} instances, {dropped} originals dropped"
+                );
+                Facts::alert(&RESTRICTED, "efface:quarantine", by, what)
+            }
+            Event::Shown { name, what, by, .. } => {
+                let what = format!("shown, with the patient: {what} of {name}");
+                Facts::alert(&RESTRICTED, "efface:pictures", by, what)
+            }
             // Not which patients, also not by their keyed hashes: nobody at the repository has the key.
             Event::Objections { change, scope, references, register } => {
                 let objections = references.len();
@@ -366,6 +378,21 @@ pub(super) fn examples() -> Vec<Event> {
         },
         Event::Repeated { batch: batch.clone(), instances: 2 },
         Event::Returned { name: format!("{batch}.face-left"), instances: 1 },
+        Event::Rejected {
+            batch: batch.clone(),
+            code: "localizer".to_owned(),
+            destination: destination.clone(),
+            instances: 2,
+            dropped: 1,
+            by: "anna".to_owned(),
+            because: "SECRETWORDS".to_owned(),
+        },
+        Event::Shown {
+            name: format!("{batch}.localizer"),
+            what: "slice".to_owned(),
+            by: "anna".to_owned(),
+            because: "SECRETWORDS".to_owned(),
+        },
         Event::Objections {
             change: "added".to_owned(),
             scope: "all".to_owned(),
@@ -453,6 +480,8 @@ pub(super) fn examples() -> Vec<Event> {
             | Event::Quarantined { .. }
             | Event::Repeated { .. }
             | Event::Returned { .. }
+            | Event::Rejected { .. }
+            | Event::Shown { .. }
             | Event::Objections { .. }
             | Event::Withdrawn { .. }
             | Event::Policy { .. }

@@ -79,6 +79,35 @@ pub enum Event {
         /// How many instances that are nowhere else.
         instances: u64,
     },
+    /// A person decided that what was in quarantine never leaves. Written before the originals are dropped that nobody
+    /// else needs.
+    Rejected {
+        /// The batch.
+        batch: String,
+        /// The code of the reason for which it was in quarantine.
+        code: String,
+        /// For which destination it never leaves; empty when for all.
+        destination: String,
+        /// How many instances.
+        instances: u64,
+        /// Of these: originals that are nowhere else, and go.
+        dropped: u64,
+        /// The user of this machine who decided.
+        by: String,
+        /// Why.
+        because: String,
+    },
+    /// Somebody is shown a picture of a patient: written before it is drawn.
+    Shown {
+        /// Name in quarantine, or the batch, of what is shown.
+        name: String,
+        /// Of what: `slice` or `surface`.
+        what: String,
+        /// The user of this machine who is shown it.
+        by: String,
+        /// Why.
+        because: String,
+    },
     /// Patients object, or no longer do: the register of objections was changed.
     Objections {
         /// `added` or `lifted`.
@@ -245,6 +274,7 @@ impl Event {
             Event::AuditRead { .. }
             | Event::Reidentified { .. }
             | Event::Result { .. }
+            | Event::Shown { .. }
             | Event::Console { .. }
             | Event::Erasure { .. } => true,
             Event::Recall { change, .. } => change != WITHDRAWN,

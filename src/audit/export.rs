@@ -34,6 +34,8 @@ pub struct Row {
     pub study: Option<String>,
     /// How many instances.
     pub instances: Option<u64>,
+    /// Originals that were dropped.
+    pub dropped: Option<u64>,
     /// How many bytes.
     pub bytes: Option<u64>,
     /// Keyed digest of what came in.

@@ -4,7 +4,7 @@ use super::Problem;
 use super::audit::{create, read};
 use super::objection::{Site, SiteArgs};
 use super::witness::name;
-use crate::approval::{self, Approvers, InForce, NEEDED, Operation, Policy, Request};
+use crate::approval::{self, Approvers, Change, InForce, NEEDED, Operation, Policy, Request};
 use crate::audit::Signer as LogSigner;
 use crate::config::Settings;
 use crate::desk;
@@ -13,6 +13,7 @@ use crate::key::RootKey;
 use crate::note::{self, Kind, Note, Signed, Verifier};
 use crate::shelf;
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,12 +30,18 @@ pub enum ApprovalCommand {
         out: PathBuf,
     },
     /// Show what a request asks for, and who has signed it
+    #[command(
+        after_help = "With --json: {log, until, words: [line], operation, signatures: [{name, signed}]}; signed is yes, no or forged."
+    )]
     Show {
         /// The request
         file: PathBuf,
         /// The line that a person's signature is checked by; may be given several times
         #[arg(long, value_name = "LINE")]
         person: Vec<Verifier>,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
     /// Sign a request: agree to what it asks for
     Sign {
@@ -101,7 +108,7 @@ pub enum Given {
 pub fn run(command: ApprovalCommand) -> Result<ExitCode, Problem> {
     match command {
         ApprovalCommand::Key { name, out } => make_key(&name, &out)?,
-        ApprovalCommand::Show { file, person } => show(&file, &person)?,
+        ApprovalCommand::Show { file, person, json } => show(&file, &person, json)?,
         ApprovalCommand::Sign { file, key, yes } => sign(&file, &key, yes)?,
         ApprovalCommand::Change { config, ask } => change(&config, &ask)?,
         ApprovalCommand::Submit { file, config } => submit(&file, &config)?,
@@ -197,20 +204,53 @@ fn make_key(name: &str, out: &Path) -> Result<(), Problem> {
     Ok(())
 }
 
-fn show(file: &Path, people: &[Verifier]) -> Result<(), Problem> {
+/// What is shown of a request.
+#[derive(Serialize)]
+struct Shown<'a> {
+    /// The log at which it may be used.
+    log: &'a str,
+    until: &'a str,
+    /// What it asks for.
+    words: Vec<String>,
+    operation: &'a Operation,
+    /// Of the people who were named.
+    signatures: Vec<Signature<'a>>,
+}
+
+#[derive(Serialize)]
+struct Signature<'a> {
+    name: &'a str,
+    signed: Signed,
+}
+
+fn show(file: &Path, people: &[Verifier], json: bool) -> Result<(), Problem> {
     let text = read(file)?;
     let request = Request::read(&text)?;
-    println!("at {}, until {}:", request.log, request.until);
-    request.operation.in_words().iter().for_each(|line| println!("  {line}"));
     let note = Note::parse(&text);
-    for person in people {
-        let signed = note.as_ref().map_or(Signed::No, |note| note.is_signed_by(person));
+    let signature =
+        |person: &'_ Verifier| note.as_ref().map_or(Signed::No, |note| note.is_signed_by(person));
+    let shown = Shown {
+        log: &request.log,
+        until: &request.until,
+        words: request.operation.in_words(),
+        operation: &request.operation,
+        signatures: people
+            .iter()
+            .map(|person| Signature { name: person.name(), signed: signature(person) })
+            .collect(),
+    };
+    if json {
+        return super::json(&shown);
+    }
+    println!("at {}, until {}:", shown.log, shown.until);
+    shown.words.iter().for_each(|line| println!("  {line}"));
+    for Signature { name, signed } in &shown.signatures {
         let words = match signed {
             Signed::Yes => "has signed",
             Signed::No => "has not signed",
             Signed::Forged => "THE SIGNATURE DOES NOT HOLD",
         };
-        println!("{}: {words}", person.name());
+        println!("{name}: {words}");
     }
     Ok(())
 }
@@ -293,15 +333,10 @@ fn changed(site: &mut Site) -> Result<(Operation, Approvers), Problem> {
     Ok((operation, in_force.approvers))
 }
 
-/// What a configuration would change, for `efface config check`.
-pub(super) fn print_changes(settings: &Settings, root: &RootKey, in_force: &Policy) {
+/// What a configuration would change, for `efface config check`. Where nobody is named who must agree, nobody needs to.
+pub(super) fn changes(settings: &Settings, root: &RootKey, in_force: &Policy) -> Vec<Change> {
     let agree = !in_force.approvers.is_empty();
-    for change in in_force.changes(&settings.policy(root)) {
-        let who = if change.needs_two && agree {
-            ". Two people must agree: efface approval change"
-        } else {
-            ""
-        };
-        println!("  new: {}{who}", change.words);
-    }
+    let changes = in_force.changes(&settings.policy(root));
+    let change = |change: Change| Change { needs_two: change.needs_two && agree, ..change };
+    changes.into_iter().map(change).collect()
 }

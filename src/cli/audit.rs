@@ -5,8 +5,11 @@ use super::{Problem, StateArgs, reading};
 use crate::audit::{self, CSV_HEAD, Checkpoint, Filter, Finding, Line, Row, Verifier};
 use crate::disk;
 use crate::spool::Place;
+use crate::view::audit::Verified;
 use clap::{Args, Subcommand, ValueEnum};
+use data_encoding::HEXLOWER;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use std::collections::{HashSet, VecDeque};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -20,14 +23,23 @@ pub enum AuditCommand {
     /// Says which record was changed, deleted, inserted or moved, and whether the log was cut off or put back to an older
     /// state. The last shows only by a checkpoint that was kept elsewhere: checkpoint_file in the configuration, or the
     /// output of `efface audit checkpoint`. Exit code 0: all is well; 1: something is not.
+    #[command(
+        after_help = "With --json: {good, origin, records, signed, root, erased, findings: [words], kept_elsewhere, key_believed}; origin and root are empty where nothing is signed."
+    )]
     Verify {
         #[command(flatten)]
         log: LogArgs,
         /// A checkpoint that was kept elsewhere; may be given several times
         #[arg(long, value_name = "FILE")]
         checkpoint: Vec<PathBuf>,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
     /// Show the last records, a line each
+    #[command(
+        after_help = "With --json: a list of records, each as efface audit export writes it."
+    )]
     Show {
         #[command(flatten)]
         log: LogArgs,
@@ -36,6 +48,9 @@ pub enum AuditCommand {
         /// How many; 0 for all
         #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
         last: usize,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
     /// Write records to a file, or to the standard output
     ///
@@ -66,12 +81,18 @@ pub enum AuditCommand {
         out: Option<PathBuf>,
     },
     /// Print the newest checkpoint, to be kept elsewhere; or the log's public key
+    #[command(
+        after_help = "With --json: {key, origin, size, root, note}; note is what is printed without it."
+    )]
     Checkpoint {
         #[command(flatten)]
         log: LogArgs,
         /// The public key instead: by it everything else is verified
-        #[arg(long)]
+        #[arg(long, conflicts_with = "json")]
         key: bool,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -117,9 +138,11 @@ pub enum Form {
 /// When the log cannot be read or, but for `verify`, does not verify.
 pub fn run(command: AuditCommand) -> Result<ExitCode, Problem> {
     match command {
-        AuditCommand::Verify { log, checkpoint } => verify(&Opened::new(&log)?, &checkpoint),
-        AuditCommand::Show { log, filter, last } => {
-            show(&Opened::to_read(&log, "audit show")?, filter.into(), last)
+        AuditCommand::Verify { log, checkpoint, json } => {
+            verify(&Opened::new(&log)?, &checkpoint, json)
+        }
+        AuditCommand::Show { log, filter, last, json } => {
+            show(&Opened::to_read(&log, "audit show")?, filter.into(), last, json)
         }
         AuditCommand::Export { log, filter, format, out } => {
             export(&Opened::to_read(&log, "audit export")?, filter.into(), format, out.as_deref())
@@ -127,7 +150,7 @@ pub fn run(command: AuditCommand) -> Result<ExitCode, Problem> {
         AuditCommand::Receipt { name, log, out } => {
             receipt(&Opened::to_read(&log, "audit receipt")?, &name, out.as_deref())
         }
-        AuditCommand::Checkpoint { log, key } => checkpoint(&Opened::new(&log)?, key),
+        AuditCommand::Checkpoint { log, key, json } => checkpoint(&Opened::new(&log)?, key, json),
     }
 }
 
@@ -173,7 +196,20 @@ pub(super) fn verifier(copy: Option<&Path>, directory: &Path) -> Result<Verifier
     Ok(key.map_err(|error| format!("{}: {error}", file.display()))?)
 }
 
-fn verify(log: &Opened, files: &[PathBuf]) -> Result<ExitCode, Problem> {
+/// What is shown of a log that was verified.
+#[derive(Serialize)]
+struct Verdict {
+    /// Whether all of it is as it was signed.
+    good: bool,
+    #[serde(flatten)]
+    found: Verified,
+    /// Checkpoints that were kept elsewhere.
+    kept_elsewhere: usize,
+    /// Whether the key beside the log was believed.
+    key_believed: bool,
+}
+
+fn verify(log: &Opened, files: &[PathBuf], json: bool) -> Result<ExitCode, Problem> {
     let kept = files.iter().map(|file| {
         let note = log.verifier.open(&read(file)?);
         let note = note.map_err(|error| format!("{}: {error}", file.display()))?;
@@ -192,54 +228,71 @@ fn verify(log: &Opened, files: &[PathBuf]) -> Result<ExitCode, Problem> {
         std::thread::sleep(Duration::from_secs(1));
         found = look()?;
     }
-    for finding in &found.findings {
-        println!("{finding}");
+    let verdict = Verdict {
+        good: found.findings.is_empty() && found.checkpoint.is_some(),
+        found: found.into(),
+        kept_elsewhere: kept.len(),
+        key_believed: log.is_believed,
+    };
+    if json {
+        super::json(&verdict)?;
+    } else {
+        verdict.say(&log.directory);
     }
-    if log.is_believed {
-        println!(
-            "the key beside the log was believed: compare it with a copy of your own (--log-key)"
-        );
-    }
-    match found.checkpoint {
-        Some(Checkpoint { origin, size, root }) if found.findings.is_empty() => {
-            println!("{origin}: {size} records, all as they were signed");
-            println!("root {}", data_encoding::HEXLOWER.encode(&root));
-            println!("{} checkpoints that were kept elsewhere fit", kept.len());
-            if found.erased > 0 {
-                println!("{} records: what they said of their patient was erased", found.erased);
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        _ => {
+    Ok(if verdict.good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Verdict {
+    fn say(&self, directory: &Path) {
+        let Verified { origin, records, signed, root, erased, findings } = &self.found;
+        findings.iter().for_each(|finding| println!("{finding}"));
+        if self.key_believed {
             println!(
-                "{} records are there. THE LOG IS NOT WHAT WAS SIGNED: keep all of it as it is and find out who could write to {}",
-                found.records,
-                log.directory.display()
+                "the key beside the log was believed: compare it with a copy of your own (--log-key)"
             );
-            Ok(ExitCode::FAILURE)
+        }
+        if !self.good {
+            return println!(
+                "{records} records are there. THE LOG IS NOT WHAT WAS SIGNED: keep all of it as it is and find out who could write to {}",
+                directory.display()
+            );
+        }
+        println!("{origin}: {signed} records, all as they were signed");
+        println!("root {root}");
+        println!("{} checkpoints that were kept elsewhere fit", self.kept_elsewhere);
+        if *erased > 0 {
+            println!("{erased} records: what they said of their patient was erased");
         }
     }
 }
 
-fn show(log: &Opened, mut filter: Filter, last: usize) -> Result<ExitCode, Problem> {
-    let (bar, mut rows) = (log.bar(1), VecDeque::new());
+fn show(log: &Opened, mut filter: Filter, last: usize, json: bool) -> Result<ExitCode, Problem> {
+    let (bar, mut shown) = (log.bar(1), VecDeque::new());
     let parse = |line: &Line<'_>| {
-        (line.bytes.len() as u64 + 1, serde_json::from_slice::<Row>(&line.whole()))
+        let whole = line.whole();
+        let row = serde_json::from_slice::<Row>(&whole);
+        (line.bytes.len() as u64 + 1, json.then(|| whole.into_owned()), row)
     };
-    audit::walk(&log.directory, &log.verifier, parse, |(bytes, row)| {
+    audit::walk(&log.directory, &log.verifier, parse, |(bytes, whole, row)| {
         bar.inc(bytes);
         let row = row?;
         if filter.wants(&row) {
-            rows.push_back(row);
-            if last > 0 && rows.len() > last {
-                rows.pop_front();
+            shown.push_back((whole, row));
+            if last > 0 && shown.len() > last {
+                shown.pop_front();
             }
         }
         Ok(())
     })?;
     bar.finish_and_clear();
+    if json {
+        let records = shown.iter().filter_map(|(whole, _)| whole.as_deref());
+        let records = records.map(serde_json::from_slice::<serde_json::Value>);
+        super::json(&records.collect::<Result<Vec<_>, _>>()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut out = BufWriter::new(io::stdout().lock());
-    for row in rows {
+    for (_, row) in shown {
         writeln!(out, "{}", row.to_words())?;
     }
     out.flush()?;
@@ -311,13 +364,32 @@ fn receipt(log: &Opened, name: &str, file: Option<&Path>) -> Result<ExitCode, Pr
     Ok(ExitCode::SUCCESS)
 }
 
-fn checkpoint(log: &Opened, key: bool) -> Result<ExitCode, Problem> {
+/// What is shown of the newest checkpoint.
+#[derive(Serialize)]
+struct Newest {
+    /// The public key by which it is verified.
+    key: String,
+    origin: String,
+    size: u64,
+    root: String,
+    /// The checkpoint itself, with its signatures.
+    note: String,
+}
+
+fn checkpoint(log: &Opened, key: bool, json: bool) -> Result<ExitCode, Problem> {
+    let key_line = log.verifier.to_string();
     if key {
-        println!("{}", log.verifier);
-    } else {
-        let note = audit::newest(&log.directory)?;
-        log.verifier.open(&note)?;
-        print!("{note}");
+        println!("{key_line}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let note = audit::newest(&log.directory)?;
+    let Checkpoint { origin, size, root } = log.verifier.open(&note)?;
+    match json {
+        true => {
+            let root = HEXLOWER.encode(&root);
+            super::json(&Newest { key: key_line, origin, size, root, note })?;
+        }
+        false => print!("{note}"),
     }
     Ok(ExitCode::SUCCESS)
 }

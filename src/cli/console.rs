@@ -6,12 +6,13 @@ use super::serve::log_to_stderr;
 use super::witness::name;
 use super::{reading, serve};
 use crate::audit::Event;
-use crate::config::{Console, Settings};
+use crate::config::{Console, Oidc, Settings};
 use crate::console::web::Look;
 use crate::console::{Account, Accounts, Keeper, Role};
 use crate::desk;
 use crate::isolation::{self, PageOrders, Usher};
 use crate::key::RootKey;
+use crate::net::oidc::Provider;
 use crate::net::tls::Papers;
 use crate::spool::Spool;
 use clap::{Args, Subcommand};
@@ -62,6 +63,9 @@ enum UserCommand {
         site: SiteArgs,
     },
     /// Everybody who may sign in, with the lines for approvers: in the configuration
+    #[command(
+        after_help = "With --json: a list of {name, roles, since, person}; person is that line."
+    )]
     Ls {
         #[command(flatten)]
         site: SiteArgs,
@@ -113,7 +117,7 @@ pub fn run(args: ConsoleArgs) -> Result<ExitCode, Problem> {
 fn watch(config: &Path, log_json: bool) -> Result<(), Problem> {
     log_to_stderr(log_json);
     let settings = serve::read(config)?;
-    let Some(Console { listen, files, language }) = settings.console.clone() else {
+    let Some(Console { listen, files, language, oidc }) = settings.console.clone() else {
         return Err(format!(
             "{} says nothing of a console: write console: {{ listen: 127.0.0.1:8443 }}",
             config.display()
@@ -122,6 +126,7 @@ fn watch(config: &Path, log_json: bool) -> Result<(), Problem> {
     };
     let papers = files.map(|(certificate, key)| Papers::read_for_browsers(&certificate, &key));
     let tls = papers.transpose()?;
+    let provider = oidc.as_ref().map(Oidc::open).transpose()?;
     let root = RootKey::read_file(&settings.key_file)?;
     isolation::keep_memory_private()?;
     if Accounts::of(&settings.state, &root).read()?.is_empty() {
@@ -135,21 +140,21 @@ fn watch(config: &Path, log_json: bool) -> Result<(), Problem> {
     let how = if tls.is_some() { "https" } else { "http" };
     let orders = PageOrders {
         listen,
-        look: Look { language, is_tls: tls.is_some() },
+        look: Look { language, is_tls: tls.is_some(), signs_in_elsewhere: provider.is_some() },
         tls,
         strictness: settings.sandbox,
         keeper: std::process::id(),
         log_json,
     };
-    let keeper = Arc::new(Keeper::new(site(settings, root)));
+    let keeper = Arc::new(Keeper::new(site(settings, root, provider)));
     let usher = Usher { orders, keeper };
     usher.run(&stop, |address| tracing::info!("the console listens at {how}://{address}"))?;
     Ok(())
 }
 
-fn site(settings: Settings, root: RootKey) -> crate::console::Site {
+fn site(settings: Settings, root: RootKey, provider: Option<Provider>) -> crate::console::Site {
     let spool = Spool::look(&settings.state);
-    crate::console::Site { settings, root, spool }
+    crate::console::Site { settings, root, spool, provider }
 }
 
 fn user(command: UserCommand) -> Result<(), Problem> {

@@ -21,6 +21,9 @@ use std::process::ExitCode;
 #[derive(Subcommand)]
 pub enum CrosswalkCommand {
     /// How much is known, by project, and until when
+    #[command(
+        after_help = "With --json: a list of {project, studies, patients, oldest, days, until}."
+    )]
     Ls {
         #[command(flatten)]
         site: SiteArgs,

@@ -7,6 +7,7 @@ use super::objection::SiteArgs;
 use crate::approval::Operation;
 use crate::key::{self, RootKey, Share};
 use clap::Subcommand;
+use serde::Serialize;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -21,9 +22,13 @@ pub enum KeysCommand {
         out: PathBuf,
     },
     /// Print a short name of a key that tells nothing about it
+    #[command(after_help = "With --json: {fingerprint, generation}.")]
     Fingerprint {
         /// Key file
         file: PathBuf,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
     /// Part a key among people: so many of them can give it back, fewer know nothing of it
     ///
@@ -81,6 +86,13 @@ pub enum KeysCommand {
     },
 }
 
+/// What may be shown of a key.
+#[derive(Serialize)]
+struct Named<'a> {
+    fingerprint: String,
+    generation: &'a str,
+}
+
 /// # Errors
 /// What is wrong with a key, or what the system says.
 pub fn run(command: KeysCommand) -> Result<ExitCode, Problem> {
@@ -95,8 +107,13 @@ pub fn run(command: KeysCommand) -> Result<ExitCode, Problem> {
             println!("matched with patients again, and with it everybody can be found.");
             println!("To part it among people: efface keys split {}", out.display());
         }
-        KeysCommand::Fingerprint { file } => {
-            println!("{}", RootKey::read_file(&file)?.fingerprint());
+        KeysCommand::Fingerprint { file, json } => {
+            let key = RootKey::read_file(&file)?;
+            let (fingerprint, generation) = (key.fingerprint(), key.generation());
+            match json {
+                true => super::json(&Named { fingerprint, generation })?,
+                false => println!("{fingerprint}"),
+            }
         }
         KeysCommand::Split { file, shares, needed, out, config, approval } => {
             if may_split(&file, config.as_deref(), &approval)? {

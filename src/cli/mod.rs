@@ -3,6 +3,7 @@
 
 mod approval;
 mod audit;
+mod config;
 mod console;
 mod crosswalk;
 mod deface;
@@ -18,6 +19,7 @@ mod objection;
 mod page;
 mod paint;
 mod profile;
+mod quarantine;
 mod reading;
 mod recall;
 mod reidentify;
@@ -27,6 +29,7 @@ mod route;
 mod serve;
 mod status;
 mod subject;
+mod update;
 mod views;
 mod witness;
 mod work;
@@ -67,7 +70,7 @@ enum Command {
     Keys(keys::KeysCommand),
     /// Look at a configuration
     #[command(subcommand)]
-    Config(ConfigCommand),
+    Config(config::ConfigCommand),
     /// Look at what a profile lets leave, and why; compare two; try one
     #[command(subcommand)]
     Profile(profile::ProfileCommand),
@@ -144,27 +147,24 @@ enum Command {
     /// Who asks a PACS about open studies: for the gateway alone
     #[command(hide = true)]
     Inquire(work::ChildArgs),
+    /// Who draws a picture: for efface alone
+    #[command(hide = true)]
+    Look(work::ChildArgs),
     /// The pages of the console: for it alone
     #[command(hide = true)]
     Pages(work::ChildArgs),
     /// Receive or send for a gateway as a user of its own: for a unit of the system (packaging/efface-receiver.service)
     Attend(work::AttendArgs),
+    /// Whether a release is its publisher's, before it is installed; nothing is fetched
+    #[command(subcommand)]
+    Update(update::UpdateCommand),
     /// Print what a shell needs to complete commands
     Completions(manual::CompletionsArgs),
     /// Write a page of the manual for each command
     Man(manual::ManArgs),
-    /// Look at what stays inside, and why
+    /// Look at what stays inside, and why; decide about it
     #[command(subcommand)]
-    Quarantine(inspect::QuarantineCommand),
-}
-
-#[derive(Subcommand)]
-enum ConfigCommand {
-    /// Read a configuration and its profiles and say everything that is wrong with them
-    Check {
-        /// Configuration file
-        file: PathBuf,
-    },
+    Quarantine(quarantine::QuarantineCommand),
 }
 
 impl Command {
@@ -210,7 +210,7 @@ pub fn run() -> ExitCode {
         Command::Deface(args) => deface::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Keys(command) => keys::run(command),
-        Command::Config(ConfigCommand::Check { file }) => serve::check(&file),
+        Command::Config(command) => config::run(&command),
         Command::Profile(command) => profile::run(command),
         Command::Status(args) => status::run(&args),
         Command::Spool(command) => inspect::spool(command),
@@ -234,20 +234,28 @@ pub fn run() -> ExitCode {
         Command::Erasure(command) => erasure::run(command),
         Command::Recall(command) => recall::run(command),
         Command::SubjectReport(args) => subject::run(&args),
+        Command::Update(command) => update::run(command),
         Command::Work(args) => work::run(&args),
         Command::Send(args) => work::send(&args),
         Command::Return(args) => work::take_back(&args),
         Command::Deliver(args) => work::deliver(&args),
         Command::Ship(args) => work::ship(&args),
         Command::Inquire(args) => work::inquire(&args),
+        Command::Look(args) => work::look(&args),
         Command::Attend(args) => work::attend(&args),
         Command::Receive(args) => work::receive(&args),
-        Command::Quarantine(command) => inspect::quarantine(command),
+        Command::Quarantine(command) => quarantine::run(command),
     };
     outcome.unwrap_or_else(|problem| {
         eprintln!("efface: {problem}");
         ExitCode::from(2)
     })
+}
+
+/// Prints what `--json` was asked for: one value, in lines.
+fn json(value: &impl serde::Serialize) -> Result<(), Problem> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
 }
 
 /// Files that stay inside for one reason: why, what a person can do, and the first of them.

@@ -59,6 +59,9 @@ pub enum ObjectionCommand {
         on: Option<Day>,
     },
     /// The objections in force, and the days on which answers are due
+    #[command(
+        after_help = "With --json: a list of {reference, scope, received, due, answered, lifted, overdue}."
+    )]
     Ls {
         #[command(flatten)]
         site: SiteArgs,

@@ -26,6 +26,9 @@ pub enum RecallCommand {
     /// objection.
     Request(RequestArgs),
     /// The recalls that are not acknowledged, and when they are due
+    #[command(
+        after_help = "With --json: a list of {reference, destination, patient, studies, batches, reason, received, due, withdrawn, sent, acknowledged}."
+    )]
     Ls {
         #[command(flatten)]
         site: SiteArgs,

@@ -10,15 +10,18 @@ use crate::audit::Event;
 use crate::clock::Day;
 use crate::crosswalk::{Crosswalk, Rows};
 use crate::custody::homebox::Homebox;
+use crate::decide;
 use crate::desk;
 use crate::disk;
 use crate::reid::{Companions, Refusal, Reidentifier, ResultUids};
 use crate::returns::{self, Piece, Refused};
 use crate::spool::Spool;
 use crate::spool::quarantine::Code;
-use crate::spool::results::Tray;
+use crate::spool::results::{Reason, Tally, Tray};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -30,6 +33,17 @@ pub enum ResultCommand {
     /// to nothing else. What efface is not sure of is not written, and listed with the reason. Patient and study come from
     /// the crosswalk, never from the result. Results that refer to each other are taken together.
     Take(TakeArgs),
+    /// Where results are that came back: counts, and what was refused, by name
+    #[command(
+        after_help = "With --json: {destinations: [{name, waiting, taken, delivered, quarantined, refused: [{name, code, detail, instances}]}], pacs: [{at, waiting, refused: [{name, instances}]}]}. Numbers are instances."
+    )]
+    Ls {
+        #[command(flatten)]
+        state: StateArgs,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Have results judged again that are in quarantine, or delivered again that a PACS refused
     ///
     /// After what was in their way has been put right: days:, results: of a caller, the PACS.
@@ -69,30 +83,110 @@ pub struct TakeArgs {
 pub fn run(command: ResultCommand) -> Result<ExitCode, Problem> {
     match command {
         ResultCommand::Take(args) => take(args),
+        ResultCommand::Ls { state, json } => list(&look(&state)?, json),
         ResultCommand::Retry { name, state } => retry(&look(&state)?, &name),
     }
 }
 
+/// What is shown of results.
+#[derive(Serialize)]
+struct Shown {
+    destinations: Vec<Maker>,
+    pacs: Vec<Home>,
+}
+
+/// Results of one destination.
+#[derive(Serialize)]
+struct Maker {
+    name: String,
+    #[serde(flatten)]
+    tally: Tally,
+    refused: Vec<Held>,
+}
+
+/// What is in quarantine under one name.
+#[derive(Serialize)]
+struct Held {
+    name: String,
+    /// `None`: the reason cannot be read.
+    code: Option<String>,
+    detail: Option<String>,
+    instances: u64,
+}
+
+/// What goes to one PACS.
+#[derive(Serialize)]
+struct Home {
+    at: String,
+    waiting: u64,
+    refused: Vec<Undelivered>,
+}
+
+/// What a PACS refused of one batch.
+#[derive(Serialize)]
+struct Undelivered {
+    name: String,
+    instances: u64,
+}
+
+impl Shown {
+    fn of(spool: &Spool) -> io::Result<Self> {
+        let maker = |name: String| {
+            let tray = Tray::of(spool, &name);
+            let held = |(name, reason, instances): (String, Option<Reason>, u64)| {
+                let (code, detail) = reason.map(|reason| (reason.code, reason.detail)).unzip();
+                Held { name, code, detail, instances }
+            };
+            let refused = tray.quarantined()?.into_iter().map(held).collect();
+            Ok(Maker { tally: tray.tally()?, refused, name })
+        };
+        let home = |name: String| {
+            let homebox = Homebox::of(spool, &name);
+            let refused = homebox.refused()?.into_iter();
+            let refused = refused.map(|(name, instances)| Undelivered { name, instances });
+            let (at, waiting) = (homebox.address(), homebox.waiting()?);
+            Ok(Home { at, waiting, refused: refused.collect() })
+        };
+        let destinations = Tray::all(spool)?.into_iter().map(maker).collect::<io::Result<_>>()?;
+        let pacs = Homebox::all(spool)?.into_iter().map(home).collect::<io::Result<_>>()?;
+        Ok(Shown { destinations, pacs })
+    }
+
+    fn say(&self) {
+        for Maker { name, tally, refused } in &self.destinations {
+            let counts = tally.rows().map(|(what, instances)| format!("{instances} {what}"));
+            println!("of {name}: {}", counts.join(", "));
+            for Held { name, code, detail, instances } in refused {
+                let code = code.as_deref().unwrap_or("without a reason");
+                let detail = detail.as_deref().unwrap_or_default();
+                println!("  {name}  {instances}  {code}  {detail}");
+            }
+        }
+        for Home { at, waiting, refused } in &self.pacs {
+            println!("to {at}: {waiting} waiting");
+            for Undelivered { name, instances } in refused {
+                println!("  {name}  {instances}  refused by the PACS");
+            }
+        }
+        if self.destinations.is_empty() {
+            println!("no destination returns results");
+        }
+    }
+}
+
+fn list(spool: &Spool, json: bool) -> Result<ExitCode, Problem> {
+    let shown = Shown::of(spool)?;
+    if json {
+        super::json(&shown)?
+    } else {
+        shown.say()
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn retry(spool: &Spool, name: &str) -> Result<ExitCode, Problem> {
-    for destination in Tray::all(spool)? {
-        let tray = Tray::of(spool, &destination);
-        if tray.quarantined()?.iter().any(|(known, ..)| known == name) {
-            let instances = tray.put_back(name)?;
-            println!("{name}: {instances} results of {destination} are judged again");
-            return Ok(ExitCode::SUCCESS);
-        }
-    }
-    for home in Homebox::all(spool)? {
-        let homebox = Homebox::of(spool, &home);
-        if let Some((_, instances)) =
-            homebox.refused()?.into_iter().find(|(known, _)| known == name)
-        {
-            homebox.retry(name)?;
-            println!("{name}: {instances} results are delivered again");
-            return Ok(ExitCode::SUCCESS);
-        }
-    }
-    Err(format!("no result is called {name}. See: efface quarantine ls").into())
+    println!("{}", decide::retry_result(spool, name)?.in_words());
+    Ok(ExitCode::SUCCESS)
 }
 
 fn take(args: TakeArgs) -> Result<ExitCode, Problem> {

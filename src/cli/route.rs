@@ -9,8 +9,9 @@ use crate::custody::gate::{Facts, Verdict};
 use crate::custody::object::Object;
 use crate::routing::{Routing, Stays, Traits};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Subcommand)]
@@ -20,7 +21,7 @@ pub enum RouteCommand {
     /// Nothing is sent or kept. No value of a file is printed. What only the whole study can tell (faces, objections, what
     /// the verifier finds) is not decided here: try `efface profile dry-run`. Exit code 1: something would stay inside.
     #[command(
-        after_help = "Example:\n  efface route explain --config efface.yaml --calling PACS --called EFFACE_URGENT study/"
+        after_help = "Example:\n  efface route explain --config efface.yaml --calling PACS --called EFFACE_URGENT study/\n\nWith --json: {calling, called, routes, all_sent, unreadable: [{file, why}], studies: [{files, ways: [{instances, example, is_sent, lines: [words]}]}]}."
     )]
     Explain(ExplainArgs),
 }
@@ -39,6 +40,9 @@ pub struct ExplainArgs {
     /// DICOM files and folders
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// As JSON, for programs
+    #[arg(long)]
+    json: bool,
 }
 
 /// `efface route ...`
@@ -51,10 +55,39 @@ pub fn run(command: RouteCommand) -> Result<ExitCode, Problem> {
     }
 }
 
+/// What is shown.
+#[derive(Serialize)]
+struct Shown {
+    /// Who would send; `None`: nobody may.
+    calling: Option<String>,
+    called: String,
+    /// Rules of the configuration; 0: everything goes to every destination.
+    routes: usize,
+    /// Whether nothing would stay inside.
+    all_sent: bool,
+    unreadable: Vec<Unreadable>,
+    studies: Vec<Study>,
+}
+
+#[derive(Serialize)]
+struct Unreadable {
+    file: PathBuf,
+    why: String,
+}
+
+#[derive(Serialize)]
+struct Study {
+    files: usize,
+    ways: Vec<Alike>,
+}
+
 /// Instances that go the same way, and one of them.
+#[derive(Serialize)]
 struct Alike {
     instances: usize,
     example: PathBuf,
+    #[serde(flatten)]
+    way: Way,
 }
 
 fn explain(args: &ExplainArgs) -> Result<ExitCode, Problem> {
@@ -62,29 +95,47 @@ fn explain(args: &ExplainArgs) -> Result<ExitCode, Problem> {
     let first = settings.allow.first().map(|caller| caller.ae_title.to_string());
     let calling = args.calling.clone().or(first);
     let called = args.called.clone().unwrap_or_else(|| settings.ae_title.to_string());
-    if settings.routing.rules.is_empty() {
-        println!("no routes: in {}: everything goes to every destination", args.config.display());
+    let Inputs { studies, malformed } = Inputs::find(&args.files)?;
+    let unreadable: Vec<_> =
+        malformed.into_iter().map(|(file, why)| Unreadable { file, why }).collect();
+    let study = |files: Vec<File>| Study {
+        files: files.len(),
+        ways: ways(&settings, files, &calling, &called),
+    };
+    let studies: Vec<Study> = studies.into_values().map(study).collect();
+    let mut all_ways = studies.iter().flat_map(|study| &study.ways);
+    let all_sent = unreadable.is_empty() && all_ways.all(|alike| alike.way.is_sent);
+    let routes = settings.routing.rules.len();
+    let shown = Shown { calling, called, routes, all_sent, unreadable, studies };
+    if args.json {
+        super::json(&shown)?
+    } else {
+        shown.say(&args.config)
     }
-    println!("sent by {} to {called}", calling.as_deref().unwrap_or("nobody"));
-    let inputs = Inputs::find(&args.files)?;
-    let mut is_all_sent = inputs.malformed.is_empty();
-    for (file, why) in &inputs.malformed {
-        println!("{}: {why}", file.display());
-    }
-    for (n, files) in inputs.studies.into_values().enumerate() {
-        println!("study {}: {} files", n + 1, files.len());
-        for (way, alike) in ways(&settings, files, &calling, &called) {
-            let Alike { instances, example } = alike;
-            println!("  {instances} instances, for example {}", example.display());
-            way.lines.iter().for_each(|line| println!("    {line}"));
-            is_all_sent &= way.is_sent;
+    Ok(if all_sent { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Shown {
+    fn say(&self, config: &Path) {
+        if self.routes == 0 {
+            println!("no routes: in {}: everything goes to every destination", config.display());
+        }
+        println!("sent by {} to {}", self.calling.as_deref().unwrap_or("nobody"), self.called);
+        for Unreadable { file, why } in &self.unreadable {
+            println!("{}: {why}", file.display());
+        }
+        for (n, Study { files, ways }) in self.studies.iter().enumerate() {
+            println!("study {}: {files} files", n + 1);
+            for Alike { instances, example, way } in ways {
+                println!("  {instances} instances, for example {}", example.display());
+                way.lines.iter().for_each(|line| println!("    {line}"));
+            }
         }
     }
-    Ok(if is_all_sent { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What would happen, in words.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 struct Way {
     lines: Vec<String>,
     is_sent: bool,
@@ -95,8 +146,8 @@ fn ways(
     files: Vec<File>,
     calling: &Option<String>,
     called: &str,
-) -> BTreeMap<Way, Alike> {
-    let mut ways: BTreeMap<Way, Alike> = BTreeMap::new();
+) -> Vec<Alike> {
+    let mut ways: BTreeMap<Way, (usize, PathBuf)> = BTreeMap::new();
     for File { path, source } in files {
         let way = match Object::open(source) {
             Ok(object) => {
@@ -108,10 +159,10 @@ fn ways(
             }
             Err(error) => Way { lines: vec![format!("stays inside: {error}")], is_sent: false },
         };
-        let alike = ways.entry(way).or_insert(Alike { instances: 0, example: path });
-        alike.instances += 1;
+        ways.entry(way).or_insert((0, path)).0 += 1;
     }
-    ways
+    let alike = |(way, (instances, example))| Alike { instances, example, way };
+    ways.into_iter().map(alike).collect()
 }
 
 impl Way {

@@ -1,20 +1,15 @@
-//! `efface serve` and `efface config check`.
+//! `efface serve`.
 
 use super::Problem;
 use crate::approval::{Approvers, InForce};
-use crate::commitment::Listener;
-use crate::config::{
-    self, DestinationSettings, Files, Limits, Repository, Settings, Speaks, WrittenProfile,
-};
+use crate::config::{self, DestinationSettings, Limits, Settings, Speaks, WrittenProfile};
 use crate::crosswalk::Retention;
 use crate::id::AeTitle;
-use crate::isolation::{Attendants, Strictness};
+use crate::isolation::Strictness;
 use crate::net::access::Caller;
-use crate::pull::Pacs;
 use crate::residency::Residency;
 use crate::routing::Routing;
 use crate::service::Gateway;
-use crate::shelf;
 use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::IsTerminal;
@@ -23,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 /// With a configuration file, or, for a first try, with flags.
 #[derive(Args)]
@@ -116,118 +111,6 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Problem> {
     tracing::info!("stopping: running associations finish first");
     gateway.stop()?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// `efface config check FILE`.
-///
-/// # Errors
-/// Everything that is wrong.
-pub fn check(file: &Path) -> Result<ExitCode, Problem> {
-    let mut settings = read(file)?;
-    let root = crate::key::RootKey::read_file(&settings.key_file)?;
-    let in_force = shelf::in_force(&settings.state, &root)?;
-    if let Some(in_force) = &in_force {
-        shelf::verify(&settings.state, &root, in_force)?;
-        settings.use_kept(in_force)?;
-    }
-    println!("{}: listens on {} as {}", file.display(), settings.listen, settings.ae_title);
-    match &settings.checkpoint_file {
-        Some(file) => println!("  keeps the log's newest checkpoint in {}", file.display()),
-        None => println!(
-            "  keeps no checkpoint elsewhere: a log put back to an older state would not show"
-        ),
-    }
-    match &settings.audit_repository {
-        Some(Repository { address, papers: Some(_) }) => {
-            println!("  reports to the audit repository {address}, over TLS");
-        }
-        Some(Repository { address, papers: None }) => {
-            println!("  reports to the audit repository {address}, plain, on this machine");
-        }
-        None => println!("  reports to no audit repository"),
-    }
-    print_tls(&settings);
-    match &settings.attendants {
-        Some(Attendants { receiver, sender }) => {
-            let (receiver, sender) = (&receiver.user.name, &sender.user.name);
-            println!("  receives as the user {receiver}, sends as the user {sender}");
-        }
-        None => println!("  receives and sends as the user who runs it"),
-    }
-    match settings.approvers.names().collect::<Vec<_>>()[..] {
-        [] => println!("  names nobody who must agree to what one person does"),
-        ref names => println!("  two of {} agree to what one alone may not do", names.join(", ")),
-    }
-    for caller in &settings.allow {
-        let from = if caller.sources.is_empty() { "any address" } else { "listed addresses" };
-        match &caller.certificate {
-            Some(known) => println!("  accepts {} from {from}, with {known}", caller.ae_title),
-            None => println!("  accepts {} from {from}", caller.ae_title),
-        }
-    }
-    for listener in &settings.commitments {
-        let Listener { calling, ae_title, address, .. } = listener;
-        println!("  reports storage commitments of {calling} to {ae_title}@{address}");
-    }
-    for Pacs { at: Listener { calling, ae_title, address, .. }, retrieve } in &settings.pacs {
-        let and = if *retrieve { ", and has it send what is missing" } else { "" };
-        println!("  asks {ae_title}@{address} about studies of {calling}{and}");
-    }
-    if let Some(console) = &settings.console {
-        let how = if console.files.is_some() { "https" } else { "http" };
-        println!("  has a console at {how}://{}, once efface console runs", console.listen);
-    }
-    if let Some(address) = settings.results_web {
-        println!("  takes results by STOW-RS at https://{address}/studies, known by certificates");
-    }
-    for destination in &settings.destinations {
-        let DestinationSettings { name, project, profile, residency, tls, .. } = destination;
-        let digest = data_encoding::HEXLOWER.encode(&profile.digest()[..8]);
-        println!(
-            "  sends to {name}: {}, project {project}, profile {} {digest}",
-            destination.place(),
-            profile.name()
-        );
-        if destination.kept.is_some() {
-            println!("    that is {}", destination.whose_profile());
-        }
-        match tls {
-            Some(tls) => println!("    under TLS; believes {}", tls.to_text()),
-            None => println!("    in plain, without TLS"),
-        }
-        println!("    {}", super::status::may_be_sent_to(residency, profile));
-        if let Some(results) = &destination.results {
-            println!("    results come back {}", results.to_text(&settings.homes));
-        }
-        for because in profile.reasons() {
-            println!("    weaker than its base, because: {because}");
-        }
-    }
-    match &settings.routing.rules[..] {
-        [] => println!("  sends everything to every destination"),
-        rules => rules.iter().for_each(|rule| println!("  route {}", rule.to_text())),
-    }
-    if let Some(in_force) = &in_force {
-        super::approval::print_changes(&settings, &root, in_force);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn print_tls(settings: &Settings) {
-    let Some(tls) = &settings.tls else {
-        return println!("  hears plain TCP, without TLS: for a network of its own");
-    };
-    let Files { ca, certificate, .. } = &tls.files;
-    match tls.plain_listener {
-        true => println!("  hears plain TCP, without TLS (listener: plain)"),
-        false => println!("  hears TLS alone; believes certificates of {}", ca.display()),
-    }
-    let until = tls.files.read().ok().and_then(|papers| papers.valid_until());
-    let until =
-        until.map(|s| humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(s)));
-    if let Some(until) = until {
-        println!("  shows {}, valid until {until}", certificate.display());
-    }
 }
 
 /// The configuration in a file.

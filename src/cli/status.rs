@@ -32,6 +32,9 @@ use std::time::Duration;
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 #[derive(Args)]
+#[command(
+    after_help = "With --json: {instances: {STATE: N}, accounted, lost, oldest_undelivered_s, outboxes: {DESTINATION: {batches, refused}}, results, homes, quarantine: {CODE: N}, free_bytes, objections, audit_behind, erasures, recalls, pacs, destinations: {NAME: words}}."
+)]
 pub struct StatusArgs {
     #[command(flatten)]
     state: StateArgs,
@@ -51,7 +54,7 @@ pub struct StatusArgs {
 struct Status {
     /// Acknowledged instances by state, in the order in which they pass them.
     #[serde(serialize_with = "as_map")]
-    instances: [(&'static str, u64); 6],
+    instances: [(&'static str, u64); 7],
     /// Acknowledged instances that are accounted for.
     accounted: u64,
     /// Acknowledged instances that cannot be found.

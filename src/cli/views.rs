@@ -6,10 +6,12 @@ use crate::config::Settings;
 use crate::spool::Place;
 use crate::view::{self, History};
 use clap::Args;
-use serde::Serialize;
 use std::process::ExitCode;
 
 #[derive(Args)]
+#[command(
+    after_help = "With --json: {time, sources, instances: [[state, n]], lost, oldest_undelivered_s, free_bytes, destinations, quarantine, batches}, as src/view/flow.rs says it."
+)]
 pub struct FlowArgs {
     #[command(flatten)]
     site: SiteArgs,
@@ -19,6 +21,9 @@ pub struct FlowArgs {
 }
 
 #[derive(Args)]
+#[command(
+    after_help = "With --json: {batches: [{batch, steps, places}]}, as src/view/study.rs says it."
+)]
 pub struct StudyArgs {
     /// A batch, or the Study Instance UID as it left or as it came
     name: String,
@@ -30,6 +35,9 @@ pub struct StudyArgs {
 }
 
 #[derive(Args)]
+#[command(
+    after_help = "With --json: {destinations, has_policy, objections, requests, approvers, key, generations, log_key}, as src/view/registers.rs says it."
+)]
 pub struct RegistersArgs {
     #[command(flatten)]
     site: SiteArgs,
@@ -48,7 +56,8 @@ pub fn flow(args: &FlowArgs) -> Result<ExitCode, Problem> {
     history.catch_up()?;
     let flow = view::flow::look(configured(&site)?, &site.spool, &history)?;
     if args.json {
-        return json(&flow);
+        super::json(&flow)?;
+        return Ok(ExitCode::SUCCESS);
     }
     for (state, n) in &flow.instances {
         println!("{n:8} {state}");
@@ -85,7 +94,8 @@ pub fn study(args: &StudyArgs) -> Result<ExitCode, Problem> {
     // The name may be a UID of the hospital's: it is not repeated.
     let study = study.ok_or("nothing has that name. See: efface flow, efface audit show")?;
     if args.json {
-        return json(&study);
+        super::json(&study)?;
+        return Ok(ExitCode::SUCCESS);
     }
     for way in &study.batches {
         println!("{}", way.batch);
@@ -122,7 +132,8 @@ pub fn registers(args: &RegistersArgs) -> Result<ExitCode, Problem> {
     let site = args.site.open()?;
     let registers = view::registers::look(configured(&site)?, &site.root, &site.spool)?;
     if args.json {
-        return json(&registers);
+        super::json(&registers)?;
+        return Ok(ExitCode::SUCCESS);
     }
     for to in &registers.destinations {
         println!("{}: {}, project {}", to.name, to.place, to.project);
@@ -144,9 +155,4 @@ pub fn registers(args: &RegistersArgs) -> Result<ExitCode, Problem> {
 
 fn configured(site: &Site) -> Result<&Settings, Problem> {
     Ok(site.settings.as_ref().ok_or("this needs the configuration: --config FILE")?)
-}
-
-fn json(view: &impl Serialize) -> Result<ExitCode, Problem> {
-    println!("{}", serde_json::to_string_pretty(view)?);
-    Ok(ExitCode::SUCCESS)
 }

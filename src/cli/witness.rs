@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -36,6 +37,9 @@ pub enum WitnessCommand {
     /// Ask a witness to sign the newest checkpoint, and keep it with both signatures
     ///
     /// Exit code 1: the witness says that the log was put back to an older state, or rewritten.
+    #[command(
+        after_help = "With --json: {file, witness, size, alarm}; size is null where there is an alarm, in words, and the other way round."
+    )]
     Ask(Box<AskArgs>),
 }
 
@@ -71,6 +75,9 @@ pub struct AskArgs {
     /// Go on, once in so many seconds
     #[arg(long, value_name = "S")]
     every: Option<u64>,
+    /// As JSON, for programs
+    #[arg(long, conflicts_with = "every")]
+    json: bool,
 }
 
 /// How long a witness may take.
@@ -123,22 +130,32 @@ async fn add(State(witness): State<Arc<Witnessing>>, text: String) -> (StatusCod
     }
 }
 
+/// What is shown of an answer.
+#[derive(Serialize)]
+struct Asked<'a> {
+    file: String,
+    witness: &'a str,
+    /// Records that were signed.
+    size: Option<u64>,
+    /// What the witness holds against the log.
+    alarm: Option<&'a String>,
+}
+
 fn ask(args: &AskArgs) -> Result<ExitCode, Problem> {
     let Some(seconds) = args.every else {
-        return match cosigned(args)? {
-            Ok(size) => {
-                println!(
-                    "{}: {size} records, signed by {}",
-                    args.out.display(),
-                    args.witness.name()
-                );
-                Ok(ExitCode::SUCCESS)
-            }
-            Err(alarm) => {
-                println!("{alarm}");
-                Ok(ExitCode::FAILURE)
-            }
-        };
+        let asked = cosigned(args)?;
+        let (file, witness) = (args.out.display().to_string(), args.witness.name());
+        match &asked {
+            _ if args.json => super::json(&Asked {
+                file,
+                witness,
+                size: asked.as_ref().ok().copied(),
+                alarm: asked.as_ref().err(),
+            })?,
+            Ok(size) => println!("{file}: {size} records, signed by {witness}"),
+            Err(alarm) => println!("{alarm}"),
+        }
+        return Ok(if asked.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     };
     log_to_stderr(false);
     loop {

@@ -1,4 +1,4 @@
-//! `efface receive`, `efface work`, `efface send`, `efface return`, `efface deliver`, `efface ship` and `efface inquire`: the processes of the gateway; `efface pages`: of the console. Hidden: nobody else has
+//! `efface receive`, `efface work`, `efface send`, `efface return`, `efface deliver`, `efface ship` and `efface inquire`: the processes of the gateway; `efface pages`: of the console; `efface look`: of both. Hidden: nobody else has
 //! a use for them. `efface attend` starts them as users of their own.
 
 use super::Problem;
@@ -95,6 +95,15 @@ pub fn deliver(args: &ChildArgs) -> Result<ExitCode, Problem> {
 pub fn inquire(args: &ChildArgs) -> Result<ExitCode, Problem> {
     log_to_stderr(args.log_json);
     isolation::inquire()
+}
+
+/// Draws one picture.
+///
+/// # Errors
+/// There were no orders.
+pub fn look(args: &ChildArgs) -> Result<ExitCode, Problem> {
+    log_to_stderr(args.log_json);
+    isolation::be_looker()
 }
 
 /// Runs a receiver until the gateway tells it to stop.

@@ -66,12 +66,8 @@ impl Pass {
     /// # Errors
     /// In words, without a byte of it.
     pub fn read(&self) -> Result<Auth, String> {
+        let secret = self.secret()?;
         let of_file = |what: &str| format!("{}: {what}", self.file.display());
-        let mut text = Zeroizing::new(String::new());
-        let read = disk::open(&self.file)
-            .and_then(|file| file.take(SECRET_BYTES_MAX).read_to_string(&mut text));
-        read.map_err(|error| of_file(&error.kind().to_string()))?;
-        let secret = Zeroizing::new(text.trim().to_owned());
         match &self.server {
             None if is_token(&secret) => Ok(Auth::Bearer(secret)),
             None => {
@@ -82,6 +78,20 @@ impl Pass {
             }
             Some(_) => Err(of_file("there is nothing in it")),
         }
+    }
+}
+
+impl Pass {
+    /// What is in the file.
+    ///
+    /// # Errors
+    /// In words: it cannot be read.
+    pub fn secret(&self) -> Result<Zeroizing<String>, String> {
+        let mut text = Zeroizing::new(String::new());
+        let read = disk::open(&self.file)
+            .and_then(|file| file.take(SECRET_BYTES_MAX).read_to_string(&mut text));
+        read.map_err(|error| format!("{}: {}", self.file.display(), error.kind()))?;
+        Ok(Zeroizing::new(text.trim().to_owned()))
     }
 }
 
@@ -196,7 +206,7 @@ impl Settling<'_> {
         Some(pass)
     }
 
-    fn parsed<T: std::str::FromStr<Err: fmt::Display>>(
+    pub(super) fn parsed<T: std::str::FromStr<Err: fmt::Display>>(
         &mut self,
         text: &Spanned<String>,
     ) -> Option<T> {

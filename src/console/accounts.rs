@@ -178,7 +178,7 @@ mod tests {
             Ok(())
         };
         accounts.change(add).unwrap();
-        assert_eq!(accounts.read().unwrap(), [anna.clone()]);
+        assert_eq!(accounts.read().unwrap(), std::slice::from_ref(&anna));
         let file = folder.path().join("console/accounts");
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, text.replace("auditor", "operator")).unwrap();

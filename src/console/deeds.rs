@@ -81,17 +81,21 @@ impl Keeper {
                 self.lift(reference, scope.as_deref())
             }
             Operation::Change { .. } => self.change(operation, agreed),
-            Operation::Release { .. }
-            | Operation::Reidentify { .. }
-            | Operation::Export { .. }
-            | Operation::Key { .. } => Err(Refusal::Failed(
-                "the console does not do this: use the command, with --approval".to_owned(),
-            )),
+            Operation::Release { .. } => self.release(operation, agreed),
+            Operation::Reidentify { .. } | Operation::Export { .. } | Operation::Key { .. } => {
+                Err(Refusal::Failed(
+                    "the console does not do this: use the command, with --approval".to_owned(),
+                ))
+            }
         }
     }
 
     /// Has the gateway take an approval, once: it stands in the log then.
-    fn take(&self, operation: &Operation, agreed: Option<(&Request, &str)>) -> Result<(), Refusal> {
+    pub(super) fn take(
+        &self,
+        operation: &Operation,
+        agreed: Option<(&Request, &str)>,
+    ) -> Result<(), Refusal> {
         let Site { settings, root, .. } = &self.site;
         let Some((_, note)) = agreed else { return Ok(()) };
         desk::approve(&settings.state, root, note, operation).map(drop).map_err(failed)

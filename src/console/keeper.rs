@@ -1,6 +1,7 @@
 //! Answers what the pages ask: who somebody is, whether he may, and then what a command would do.
 
-use super::accounts::Accounts;
+use super::accounts::{Account, Accounts};
+use super::elsewhere::Elsewheres;
 use super::pending::Pending;
 use super::question::{Ask, Password, Person, Question, Refusal, Reply, SignedIn, Visitor};
 use super::sessions::{Session, Sessions};
@@ -9,6 +10,7 @@ use crate::audit::Event;
 use crate::config::Settings;
 use crate::desk;
 use crate::key::RootKey;
+use crate::net::oidc::Provider;
 use crate::note::Signer;
 use crate::spool::Spool;
 use crate::view::{self, History};
@@ -25,13 +27,16 @@ pub struct Site {
     pub root: RootKey,
     /// The state directory.
     pub spool: Spool,
+    /// Who says who somebody is, besides passwords.
+    pub provider: Option<Provider>,
 }
 
 /// Answers.
 pub struct Keeper {
     pub(super) site: Site,
     pub(super) pending: Pending,
-    accounts: Accounts,
+    pub(super) accounts: Accounts,
+    pub(super) elsewheres: Elsewheres,
     sessions: Sessions,
     history: Mutex<Option<History>>,
 }
@@ -42,7 +47,8 @@ impl Keeper {
         let accounts = Accounts::of(&site.settings.state, &site.root);
         let pending = Pending::of(&site.settings.state);
         let (sessions, history) = (Sessions::default(), Mutex::default());
-        Keeper { site, pending, accounts, sessions, history }
+        let elsewheres = Elsewheres::default();
+        Keeper { site, pending, accounts, elsewheres, sessions, history }
     }
 
     /// The reply to a question.
@@ -58,10 +64,16 @@ impl Keeper {
         question: Question,
     ) -> Result<Value, Refusal> {
         let Some(right) = question.right() else {
-            let Question::SignIn { name, password } = question else {
-                return Err(Refusal::Failed("not a question".to_owned()));
+            return match question {
+                Question::SignIn { name, password } => {
+                    self.sign_in(&name, &password, visitor.from).and_then(value)
+                }
+                Question::SignInElsewhere => self.send_elsewhere().and_then(value),
+                Question::CameBack { state, code } => {
+                    self.came_back(&state, &code, visitor.from).and_then(value)
+                }
+                _ => Err(Refusal::SignedOut),
             };
-            return self.sign_in(&name, &password, visitor.from).and_then(value);
         };
         let token = visitor.session.as_deref().ok_or(Refusal::SignedOut)?;
         // Whoever lost his account, or a role, has lost it now.
@@ -84,9 +96,11 @@ impl Keeper {
         from: IpAddr,
         question: Question,
     ) -> Result<Value, Refusal> {
-        let Site { settings, root, spool } = &self.site;
+        let Site { settings, root, spool, .. } = &self.site;
         match question {
-            Question::SignIn { .. } => Err(Refusal::SignedOut),
+            Question::SignIn { .. } | Question::SignInElsewhere | Question::CameBack { .. } => {
+                Err(Refusal::SignedOut)
+            }
             Question::SignOut => {
                 self.sessions.end(token);
                 value(self.note(signed("signed-out", &session.account.name, from))?)
@@ -139,6 +153,14 @@ impl Keeper {
             Question::ActivateProfile { destination, which } => {
                 value(self.activate_profile(session, destination, which)?)
             }
+            Question::Quarantine => value(view::quarantine::look(spool).map_err(failed)?),
+            Question::Held { name } => value(self.held(&name)?),
+            Question::Retry { names, under } => value(self.retry(names, under.as_deref())),
+            Question::Reject { names, because } => value(self.reject(session, names, &because)?),
+            Question::Release { name, because } => value(self.ask_release(&name, &because)?),
+            Question::Picture { name, what, because } => {
+                value(self.picture(session, name, what, because)?)
+            }
             Question::Registers => {
                 value(view::registers::look(settings, root, spool).map_err(failed)?)
             }
@@ -160,7 +182,12 @@ impl Keeper {
             return Err(Refusal::Wrong);
         };
         self.sessions.was_right(name, from);
-        self.note(signed("signed-in", name, from))?;
+        self.let_in(account, from)
+    }
+
+    /// Begins a session of somebody of whom it is known who he is.
+    pub(super) fn let_in(&self, account: &Account, from: IpAddr) -> Result<SignedIn, Refusal> {
+        self.note(signed("signed-in", &account.name, from))?;
         let (token, session) = self.sessions.begin(account.clone()).map_err(failed)?;
         Ok(SignedIn { session: token, person: person(&session) })
     }
@@ -247,7 +274,7 @@ fn person(session: &Session) -> Person {
     }
 }
 
-fn signed(change: &str, by: &str, from: IpAddr) -> Event {
+pub(super) fn signed(change: &str, by: &str, from: IpAddr) -> Event {
     Event::Console { change: change.to_owned(), by: by.to_owned(), from: from.to_string() }
 }
 

@@ -11,9 +11,11 @@
 
 mod accounts;
 mod deeds;
+mod elsewhere;
 mod keeper;
 mod pending;
 mod profile_deeds;
+mod quarantine;
 mod question;
 mod roles;
 mod sessions;
@@ -23,7 +25,8 @@ pub use accounts::{Account, Accounts};
 pub use keeper::{Keeper, Site};
 pub use pending::{Pending, Waiting};
 pub use question::{
-    Ask, Outcome, Password, Person, Question, Refusal, Reply, Said, SignedIn, Visitor,
+    Ask, Deed, Elsewhere, Outcome, Password, Person, Question, Refusal, Reply, Said, SignedIn,
+    Visitor,
 };
 pub use roles::{Right, Role};
 pub use sessions::Sessions;

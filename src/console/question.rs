@@ -65,6 +65,15 @@ pub enum Question {
         /// Its password.
         password: Password,
     },
+    /// Where the identity provider signs somebody in: [`Elsewhere`].
+    SignInElsewhere,
+    /// That the provider has: [`SignedIn`].
+    CameBack {
+        /// By what the way there is known.
+        state: String,
+        /// What the provider gave the browser.
+        code: Password,
+    },
     /// To be signed out.
     SignOut,
     /// To have another password: [`SignedIn`], anew.
@@ -127,6 +136,43 @@ pub enum Question {
         /// `all`, `project:NAME` or `destination:NAME`.
         scope: String,
     },
+    /// What stays inside: [`Held`](crate::view::quarantine::Held), all of it.
+    Quarantine,
+    /// What is known of it: [`Whole`](crate::view::quarantine::Whole), of each whose name begins so.
+    Held {
+        /// Its name, or how it begins.
+        name: String,
+    },
+    /// That things be tried again, each for itself: [`Deed`]s.
+    Retry {
+        /// By what they are called.
+        names: Vec<String>,
+        /// Once under this profile, a shipped one or a version that is kept; `None`: under the one in force.
+        under: Option<String>,
+    },
+    /// That they never leave, each for itself: [`Deed`]s.
+    Reject {
+        /// By what they are called.
+        names: Vec<String>,
+        /// Why.
+        because: String,
+    },
+    /// That one leaves although a stage has its doubts, if two agree: [`Outcome`].
+    Release {
+        /// By what it is called.
+        name: String,
+        /// Why.
+        because: String,
+    },
+    /// A picture that shows the patient: `view::pictures::Picture`.
+    Picture {
+        /// Of what is called so.
+        name: String,
+        /// A slice, or a surface.
+        what: crate::view::pictures::What,
+        /// Why.
+        because: String,
+    },
     /// Destinations, objections, keys: `view::registers::Registers`.
     Registers,
     /// Which profile is in force for whom: `view::profile::Profiles`.
@@ -163,6 +209,15 @@ pub enum Question {
     },
 }
 
+/// What became of one of many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    /// By what it is called.
+    pub name: String,
+    /// Why it was not done; `None`: it was.
+    pub not: Option<String>,
+}
+
 /// What became of a deed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -184,6 +239,15 @@ pub struct Person {
     pub csrf: String,
     /// The line for `approvers:`.
     pub person: String,
+}
+
+/// Where a browser is to go.
+#[derive(Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The address.
+    pub url: String,
+    /// By what it is known when it comes back.
+    pub state: String,
 }
 
 /// What the browser gets.
@@ -221,7 +285,7 @@ impl Question {
     /// What it takes; `None`: not even to be signed in.
     pub fn right(&self) -> Option<Right> {
         match self {
-            Question::SignIn { .. } => None,
+            Question::SignIn { .. } | Question::SignInElsewhere | Question::CameBack { .. } => None,
             Question::SignOut
             | Question::Who
             | Question::ChangePassword { .. }
@@ -232,10 +296,15 @@ impl Question {
             | Question::Drop { .. }
             | Question::Profiles
             | Question::Profile { .. }
+            | Question::Quarantine
+            | Question::Held { .. }
             | Question::Registers => Some(Right::Look),
             Question::TryProfile { .. }
             | Question::ProposeProfile { .. }
             | Question::ActivateProfile { .. } => Some(Right::EditProfiles),
+            Question::Retry { .. } => Some(Right::Operate),
+            Question::Reject { .. } | Question::Release { .. } => Some(Right::Review),
+            Question::Picture { .. } => Some(Right::SeePatients),
             Question::LiftObjection { .. } | Question::AddObjection { .. } => {
                 Some(Right::KeepRegisters)
             }
@@ -260,6 +329,10 @@ impl Question {
                 | Question::TryProfile { .. }
                 | Question::ProposeProfile { .. }
                 | Question::ActivateProfile { .. }
+                | Question::Retry { .. }
+                | Question::Reject { .. }
+                | Question::Release { .. }
+                | Question::Picture { .. }
         )
     }
 }

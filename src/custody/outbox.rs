@@ -202,6 +202,11 @@ impl<'a> Outbox<'a> {
         self.dir("ready").join(batch)
     }
 
+    /// Where parcels of a batch are, waiting or refused.
+    pub fn folders(&self, batch: &str) -> [PathBuf; 2] {
+        ["ready", "refused"].map(|state| self.dir(state).join(batch))
+    }
+
     /// Notes that a parcel has arrived.
     ///
     /// # Errors

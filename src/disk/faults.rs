@@ -285,6 +285,26 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Names of a file that only a power cut can bring back.
+pub fn removed_names(path: &Path) -> io::Result<u64> {
+    let Some(faults) = of(path) else { return Ok(0) };
+    let inode = fs::metadata(path)?.ino();
+    count_names(&faults.trash, inode)
+}
+
+fn count_names(directory: &Path, inode: u64) -> io::Result<u64> {
+    let mut names = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        names += match meta.is_dir() {
+            true => count_names(&entry.path(), inode)?,
+            false => u64::from(meta.ino() == inode),
+        };
+    }
+    Ok(names)
+}
+
 /// Puts what is to be removed where a power cut finds it.
 pub fn removing(path: &Path) -> io::Result<()> {
     let Some(faults) = of(path) else { return Ok(()) };

@@ -30,6 +30,10 @@
 //!   Clerk::run               -- questions ->  confine, then Asker::reply               clerk.rs, inquirer.rs
 //!     open studies           <- answers ---
 //!
+//!                                           looker, one for each picture that a person asks for: efface look
+//!   look(wanted)             -- orders --->   confine, then draw                       looker.rs, look.rs
+//!     log, the picture       <- pixels ----
+//!
 //! console: efface console                   pages: efface pages
 //!   Usher::run              -- orders --->    bind, confine, then web::Door::run         usher.rs, pages.rs
 //!     accounts, decisions   <- questions -
@@ -40,7 +44,7 @@
 //! study and no network. A sender has the parcels of its destination and one TCP port; it has neither originals nor the
 //! root key; to a DICOMweb server it may need a second port, of whoever gives it tokens. A shipper can read the log, move its
 //! cursor, and reach the one TCP port of the audit record repository. An inquirer reaches the one TCP port of its
-//! PACS and has no file at all. The pages of the console have the socket on which they listen, and no file; their parent is not the gateway, but `efface console`. None can run programs, look into the other, or outlive the gateway. Receivers and senders can be users of
+//! PACS and has no file at all. The pages of the console have the socket on which they listen, and no file; their parent is not the gateway, but `efface console`. A looker has the files of one picture to read, and no key; its parent is whoever asks. None can run programs, look into the other, or outlive its parent. Receivers and senders can be users of
 //! their own, too (`attendant.rs`), for whom the kernel has no file of the other, whatever becomes of their confinement.
 //!
 //! A command that tries a profile on a batch confines itself to that batch and its drafts before it reads a byte of it (`trial.rs`).
@@ -64,6 +68,7 @@ mod ending;
 mod home;
 mod inquirer;
 mod keeper;
+mod looker;
 mod pages;
 mod porter;
 mod purse;
@@ -90,6 +95,7 @@ pub use deliverer::{DeliverOrders, deliver};
 pub use dispatcher::{Dispatcher, Reporting};
 pub use inquirer::{InquireOrders, inquire};
 pub use keeper::Keeper;
+pub use looker::{be_looker, look};
 pub use pages::{PageOrders, pages};
 pub use porter::{AtTheDoor, Closed, Porter};
 pub use purse::Purse;
@@ -118,5 +124,7 @@ pub const RETURNER: &str = "return";
 pub const DELIVERER: &str = "deliver";
 /// See [`WORKER`].
 pub const INQUIRER: &str = "inquire";
+/// See [`WORKER`]; for whoever asks for a picture.
+pub const LOOKER: &str = "look";
 /// See [`WORKER`]; of the console.
 pub const PAGES: &str = "pages";

@@ -10,10 +10,14 @@ use crate::disk::{self, Syncs};
 use crate::key::RootKey;
 use crate::objection::Book;
 use crate::pipe::hear;
+use crate::profile::compare::is_stricter;
+use crate::profile::language;
 use crate::service::handles;
-use crate::spool::{Place, Spool};
+use crate::spool::under::{self, Under};
+use crate::spool::{Place, Spool, entry_ids};
 use crate::study::handle_of;
 use crate::worker::{Fate, Worker};
+use std::collections::BTreeSet;
 use std::io::{self, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -50,8 +54,9 @@ pub fn work(only_try: Option<Strictness>) -> Result<ExitCode, Box<dyn std::error
     confine::end_with(Some(gateway))?;
     Syncs::are_kept();
     let root = RootKey::from_text(&orders.key).ok_or("the task has no key")?;
-    let routes = orders.routes(&root)?;
     let spool = Arc::new(Spool::look(&orders.state));
+    let orders = under(orders.into_owned(), &spool, &root, &batch)?;
+    let routes = orders.routes(&root)?;
     let rights = rights(&spool, &orders, &batch)?;
     let confined = confine(&rights, Reach::Nobody, &orders.bounds, orders.strictness);
     if confined.is_err() {
@@ -64,6 +69,33 @@ pub fn work(only_try: Option<Strictness>) -> Result<ExitCode, Box<dyn std::error
     let fate = worker.process(&batch);
     relay.end(fate == Fate::Later, Syncs::take())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Orders with the profiles under which a person has put originals of the batch back to be tried again. One is for all
+/// of the batch that goes to its destination: it is stricter.
+fn under(mut orders: Orders, spool: &Spool, root: &RootKey, batch: &str) -> Result<Orders, String> {
+    let ids = entry_ids(&spool.dir(Place::Work).join(batch)).unwrap_or_default();
+    let wanted = under::read(spool, &handles(root), &ids);
+    let wanted = wanted.map_err(|_| "under/ is damaged or changed: restore it from a backup")?;
+    let mut is_set = BTreeSet::new();
+    for Under { destination, file, profile } in wanted {
+        // One that is gone gets nothing.
+        let to = orders.routes.iter_mut().find(|to| to.destination == destination);
+        let Some(to) = to else { continue };
+        let read = |file: &str, text: &str| {
+            language::parse(file, text).map_err(|mistakes| mistakes.to_string())
+        };
+        if !is_set.insert(destination) {
+            return Err(
+                "put back under two profiles for one destination: one after the other".to_owned()
+            );
+        }
+        if !is_stricter(&read(&to.profile_file, &to.profile)?, &read(&file, &profile)?) {
+            return Err("the profile under which it was put back is not plainly stricter any more than that in force".to_owned());
+        }
+        (to.profile_file, to.profile) = (file, profile);
+    }
+    Ok(orders)
 }
 
 pub(super) fn or_not_confined(confined: Result<(), confine::Error>) -> ExitCode {
@@ -89,6 +121,7 @@ fn rights(spool: &Spool, orders: &Orders, batch: &str) -> io::Result<Vec<(Rights
         (Rights::Shelf, spool.dir(Place::Heads)),
         (Rights::Own, own(Place::Heads)),
         (Rights::Read, spool.dir(Place::Reviews)),
+        (Rights::Read, spool.dir(Place::Barred)),
         (Rights::Read, spool.dir(Place::Objections)),
     ];
     for route in &orders.routes {

@@ -20,6 +20,7 @@ use road::{NoNames, Road};
 use super::tls;
 use std::time::Duration;
 use ureq::Agent;
+use zeroize::Zeroizing;
 
 /// Bytes of the longest head of an answer.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -69,6 +70,21 @@ pub(super) fn agent(
         .timeout_recv_body(Some(patience.idle))
         .build();
     Ok(Agent::with_parts(config, road, NoNames))
+}
+
+/// `application/x-www-form-urlencoded` (RFC 6749 B).
+pub(super) fn form(text: &str) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::new());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
+                out.push(char::from(byte));
+            }
+            b' ' => out.push('+'),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub mod http;
 mod line;
 pub mod listener;
 mod negotiate;
+pub mod oidc;
 pub mod origin;
 pub mod rehearsal;
 pub mod scu;

@@ -8,10 +8,12 @@
 //! Checkpoints of the log are such notes, what witnesses put under them, and what people agree to.
 
 pub mod file;
+pub mod release;
 
 use crate::clock;
 use data_encoding::{BASE64, HEXLOWER};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -29,7 +31,8 @@ pub enum Kind {
 }
 
 /// What a signature by some key is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Signed {
     /// It holds.
     Yes,

@@ -99,12 +99,17 @@ impl Route {
         Recipient { destination: &self.destination, project: &self.project }
     }
 
-    /// The mapping for the patient that an instance is about.
-    /// Whether an instance goes there.
+    /// Whether an instance goes there, and nobody has decided that it never does.
     pub fn takes(&self, instance: &Instance) -> bool {
+        self.sends(instance) && !instance.bar.is_for(&self.destination)
+    }
+
+    /// Whether an instance goes there, by the routes.
+    pub fn sends(&self, instance: &Instance) -> bool {
         self.routing.sends(&instance.traits, &self.destination)
     }
 
+    /// The mapping for the patient that an instance is about.
     fn mapping(&self, subject: &Subject) -> Result<Arc<Pseudonyms>, crosswalk::Error> {
         match &self.pseudonyms {
             Source::Keyed(pseudonyms) => Ok(Arc::clone(pseudonyms)),

@@ -19,6 +19,7 @@ use crate::pipeline::Withheld;
 use crate::routing::Traits;
 use crate::spool::ledger::{Ledger, Standing, instance_tag};
 use crate::spool::quarantine::Code;
+use crate::spool::rejected::Bar;
 use crate::spool::reviews::Reviews;
 use dicom_dictionary_std::tags;
 use rayon::prelude::*;
@@ -61,6 +62,8 @@ pub struct Instance {
     pub subject: Subject,
     /// Keyed tag of the instance, for the ledger.
     pub tag: [u8; 32],
+    /// For whom it never leaves; for nobody, unless somebody says otherwise.
+    pub bar: Bar,
     digest: Option<[u8; 32]>,
     /// Keyed tag of its series.
     pub series_tag: [u8; 32],
@@ -241,6 +244,7 @@ fn instance(
         traits,
         subject,
         tag,
+        bar: Bar::default(),
         digest,
         series_tag,
         frame_of_reference,

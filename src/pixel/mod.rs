@@ -17,6 +17,7 @@ mod fragments;
 mod frames;
 mod j2k;
 mod jpeg;
+mod preview;
 mod regions;
 mod single_bits;
 mod treatment;
@@ -25,6 +26,7 @@ use crate::dicom::frame;
 
 pub use form::Photometric;
 pub use frames::FrameTable;
+pub use preview::Preview;
 pub use regions::{Frames, Region};
 pub use treatment::{HeaderChanges, Stored, Treatment};
 

@@ -82,6 +82,14 @@ pub fn compare(before: &Profile, after: &Profile) -> Vec<Change> {
     changes
 }
 
+/// Whether one profile is plainly stricter than another, or the same: no element leaves, or leaves otherwise, that did not
+/// before, all else being the same.
+pub fn is_stricter(before: &Profile, after: &Profile) -> bool {
+    let is_loose =
+        |change: &Change| matches!(change.kind, Kind::NewlyLeaves | Kind::LeavesDifferently);
+    settings(before, after).is_empty() && !compare(before, after).iter().any(is_loose)
+}
+
 /// What differs beside elements, in words.
 pub fn settings(a: &Profile, b: &Profile) -> Vec<String> {
     let mut lines = Vec::new();

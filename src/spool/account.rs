@@ -1,12 +1,13 @@
 //! The account of everything that was ever acknowledged: nothing is lost as long as it balances.
 //!
 //! ```text
-//! received = waiting + on the way + delivered + in quarantine + repeated + erased
+//! received = waiting + on the way + delivered + in quarantine + rejected + repeated + erased
 //! ```
 //! The left side comes from the log, which says how many instances each batch had when a worker took it; the right
 //! side from the directories, and from what the log says is gone on purpose. An instance that has several names
 //! (held for one destination, in quarantine for another) counts once.
 
+use super::quarantine::batch_of;
 use super::{Place, Spool, entry_ids};
 use crate::audit::{self, Line, Row};
 use crate::clock;
@@ -27,6 +28,8 @@ pub struct Account {
     pub delivered: u64,
     /// In quarantine, and nowhere else.
     pub quarantined: u64,
+    /// Dropped from quarantine, or about to be: a person decided that they never leave.
+    pub rejected: u64,
     /// Came again, byte for byte, and were dropped.
     pub repeated: u64,
     /// Delivered, and the originals deleted after the retention time.
@@ -38,7 +41,7 @@ pub struct Account {
 }
 
 /// The events that count, by their names in the log.
-const COUNTED: [&str; 4] = ["taken", "repeated", "erased", "returned"];
+const COUNTED: [&str; 5] = ["taken", "repeated", "erased", "returned", "rejected"];
 
 /// What the log says of a batch.
 #[derive(Default)]
@@ -48,6 +51,8 @@ struct Said {
     erased: u64,
     /// By name in quarantine.
     returned: BTreeMap<String, u64>,
+    /// By code and destination.
+    rejected: BTreeMap<[String; 2], u64>,
 }
 
 impl Account {
@@ -101,11 +106,16 @@ impl Account {
                 found.entry(batch).or_default().extend(ids);
             }
         }
-        let quarantine = spool.dir(Place::Quarantine);
-        for name in disk::list(&quarantine)? {
-            let known = found.entry(batch_of(&name).to_owned()).or_default();
-            for id in entry_ids(&quarantine.join(&name))? {
-                account.quarantined += u64::from(known.insert(id));
+        for place in [Place::Quarantine, Place::Rejected] {
+            let directory = spool.dir(place);
+            for name in disk::list(&directory)? {
+                let known = found.entry(batch_of(&name).to_owned()).or_default();
+                let ids = entry_ids(&directory.join(&name))?;
+                let nowhere_else = ids.into_iter().filter(|id| known.insert(id.clone())).count();
+                match place {
+                    Place::Rejected => account.rejected += nowhere_else as u64,
+                    _ => account.quarantined += nowhere_else as u64,
+                }
             }
         }
         for (batch, said) in &said {
@@ -113,7 +123,9 @@ impl Account {
             account.erased += said.erased;
             let here = found.get(batch).map_or(0, |ids| ids.len() as u64);
             let returned: u64 = said.returned.values().sum();
-            let accounted = here + said.repeated + said.erased + returned;
+            let rejected: u64 = said.rejected.values().sum();
+            account.rejected += rejected;
+            let accounted = here + said.repeated + said.erased + returned + rejected;
             let missing = said.taken.unwrap_or(0).saturating_sub(accounted);
             if missing > 0 {
                 account.missing.push((batch.clone(), missing));
@@ -128,7 +140,7 @@ impl Account {
     /// Instances that were acknowledged and are accounted for.
     pub fn accounted(&self) -> u64 {
         let here = self.waiting + self.on_the_way + self.delivered + self.quarantined;
-        here + self.repeated + self.erased
+        here + self.rejected + self.repeated + self.erased
     }
 
     /// Instances that were acknowledged and cannot be found.
@@ -137,12 +149,13 @@ impl Account {
     }
 
     /// The rows of the account, for people and for machines.
-    pub fn rows(&self) -> [(&'static str, u64); 6] {
+    pub fn rows(&self) -> [(&'static str, u64); 7] {
         [
             ("waiting", self.waiting),
             ("on the way", self.on_the_way),
             ("delivered", self.delivered),
             ("in quarantine", self.quarantined),
+            ("rejected", self.rejected),
             ("repeated", self.repeated),
             ("erased", self.erased),
         ]
@@ -171,11 +184,15 @@ impl Said {
                 "taken" => of(batch, &|said| said.taken = said.taken.or(Some(instances))),
                 "repeated" => of(batch, &|said| said.repeated = said.repeated.max(instances)),
                 "erased" => of(batch, &|said| said.erased = said.erased.max(instances)),
+                "rejected" => {
+                    let of_it = [&row.code, &row.destination];
+                    let of_it = of_it.map(|text| text.clone().unwrap_or_default());
+                    let dropped = row.dropped.unwrap_or(0);
+                    of(batch, &|said| most(&mut said.rejected, of_it.clone(), dropped));
+                }
                 _ => {
                     let name = row.name.clone().unwrap_or_default();
-                    of(batch, &|said| {
-                        said.returned.insert(name.clone(), instances);
-                    });
+                    of(batch, &|said| most(&mut said.returned, name.clone(), instances));
                 }
             }
             Ok(())
@@ -184,9 +201,10 @@ impl Said {
     }
 }
 
-/// The batch, or the entry of the inbox, of something in quarantine.
-fn batch_of(name: &str) -> &str {
-    name.split('.').next().unwrap_or(name)
+/// What a crash interrupted is written down again, perhaps with fewer instances left.
+fn most<K: Ord>(counts: &mut BTreeMap<K, u64>, of: K, instances: u64) {
+    let known = counts.entry(of).or_default();
+    *known = instances.max(*known);
 }
 
 #[cfg(test)]
@@ -224,5 +242,20 @@ mod tests {
         let name = "b-1.class-policy".to_owned();
         log.append(Event::Returned { name, instances: 1 }).unwrap();
         assert_eq!(Account::take(&spool).unwrap().missing, []);
+        disk::remove(&spool.dir(Place::Quarantine).join("b-1.rendering").join("q1")).unwrap();
+        assert_eq!(Account::take(&spool).unwrap().lost(), 1);
+        let rejected = |dropped| Event::Rejected {
+            batch: batch(),
+            code: "rendering".to_owned(),
+            destination: String::new(),
+            instances: 2,
+            dropped,
+            by: "anna".to_owned(),
+            because: "a face".to_owned(),
+        };
+        log.append(rejected(1)).unwrap();
+        log.append(rejected(0)).unwrap();
+        let account = Account::take(&spool).unwrap();
+        assert_eq!((account.missing, account.rejected), (vec![], 1));
     }
 }

@@ -11,8 +11,11 @@
 //!   outbox/DEST/sent/BATCH  all of them have arrived; until the batch is in delivered/
 //!   held/BATCH/ID           identified originals until every destination has its parcels: held/BATCH/DEST.due
 //!   delivered/BATCH/ID      identified originals until the retention time is over
-//!   quarantine/BATCH[.CODE]/  identified originals that a person must look at, and reason.json
-//!   returned/BATCH[.CODE]   how many instances a person put back from there, until it is in the log
+//!   quarantine/BATCH[[.DEST].CODE]/  identified originals that a person must look at, and reason.json
+//!   returned/NAME           how many instances a person put back from there, until it is in the log
+//!   rejected/NAME/          what a person took out of there for good, until it is in the log (see rejected.rs)
+//!   barred/ID               destinations for which an original never leaves that is still here for others
+//!   under/ID                under which profile an original is tried again that a person put back for it (see under.rs)
 //!   commitments/ID          requests for storage commitment that have not been reported on
 //!   heads/HANDLE/TAG        where the head is in a frame of reference, as long as originals of the study are there
 //!   reviews/ID              what two people let leave although a stage has its doubts (see reviews.rs)
@@ -41,8 +44,10 @@ pub mod inbox;
 pub mod instances;
 pub mod ledger;
 pub mod quarantine;
+pub mod rejected;
 pub mod results;
 pub mod reviews;
+pub mod under;
 
 use crate::clock;
 use crate::disk;
@@ -83,6 +88,12 @@ pub enum Place {
     Quarantine,
     /// Notes of what was put back from quarantine.
     Returned,
+    /// What a person rejected.
+    Rejected,
+    /// Who never gets which original.
+    Barred,
+    /// Under which profile originals are tried again.
+    Under,
     /// Requests for storage commitment.
     Commitments,
     /// Where heads are, for series that come later.
@@ -100,7 +111,7 @@ pub enum Place {
 }
 
 /// All places with their directories.
-const PLACES: [(Place, &str); 15] = [
+const PLACES: [(Place, &str); 18] = [
     (Place::Receiving, "inbox/tmp"),
     (Place::Inbox, "inbox/new"),
     (Place::Studies, "studies"),
@@ -109,6 +120,9 @@ const PLACES: [(Place, &str); 15] = [
     (Place::Delivered, "delivered"),
     (Place::Quarantine, "quarantine"),
     (Place::Returned, "returned"),
+    (Place::Rejected, "rejected"),
+    (Place::Barred, "barred"),
+    (Place::Under, "under"),
     (Place::Commitments, "commitments"),
     (Place::Heads, "heads"),
     (Place::Reviews, "reviews"),
@@ -182,6 +196,17 @@ impl Spool {
     pub fn dir(&self, place: Place) -> PathBuf {
         let directory = PLACES.iter().find(|(p, _)| *p == place).map_or("", |(_, d)| d);
         self.root.join(directory)
+    }
+
+    /// Keeps others from moving or deleting originals while somebody counts how many names they have, until it is dropped:
+    /// commands that decide about the quarantine, and the janitor.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn alone(&self) -> io::Result<File> {
+        let lock = disk::append(&self.root.join("deciding"))?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
+        Ok(lock)
     }
 
     /// Gives `inbox` or `outbox` to a group, and lets it find the way there.

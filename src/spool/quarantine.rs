@@ -55,10 +55,12 @@ pub enum Code {
     DestinationBlocked,
     /// No route takes it anywhere.
     NoRoute,
+    /// A person decided that it leaves for nobody who would get it.
+    Rejected,
 }
 
 /// Every code: its name, what it means and what a person can do.
-const CODES: [(Code, &str, &str); 23] = [
+const CODES: [(Code, &str, &str); 24] = [
     (
         Code::Damaged,
         "damaged",
@@ -142,6 +144,11 @@ const CODES: [(Code, &str, &str); 23] = [
         "no-route",
         "no rule under routes: takes it anywhere: efface route explain FILE says why. With another rule: restart, then: efface spool retry",
     ),
+    (
+        Code::Rejected,
+        "rejected",
+        "a person decided before that it never leaves: efface quarantine reject drops it",
+    ),
 ];
 
 /// Doubts that a person can settle by looking: what cannot be seen in a picture is not among them.
@@ -160,6 +167,11 @@ impl Code {
     /// Whether two people who have looked may let it leave.
     pub fn is_reviewable(self) -> bool {
         REVIEWABLE.contains(&self)
+    }
+
+    /// Every code.
+    pub fn all() -> impl Iterator<Item = Code> {
+        CODES.iter().map(|(code, ..)| *code)
     }
 
     /// The code as it stands in names and metrics.
@@ -196,8 +208,7 @@ pub struct Reason {
 /// # Errors
 /// What the system says.
 pub fn put_aside(spool: &Spool, batch: &str, ids: &[String], reason: &Reason) -> io::Result<()> {
-    let name = format!("{batch}.{}", reason.code.name());
-    let target = spool.dir(Place::Quarantine).join(name);
+    let target = spool.dir(Place::Quarantine).join(name_of(batch, reason));
     disk::make_dir(&target)?;
     // First, so that nothing is there without a reason.
     explain(&target, reason)?;
@@ -211,6 +222,17 @@ pub fn put_aside(spool: &Spool, batch: &str, ids: &[String], reason: &Reason) ->
     }
     disk::sync_dir(&target)?;
     disk::sync_dir(&spool.dir(Place::Quarantine))
+}
+
+/// What is called so was put aside for one destination, or for all, and one reason: it is decided about by itself.
+fn name_of(batch: &str, Reason { code, destination, .. }: &Reason) -> String {
+    let whose = if destination.is_empty() { String::new() } else { format!("{destination}.") };
+    format!("{batch}.{whose}{}", code.name())
+}
+
+/// The batch, or the entry of the inbox, of something in quarantine.
+pub fn batch_of(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
 }
 
 /// Moves a whole batch to quarantine.
@@ -240,10 +262,13 @@ pub fn put_entry(spool: &Spool, id: &str, reason: &Reason) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub fn put_back(spool: &Spool, name: &str) -> io::Result<u64> {
+    let _alone = spool.alone()?;
     let source = spool.dir(Place::Quarantine).join(name);
     let ids = super::entry_ids(&source)?;
     let nowhere_else = |id: &&String| disk::is_last_name(&source.join(id)).unwrap_or(true);
-    let moved = ids.iter().filter(nowhere_else).count();
+    let moved = ids.iter().filter(nowhere_else).count() as u64;
+    // Whoever was stopped on the way had moved some.
+    let moved = moved.max(noted(spool, name)?);
     disk::make_dir(&spool.dir(Place::Returned))?;
     disk::write_whole(&spool.dir(Place::Returned).join(name), moved.to_string().as_bytes())?;
     for id in &ids {
@@ -263,11 +288,15 @@ pub fn returned(spool: &Spool) -> io::Result<Vec<(String, u64)>> {
     let mut notes = Vec::new();
     // A draft of a note has an ending that no code has.
     for name in disk::list(&directory)?.into_iter().filter(|name| !name.ends_with(".part")) {
-        let mut text = String::new();
-        disk::open(&directory.join(&name))?.take(20).read_to_string(&mut text)?;
-        notes.push((name, text.parse().unwrap_or(0)));
+        let moved = noted(spool, &name)?;
+        notes.push((name, moved));
     }
     Ok(notes)
+}
+
+fn noted(spool: &Spool, name: &str) -> io::Result<u64> {
+    let text = disk::read_text(&spool.dir(Place::Returned).join(name))?;
+    Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
 /// Reads why a directory of the quarantine is there.
@@ -314,9 +343,12 @@ mod tests {
         };
         put_aside(&spool, "b", &["1".to_owned()], &why).unwrap();
         put_aside(&spool, "b", &["1".to_owned()], &why).unwrap();
-        assert_eq!(reason(&spool, "b.no-defacer").unwrap().detail, "MR");
-        let aside = disk::list(&spool.dir(Place::Quarantine).join("b.no-defacer")).unwrap();
+        assert_eq!(reason(&spool, "b.lab.no-defacer").unwrap().detail, "MR");
+        let aside = disk::list(&spool.dir(Place::Quarantine).join("b.lab.no-defacer")).unwrap();
         assert_eq!(aside, ["1", "1.face.png", REASON]);
+        let other = Reason { destination: "clinic".into(), ..why.clone() };
+        put_aside(&spool, "b", &["1".to_owned()], &other).unwrap();
+        assert_eq!(reason(&spool, "b.lab.no-defacer").unwrap().destination, "lab");
         put_batch(&spool, "b", &why).unwrap();
         assert!(!work.exists() && reason(&spool, "b").is_ok());
     }

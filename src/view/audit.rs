@@ -151,14 +151,24 @@ impl From<Wanted> for Filter {
 /// What the system says.
 pub fn verify(spool: &Spool) -> Result<Verified, Error> {
     let directory = spool.dir(Place::Audit);
-    let found = audit::verify(&directory, &audit::key(&directory)?, &[], |_| ())?;
-    let findings = found.findings.iter().map(ToString::to_string).collect();
-    let (records, erased) = (found.records, found.erased);
-    let (origin, signed, root) = match found.checkpoint {
-        Some(Checkpoint { origin, size, root }) => (origin, size, HEXLOWER.encode(&root)),
-        None => Default::default(),
-    };
-    Ok(Verified { origin, records, signed, root, erased, findings })
+    Ok(audit::verify(&directory, &audit::key(&directory)?, &[], |_| ())?.into())
+}
+
+impl From<audit::Verification> for Verified {
+    fn from(found: audit::Verification) -> Self {
+        let (origin, signed, root) = match found.checkpoint {
+            Some(Checkpoint { origin, size, root }) => (origin, size, HEXLOWER.encode(&root)),
+            None => Default::default(),
+        };
+        Verified {
+            origin,
+            records: found.records,
+            signed,
+            root,
+            erased: found.erased,
+            findings: found.findings.iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 /// What proves what the log says of a study, as a file; `None`: nothing has the name.

@@ -114,11 +114,11 @@ impl History {
 
     fn take(&mut self, time: String, event: Logged) {
         match event {
-            Logged::Taken { batch, instances } => {
-                if !self.batches.iter().any(|known| known.name == batch) {
-                    let events = Vec::new();
-                    self.batches.push_back(Batch { name: batch, taken: time, instances, events });
-                }
+            Logged::Taken { batch, instances }
+                if !self.batches.iter().any(|known| known.name == batch) =>
+            {
+                let events = Vec::new();
+                self.batches.push_back(Batch { name: batch, taken: time, instances, events });
             }
             Logged::Released(r) => {
                 self.add(&r.batch, time, "released", r.destination, "", r.instances);
@@ -141,6 +141,9 @@ impl History {
             Logged::Returned { name, instances } => {
                 let batch = name.split('.').next().unwrap_or_default();
                 self.add(batch, time, "returned", String::new(), "", instances);
+            }
+            Logged::Rejected { batch, code, destination, instances, .. } => {
+                self.add(&batch, time, "rejected", destination, &code, instances);
             }
             Logged::Erased { batch, instances } => {
                 self.add(&batch, time, "erased", String::new(), "", instances);

@@ -6,8 +6,11 @@
 pub mod audit;
 pub mod flow;
 mod history;
+pub mod pictures;
 pub mod profile;
+pub mod quarantine;
 pub mod registers;
+pub mod spool;
 pub mod study;
 
 pub use history::{Arrived, Batch, Event as BatchEvent, History};

@@ -62,12 +62,13 @@ pub struct Whereabouts {
 }
 
 /// Where batches lie, in the order in which they pass.
-const PLACES: [(Place, &str); 5] = [
+const PLACES: [(Place, &str); 6] = [
     (Place::Studies, "waiting"),
     (Place::Work, "in work"),
     (Place::Held, "on the way"),
     (Place::Delivered, "delivered"),
     (Place::Quarantine, "in quarantine"),
+    (Place::Rejected, "rejected"),
 ];
 
 /// Finds a study by its batch, or by its Study Instance UID as it left or as it came. `None`: nothing has the name.
@@ -161,7 +162,7 @@ impl Way {
 
 impl Step {
     /// Of a record that is about a batch.
-    fn of(record: Record) -> Option<(String, Self)> {
+    pub(super) fn of(record: Record) -> Option<(String, Self)> {
         let Record { seq, time, event, .. } = record;
         let new = |event: &str, destination: String, code: String, instances| Step {
             seq,
@@ -198,6 +199,13 @@ impl Step {
             Event::Returned { name, instances } => {
                 let (batch, code) = name.split_once('.').unwrap_or((&name, ""));
                 (batch.to_owned(), new("returned", nowhere(), code.to_owned(), instances))
+            }
+            Event::Rejected { batch, code, destination, instances, .. } => {
+                (batch, new("rejected", destination, code, instances))
+            }
+            Event::Shown { name, .. } => {
+                let (batch, code) = name.split_once('.').unwrap_or((&name, ""));
+                (batch.to_owned(), new("shown", nowhere(), code.to_owned(), 0))
             }
             Event::Erased { batch, instances } => {
                 (batch, new("erased", nowhere(), nowhere(), instances))

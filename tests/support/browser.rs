@@ -26,6 +26,13 @@ pub struct Browser {
     _driver: Running,
 }
 
+/// A driver that is killed would leave its browser behind.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.agent.delete(&self.session).call();
+    }
+}
+
 impl Browser {
     pub fn start(language: &str) -> Self {
         let port = free_port();

@@ -16,6 +16,7 @@
 pub mod authority;
 pub mod browser;
 pub mod canary;
+pub mod chroot;
 pub mod dcmtk;
 pub mod gateway;
 pub mod house;

@@ -165,7 +165,7 @@ fn one_series(
         let outcome = match Volume::of(&instances, slices, args.level()) {
             Err(why) => Outcome::withheld(why, count),
             Ok(mut volume) => {
-                flow::deface(&mut volume, args.level(), hint, report.is_some(), &progress)?
+                flow::deface(&mut volume, args.wanted(hint, report.is_some()), &progress)?
             }
         };
         outcomes.push(outcome);

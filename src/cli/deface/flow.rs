@@ -5,9 +5,11 @@ use crate::deface::{
     Slice, SliceChange, Survey, Volume,
 };
 use crate::dicom::plane::ImagePlane;
+use crate::face::Deadline;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use std::io;
+use std::time::Duration;
 
 /// Why a volume isn't defaced.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,13 @@ impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         Fault::Withheld(refusal.to_string())
     }
+}
+
+/// Whether there is time left.
+fn in_time(deadline: Deadline) -> Result<(), Fault> {
+    deadline.require().map_err(|_| {
+        Fault::Withheld("it was not done in time: give it more by --time-limit".to_owned())
+    })
 }
 
 /// What is done with a slice.
@@ -91,21 +100,32 @@ pub enum Verdict {
 /// Passes over the slices in [`deface`], for whoever shows progress.
 pub const PASSES: u64 = 3;
 
-/// Finds the head, removes its face, checks the result. `sketches`: somebody will look at what was found.
+/// What is wanted of it.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// How much of the face goes.
+    pub level: Level,
+    /// What it is said to show.
+    pub hint: BodyPartHint,
+    /// Somebody will look at what was found.
+    pub sketches: bool,
+    /// Seconds that it may take; then it is withheld.
+    pub limit: Duration,
+}
+
+/// Finds the head, removes its face, checks the result.
 ///
 /// # Errors
 /// What the system says. A doubt is no error but a verdict.
 pub fn deface(
     series: &mut impl Series,
-    level: Level,
-    hint: BodyPartHint,
-    sketches: bool,
+    wanted: Wanted,
     progress: &ProgressBar,
 ) -> io::Result<Outcome> {
     let slices = series.planes().len();
     let mut outcome =
         Outcome { verdict: Verdict::NoHead, evidence: None, sketch: None, after: None, slices };
-    match attempt(series, level, hint, sketches, progress, &mut outcome) {
+    match attempt(series, wanted, progress, &mut outcome) {
         Ok(verdict) => outcome.verdict = verdict,
         Err(Fault::Withheld(reason)) => outcome.verdict = Verdict::Withheld(reason),
         Err(Fault::Io(error)) => return Err(error),
@@ -115,15 +135,14 @@ pub fn deface(
 
 fn attempt(
     series: &mut impl Series,
-    level: Level,
-    hint: BodyPartHint,
-    sketches: bool,
+    Wanted { level, hint, sketches, limit }: Wanted,
     progress: &ProgressBar,
     outcome: &mut Outcome,
 ) -> Result<Verdict, Fault> {
+    let deadline = Deadline::after(limit);
     progress.set_message("looking for the head");
     let survey = Survey::new(series.planes(), series.contrast())?;
-    each(series, progress, |series, index| {
+    each(series, progress, deadline, |series, index| {
         series.source(index, &mut |slice| survey.add(index, slice))
     })?;
     let region = survey.locate(hint).and_then(|finding| match finding {
@@ -138,13 +157,15 @@ fn attempt(
     };
     drop(survey);
     let Some(region) = region? else { return Ok(Verdict::NoHead) };
+    in_time(deadline)?;
     progress.set_message("removing the face");
     let changes = series.rewrite(&region, &|| progress.inc(1))?;
     progress.set_message("checking the result");
     let check: Check<'_> = region.check()?;
-    each(series, progress, |series, index| {
+    each(series, progress, deadline, |series, index| {
         series.draft(index, &mut |slice| check.add(&changes[index], slice))
     })?;
+    in_time(deadline)?;
     let Examined { evidence, after, verdict } = check.examine()?;
     outcome.evidence = Some(evidence);
     outcome.after = after;
@@ -155,9 +176,11 @@ fn attempt(
 fn each<S: Series>(
     series: &S,
     progress: &ProgressBar,
+    deadline: Deadline,
     work: impl Fn(&S, usize) -> Result<(), Fault> + Sync,
 ) -> Result<(), Fault> {
     (0..series.planes().len()).into_par_iter().try_for_each(|index| {
+        in_time(deadline)?;
         work(series, index)?;
         progress.inc(1);
         Ok(())

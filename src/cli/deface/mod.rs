@@ -10,12 +10,13 @@ use crate::deface::{BodyPartHint, Evidence, Level};
 use crate::disk;
 use crate::nifti::Nifti;
 use clap::{Args, ValueEnum};
-use flow::{Outcome, Verdict};
+use flow::{Outcome, Verdict, Wanted};
 use indicatif::{ProgressBar, ProgressStyle};
 use report::Report;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 use volume::NiftiSeries;
 
 /// What `efface deface` is given; what it is for stands with the command.
@@ -44,6 +45,9 @@ pub struct DefaceArgs {
     /// What it shows, if somebody knows better than a DICOM header: `other` lets a volume without a head pass
     #[arg(long, value_enum, default_value = "unknown")]
     body_part: BodyPart,
+    /// Seconds that a volume may take; what is late is withheld
+    #[arg(long, value_name = "S", default_value_t = 600)]
+    time_limit: u64,
 }
 
 /// A paragraph a line: they are wrapped to the terminal.
@@ -93,6 +97,11 @@ impl DefaceArgs {
             LevelName::Strict => Level::Strict,
             LevelName::KeepFacialBones => Level::KeepFacialBones,
         }
+    }
+
+    fn wanted(&self, hint: BodyPartHint, sketches: bool) -> Wanted {
+        let limit = Duration::from_secs(self.time_limit);
+        Wanted { level: self.level(), hint, sketches, limit }
     }
 
     fn hint(&self) -> BodyPartHint {
@@ -145,8 +154,8 @@ fn nifti(args: &DefaceArgs, report: Option<&mut Report>) -> Result<ExitCode, Pro
     )?;
     let mut series = NiftiSeries::new(nifti, modality == Modality::Ct);
     let progress = progress(series.nifti.planes().len());
-    let sketches = report.is_some();
-    let outcome = flow::deface(&mut series, args.level(), args.hint(), sketches, &progress)?;
+    let wanted = args.wanted(args.hint(), report.is_some());
+    let outcome = flow::deface(&mut series, wanted, &progress)?;
     progress.finish_and_clear();
     if let Some(report) = report {
         report.add(args.input.display().to_string(), "", &outcome)?;

@@ -232,6 +232,8 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         | Event::Egress { .. }
         | Event::Repeated { .. }
         | Event::Returned { .. }
+        | Event::Rejected { .. }
+        | Event::Shown { .. }
         | Event::Objections { .. }
         | Event::Withdrawn { .. }
         | Event::AuditRead { .. }

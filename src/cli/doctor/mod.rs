@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 #[derive(Args)]
 #[command(
-    after_help = "Exit code 0: nothing is wrong; 1: something is. As the user that runs the gateway:\n  sudo -u efface efface doctor --config /etc/efface/efface.yaml"
+    after_help = "Exit code 0: nothing is wrong; 1: something is. As the user that runs the gateway:\n  sudo -u efface efface doctor --config /etc/efface/efface.yaml\n\nWith --json: a list of {what, verdict, is, todo}; verdict is good, doubtful or wrong, todo is left out where there is nothing to do."
 )]
 pub struct DoctorArgs {
     /// Configuration of the gateway

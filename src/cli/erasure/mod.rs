@@ -23,6 +23,9 @@ pub enum ErasureCommand {
     /// the patient: results that come back can no longer be matched. This cannot be undone.
     Request(request::RequestArgs),
     /// The requests that are not acknowledged, and when they are due
+    #[command(
+        after_help = "With --json: a list of {reference, destination, project, patient, studies, received, due, state, overdue, erased_here, sent, acknowledged}."
+    )]
     Ls {
         #[command(flatten)]
         site: SiteArgs,

@@ -15,6 +15,8 @@ pub struct Figures {
     repeated: u64,
     erased: u64,
     returned: u64,
+    rejected: u64,
+    shown: u64,
     withdrawn: u64,
     reidentified: u64,
     refused: u64,
@@ -66,6 +68,8 @@ impl Figures {
                 *self.inside.entry(row.code.clone().unwrap_or_default()).or_default() += instances;
             }
             "returned" => self.returned += instances,
+            "rejected" => self.rejected += instances,
+            "shown" => self.shown += 1,
             "withdrawn" => self.withdrawn += instances,
             "result" if row.change.as_deref() == Some("reidentified") => {
                 self.reidentified += instances;
@@ -113,6 +117,8 @@ impl Figures {
             ("withdrawn before they left, because their patients object", self.withdrawn),
             ("kept inside for a person to look at", inside),
             ("put back from there to be tried again", self.returned),
+            ("of which a person decided that they never leave", self.rejected),
+            ("pictures of patients that were shown to somebody", self.shown),
             ("results that came back and were re-identified for the archive", self.reidentified),
             ("results that were refused", self.refused),
             ("originals erased after their time", self.erased),

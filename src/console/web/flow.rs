@@ -40,6 +40,7 @@ words! {
         days: "days left" | "jours restants";
         waiting: "Batches waiting" | "Lots en attente";
         refused: "Refused" | "Refusés";
+        retry: "Try again:" | "Réessayer :";
         arrived: "Arrived in 48 h" | "Arrivés en 48 h";
         waited: "Last image to first byte" | "Dernière image au premier octet";
         took: "First byte to all there" | "Premier octet à tout arrivé";
@@ -57,11 +58,12 @@ words! {
 }
 
 /// What the log calls it, and how it is called in a person's language.
-const STATES: [(&str, &str, &str); 6] = [
+const STATES: [(&str, &str, &str); 7] = [
     ("waiting", "waiting", "en attente"),
     ("on the way", "on the way", "en route"),
     ("delivered", "delivered, originals kept", "livrées, originaux gardés"),
     ("in quarantine", "in quarantine", "en quarantaine"),
+    ("rejected", "rejected by a person", "rejetées par une personne"),
     ("repeated", "came again, unchanged", "reçues à nouveau, identiques"),
     ("erased", "delivered, originals erased", "livrées, originaux effacés"),
 ];

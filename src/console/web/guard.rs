@@ -20,6 +20,8 @@ pub struct Look {
     pub language: Language,
     /// Cookies for TLS alone.
     pub is_tls: bool,
+    /// An identity provider signs people in, too.
+    pub signs_in_elsewhere: bool,
 }
 
 /// Where somebody calls from.
@@ -102,6 +104,16 @@ impl Guest {
     ) -> Result<T, Problem> {
         let answer = self.app.line.ask(self.visitor.clone(), csrf, question).await;
         answer.map_err(|refusal| Problem { refusal, language: self.language })
+    }
+
+    /// How pages look.
+    pub(super) fn look(&self) -> Look {
+        self.app.look
+    }
+
+    /// A cookie of this browser.
+    pub(super) fn came_with(&self, headers: &HeaderMap, name: &str) -> Option<String> {
+        cookie(headers, name)
     }
 
     /// Who is signed in.

@@ -15,12 +15,15 @@
 mod assets;
 mod audit;
 mod door;
+mod elsewhere;
 mod flow;
 mod guard;
 mod line;
 mod numbers;
 mod page;
+mod pictures;
 mod profiles;
+mod quarantine;
 mod registers;
 mod requests;
 mod sign_in;
@@ -44,18 +47,21 @@ const FORM_BYTES_MAX: usize = 1 << 20;
 struct App {
     line: Arc<Line>,
     look: Look,
+    pictures: pictures::Shelf,
 }
 
 fn router(line: Arc<Line>, look: Look) -> Router {
-    let app = App { line, look };
+    let app = App { line, look, pictures: pictures::Shelf::default() };
     Router::new()
         .merge(flow::routes())
         .merge(study::routes())
         .merge(audit::routes())
+        .merge(quarantine::routes())
         .merge(registers::routes())
         .merge(profiles::routes())
         .merge(requests::routes())
         .merge(sign_in::routes())
+        .merge(elsewhere::routes())
         .merge(assets::routes())
         .fallback(page::nowhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))

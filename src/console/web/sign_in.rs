@@ -28,6 +28,7 @@ words! {
         name: "Name" | "Nom";
         password: "Password" | "Mot de passe";
         sign_in: "Sign in" | "Se connecter";
+        elsewhere: "Sign in with the hospital’s account" | "Se connecter avec le compte de l’hôpital";
         account: "Account" | "Compte";
         roles: "Roles" | "Rôles";
         person: "The line for approvers: in the configuration, if this person is one of those who agree" | "La ligne pour approvers: dans la configuration, si cette personne est de celles qui donnent leur accord";
@@ -45,6 +46,7 @@ struct SignIn {
     page: Page,
     words: &'static Words,
     wrong: Option<String>,
+    elsewhere: bool,
 }
 
 #[derive(Template)]
@@ -56,12 +58,14 @@ struct Account {
 }
 
 async fn form(guest: Guest) -> Response {
-    shown(guest.language, None)
+    shown(&guest, None)
 }
 
-fn shown(language: Language, wrong: Option<String>) -> Response {
+/// The form, with what was wrong.
+pub(super) fn shown(guest: &Guest, wrong: Option<String>) -> Response {
+    let (language, elsewhere) = (guest.language, guest.look().signs_in_elsewhere);
     let words = Words::of(language);
-    html(&SignIn { page: Page::for_anybody(language, words.title), words, wrong })
+    html(&SignIn { page: Page::for_anybody(language, words.title), words, wrong, elsewhere })
 }
 
 #[derive(Deserialize)]
@@ -80,7 +84,7 @@ async fn sign_in(guest: Guest, Form(form): Form<Credentials>) -> Response {
                 Refusal::TooOften => (StatusCode::TOO_MANY_REQUESTS, problem.to_words()),
                 _ => (StatusCode::FORBIDDEN, problem.to_words()),
             };
-            (status, shown(guest.language, Some(words))).into_response()
+            (status, shown(&guest, Some(words))).into_response()
         }
     }
 }

@@ -5,7 +5,7 @@ use super::guard::Guest;
 use super::page::{Page, Problem, html};
 use super::words::{Language, words};
 use crate::console::{Question, Refusal};
-use crate::view::study::Study;
+use crate::view::study::{Study, Way};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query};
@@ -52,11 +52,17 @@ words! {
         by: "Decided by" | "Décidé par";
         times: "Times" | "Fois";
         receipt: "Receipt" | "Reçu";
+        look: "Pictures, for those who may" | "Images, pour qui en a le droit";
+        warning: "THEY SHOW THE PATIENT. Who looks and why stands in the log first" | "ELLES MONTRENT LE PATIENT. Qui regarde et pourquoi est d’abord inscrit au journal";
+        slice: "Slice, counted from 1; as it came, and beside it as it leaves, while a parcel waits" | "Coupe, à partir de 1 ; telle que reçue et, tant qu’un colis attend, telle qu’elle sort";
+        show_slice: "Show the slice" | "Montrer la coupe";
+        surface: "The head’s surface, before and after, by the number of its picture" | "La surface de la tête, avant et après, par le numéro de son image";
+        show_surface: "Show the surface" | "Montrer la surface";
     }
 }
 
 /// Steps and places, as people call them.
-const CALLED: [(&str, &str, &str); 19] = [
+const CALLED: [(&str, &str, &str); 20] = [
     ("taken", "closed, taken by a worker", "clos, pris par un processus"),
     ("released", "verified and released", "vérifié et libéré"),
     ("delivered", "delivered", "livré"),
@@ -65,6 +71,7 @@ const CALLED: [(&str, &str, &str); 19] = [
     ("repeated", "came again, unchanged", "reçu à nouveau, identique"),
     ("returned", "put back into the queue", "remis dans la file"),
     ("rejected", "rejected by a person", "rejeté par une personne"),
+    ("shown", "a picture was shown", "une image a été montrée"),
     ("erased", "originals erased", "originaux effacés"),
     ("waiting", "waits until the study is quiet", "attend la fin de l’examen"),
     ("in work", "is being de-identified", "en cours de dé-identification"),
@@ -133,6 +140,11 @@ async fn study(guest: Guest, Path(name): Path<String>) -> Result<Response, Probl
 impl Shown {
     fn called(&self, name: &str) -> String {
         called(self.page.language, name)
+    }
+
+    /// Whether there is something of it to look at.
+    fn has_originals(&self, way: &Way) -> bool {
+        way.places.iter().any(|there| ["on the way", "delivered"].contains(&there.state.as_str()))
     }
 
     /// The keyword of an element, as the standard's dictionary has it; private ones have none.

@@ -67,6 +67,7 @@ words! {
         flow: "Flow" | "Flux";
         audit: "Audit" | "Journal";
         profiles: "Profiles" | "Profils";
+        quarantine: "Quarantine" | "Quarantaine";
         registers: "Registers" | "Registres";
         requests: "Two people" | "À deux";
         password: "Your password" | "Votre mot de passe";

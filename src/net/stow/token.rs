@@ -3,7 +3,7 @@
 
 use super::error::Broken;
 use super::{Error, Server};
-use crate::net::http::{self, Patience, Url};
+use crate::net::http::{self, Patience, Url, form};
 use crate::net::tls;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
@@ -185,19 +185,4 @@ struct Granted {
 pub fn is_token(text: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
     !text.is_empty() && text.bytes().all(legal)
-}
-
-/// `application/x-www-form-urlencoded` (RFC 6749 B).
-fn form(text: &str) -> Zeroizing<String> {
-    let mut out = Zeroizing::new(String::new());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
-                out.push(char::from(byte));
-            }
-            b' ' => out.push('+'),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
