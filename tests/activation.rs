@@ -183,8 +183,8 @@ fn what_is_in_work_ends_under_the_profile_under_which_it_began() {
     house.site.settled();
     assert_eq!(plans(&house), [old]);
     let folder = house.site.path("then");
-    deliver(gateway.port, &write_body_ct(&folder, &patient(0), 2, 1));
-    outside.wait_for(slices.len() + 1);
+    deliver(gateway.port, &write_body_ct(&folder, &patient(0), 2, 20));
+    outside.wait_for(slices.len() + 20);
     house.site.settled();
     assert_eq!(plans(&house).last(), Some(&in_force(&house).1));
     assert!(gateway.terminate().success());
@@ -244,10 +244,10 @@ fn a_kill_at_any_moment_leaves_the_one_or_the_other() {
 #[test]
 fn what_is_kept_and_was_damaged_starts_nothing() {
     let house = House::new();
-    house.configure("");
     house.runs();
     propose(&house, "sex.yaml", KEEP_SEX);
-    house.at_site(&["profile", "activate", "lab", "1"], 0);
+    agreed(&house, "1", "both");
+    activate(&house, "1", "both", 0);
     house.runs();
     let file = house.site.state().join("profiles/lab/register");
     let good = std::fs::read_to_string(&file).unwrap();

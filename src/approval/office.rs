@@ -133,9 +133,11 @@ impl Office {
             _ => NotTaken::Io { path: record.path().to_owned(), error },
         })?;
         let is_it = match (&entered, &known.policy) {
-            // A crash may have come between the record and the log.
+            // A crash may have come between the record and the log. One by an agreement that the log knows is none of
+            // those: it was in force, and is put back after something else took its place.
             (Some(entered), Some(digest)) => {
-                entered.policy.digest() == *digest || entered.before == *digest
+                let is_new = entered.nonce.is_empty() || !known.nonces.contains(&entered.nonce);
+                entered.policy.digest() == *digest || entered.before == *digest && is_new
             }
             (Some(entered), None) => entered.before.is_empty(),
             (None, None) => true,
@@ -492,6 +494,24 @@ mod tests {
         entered.unwrap();
         drop(site.start(to).unwrap());
         assert_eq!(site.policies().len(), 4);
+    }
+
+    #[test]
+    fn what_two_people_agreed_to_once_does_not_come_back_by_its_record() {
+        let site = Site::new();
+        let (strict, loose) = (with_people("basic"), with_people("research-longitudinal"));
+        let mut office = site.start(strict.clone()).unwrap();
+        for to in [&loose, &strict] {
+            let note = agree(&office, to);
+            office.activate(to.clone(), activated(), Some(&note)).unwrap();
+            let record = site.0.path().join("policy");
+            std::fs::copy(&record, site.0.path().join(to.digest())).unwrap();
+        }
+        drop(office);
+        assert_eq!(site.open().unwrap().in_force(), Some(&strict));
+        // Its `before` is what is in force now, as if a crash had come after it.
+        std::fs::copy(site.0.path().join(loose.digest()), site.0.path().join("policy")).unwrap();
+        assert!(matches!(site.open(), Err(NotTaken::Lost { .. })));
     }
 
     #[test]
