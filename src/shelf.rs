@@ -328,7 +328,7 @@ pub fn wanted_by(
     else {
         return Ok(None);
     };
-    if *from != in_force.digest() {
+    if *from != in_force.digest() || from == to {
         return Ok(None);
     }
     for destination in in_force.destinations.keys() {

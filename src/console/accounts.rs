@@ -52,7 +52,7 @@ impl Account {
     /// A new one, with a key of its own.
     ///
     /// # Errors
-    /// [`BadPassword`], or what the system says.
+    /// A password that is not taken, or what the system says.
     pub fn new(name: &str, roles: Vec<Role>, password: &str) -> io::Result<Self> {
         if password.chars().count() < passphrase::SHORTEST || password.len() > LONGEST {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, BadPassword));

@@ -7,7 +7,7 @@
 //! ```
 //! Whoever takes over the process that talks HTTP has the sessions of those who are signed in, and can ask the keeper what
 //! they may ask, and nothing else: who somebody is, what he may, and that a form was his, the keeper decides
-//! ([`keeper`]). What a page shows is a view (`crate::view`), which a command prints, too.
+//! ([`Keeper`]). What a page shows is a view (`crate::view`), which a command prints, too.
 
 mod accounts;
 mod deeds;

@@ -262,7 +262,7 @@ mod tests {
         let known = std::sync::Arc::clone(&nonce);
         let server = Server::start(move |asked: &Asked| {
             let base = format!("http://{}", asked.field("host")?);
-            let body = if asked.head.starts_with("GET /.well-known/openid-configuration ") {
+            let body = if asked.head.starts_with("get /.well-known/openid-configuration ") {
                 json!({ "issuer": base, "authorization_endpoint": format!("{base}/authorize"), "token_endpoint": format!("{base}/token") })
             } else {
                 let claims = json!({ "iss": base, "aud": "efface", "exp": 1_u64 << 40, "nonce": *known.lock().unwrap(), "preferred_username": "anna" });
@@ -284,7 +284,7 @@ mod tests {
         let (_, verifier) = body.split_once("code_verifier=").unwrap();
         let challenge = BASE64URL_NOPAD.encode(&Sha256::digest(verifier.as_bytes()));
         assert!(begun.url.contains(&format!("code_challenge={challenge}")));
-        let secret = BASE64.encode(b"efface:s3cret%26");
-        assert_eq!(last.field("authorization"), Some(format!("Basic {secret}").as_str()));
+        let secret = format!("Basic {}", BASE64.encode(b"efface:s3cret%26")).to_lowercase();
+        assert_eq!(last.field("authorization"), Some(secret.as_str()));
     }
 }
