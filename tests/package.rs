@@ -12,7 +12,9 @@
 
 mod support;
 
+use std::io::Write;
 use std::process::Stdio;
+use support::browser::Caller;
 use support::chroot::{Copy, deb};
 use support::dcmtk::{self, Outside, Running, deliver, free_port};
 use support::gateway::{HEAD, LEAVE_FACES};
@@ -72,12 +74,29 @@ fn a_package_leads_to_a_first_study_and_deletes_nothing_unasked() {
     until("it is delivered", || copy.run("efface", &status).contains("3 delivered"));
     drop(gateway);
 
+    // The console, as its unit starts it.
+    let port = free_port();
+    let file = "/etc/efface/console.yaml";
+    let text = format!("{edited}console: {{ listen: 127.0.0.1:{port} }}\n");
+    std::fs::write(copy.file(file), text).unwrap();
+    let add = ["efface", "console", "user", "add", "anna", "--role", "operator", "--config", file];
+    let mut adding = copy.command("efface", &add).stdin(Stdio::piped()).spawn().unwrap();
+    writeln!(adding.stdin.take().unwrap(), "correct horse battery").unwrap();
+    assert!(adding.wait().unwrap().success());
+    let mut command = copy.command("efface", &["efface", "console", "--config", file]);
+    let console = Running(command.stderr(Stdio::null()).spawn().unwrap());
+    until("it listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let mut anna = Caller::new(&format!("http://127.0.0.1:{port}"));
+    assert_eq!(anna.sign_in("anna", "correct horse battery").status, 303);
+    assert!(anna.get("/").text.contains("3</b> delivered"));
+    drop(console);
+
     // Manual, completions, and units that systemd understands.
     for file in ["/usr/share/man/man1/efface-serve.1.gz", "/usr/share/efface/verify_receipt.py"] {
         assert!(copy.file(file).exists(), "{file}");
     }
     if dcmtk::has("systemd-analyze") {
-        for unit in ["efface", "efface-receiver", "efface-sender"] {
+        for unit in ["efface", "efface-receiver", "efface-sender", "efface-console"] {
             let unit = format!("/lib/systemd/system/{unit}.service");
             let said = copy.run("root", &["systemd-analyze", "verify", "--man=no", &unit]);
             assert!(!said.contains("efface"), "{said}");

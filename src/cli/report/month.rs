@@ -19,6 +19,7 @@ pub struct Figures {
     shown: u64,
     withdrawn: u64,
     reidentified: u64,
+    brought_home: u64,
     refused: u64,
     /// By destination.
     destinations: BTreeMap<String, Destination>,
@@ -71,10 +72,11 @@ impl Figures {
             "rejected" => self.rejected += instances,
             "shown" => self.shown += 1,
             "withdrawn" => self.withdrawn += instances,
-            "result" if row.change.as_deref() == Some("reidentified") => {
-                self.reidentified += instances;
-            }
-            "result" => self.refused += instances,
+            "result" => match row.change.as_deref() {
+                Some("reidentified") => self.reidentified += instances,
+                Some("delivered") => self.brought_home += instances,
+                _ => self.refused += instances,
+            },
             "repeated" => self.repeated += instances,
             "erased" => self.erased += instances,
             "started" => {
@@ -120,6 +122,7 @@ impl Figures {
             ("of which a person decided that they never leave", self.rejected),
             ("pictures of patients that were shown to somebody", self.shown),
             ("results that came back and were re-identified for the archive", self.reidentified),
+            ("results that the archive took", self.brought_home),
             ("results that were refused", self.refused),
             ("originals erased after their time", self.erased),
         ];
@@ -181,6 +184,9 @@ mod tests {
                 r#""instances":3,"destination":"lab","patient":"A1X""#,
             ),
             ("2026-11-09T00:00:01.000Z", "quarantined", r#""instances":2,"code":"malformed""#),
+            ("2026-11-10T00:00:00.000Z", "result", r#""instances":4,"change":"reidentified""#),
+            ("2026-11-10T00:00:01.000Z", "result", r#""instances":3,"change":"delivered""#),
+            ("2026-11-10T00:00:02.000Z", "result", r#""instances":1,"change":"refused""#),
             ("2026-12-01T00:00:00.000Z", "delivered", r#""instances":3,"destination":"lab""#),
         ] {
             let json = format!(r#"{{"time":"{time}","event":"{event}",{more}}}"#);
@@ -188,5 +194,6 @@ mod tests {
         }
         assert_eq!(figures.in_words(), "instances taken: 5, released: 3, put aside: 2");
         assert_eq!(figures.destinations["lab"].arrived, 0);
+        assert_eq!((figures.reidentified, figures.brought_home, figures.refused), (4, 3, 1));
     }
 }
