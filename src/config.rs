@@ -328,6 +328,14 @@ struct RawSitePolicy {
 struct RawAttendants {
     receiver: RawAttendant,
     sender: RawAttendant,
+    workers: Option<RawWorkers>,
+}
+
+/// They are the gateway's own user.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWorkers {
+    socket: Spanned<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -446,7 +454,20 @@ impl Settling<'_> {
         if receiver.socket == sender.socket {
             self.notes.at(&raw.sender.socket, "the receiver's socket: each needs one of its own");
         }
-        Some(Attendants { receiver, sender })
+        let workers = raw.workers.as_ref().map(|raw| self.socket(&raw.socket));
+        if let (Some(socket), Some(raw)) = (&workers, &raw.workers)
+            && [&receiver.socket, &sender.socket].contains(&socket)
+        {
+            self.notes.at(&raw.socket, "another's socket: each needs one of its own");
+        }
+        Some(Attendants { receiver, sender, workers })
+    }
+
+    fn socket(&mut self, raw: &Spanned<PathBuf>) -> PathBuf {
+        if !raw.value.is_absolute() {
+            self.notes.at(raw, "a path from the root, for example /run/efface/receiver");
+        }
+        raw.value.clone()
     }
 
     fn attendant(&mut self, raw: &RawAttendant) -> Option<Attendant> {
@@ -454,10 +475,7 @@ impl Settling<'_> {
         if let Err(why) = &user {
             self.notes.at(&raw.user, why.to_string());
         }
-        let socket = raw.socket.value.clone();
-        if !socket.is_absolute() {
-            self.notes.at(&raw.socket, "a path from the root, for example /run/efface/receiver");
-        }
+        let socket = self.socket(&raw.socket);
         Some(Attendant { user: user.ok()?, socket })
     }
 
@@ -932,6 +950,13 @@ destinations:
         assert!(mistakes(&relative).contains("a path from the root"));
         let one = with("daemon", "bin").replace("efface/sender", "efface/receiver");
         assert!(mistakes(&one).contains("one of its own"));
+        assert_eq!(attendants.workers, None);
+        let workers = |socket| format!("{}  workers: {{ socket: {socket} }}\n", with("daemon", "bin"));
+        let settings = parse(Path::new("efface.yaml"), &workers("/run/efface/worker")).unwrap();
+        let socket = settings.attendants.unwrap().workers;
+        assert_eq!(socket.as_deref(), Some(Path::new("/run/efface/worker")));
+        assert!(mistakes(&workers("/run/efface/sender")).contains("one of its own"));
+        assert!(mistakes(&workers("worker")).contains("a path from the root"));
     }
 
     #[test]

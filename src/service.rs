@@ -21,7 +21,7 @@ use crate::desk::Desk;
 use crate::disk;
 use crate::forward::Forwarder;
 use crate::isolation::{
-    self, Bounds, Cabinet, Courier, Dispatcher, Orders, Place as Far, Porter, ReceiveOrders,
+    self, AllCalls, Bounds, Cabinet, Courier, Dispatcher, Orders, Place as Far, Porter, ReceiveOrders,
     Reporting, RouteOrders, SendOrders, StandingOrders, Warden,
 };
 use crate::janitor::Janitor;
@@ -150,7 +150,11 @@ impl Gateway {
         let witness = settings.checkpoint_file.clone();
         let witness = witness.map(|file| Witness::begin(file, Arc::clone(&log))).transpose()?;
         let calls = settings.attendants.as_ref().map(|attendants| attendants.receive_calls(&spool));
-        let (to_receive, to_send) = calls.transpose().map_err(Error::Attendants)?.unzip();
+        let calls = calls.transpose().map_err(Error::Attendants)?;
+        let (to_receive, to_send, to_work) = match calls {
+            Some(AllCalls { receiver, sender, workers }) => (Some(receiver), Some(sender), workers),
+            None => (None, None, None),
+        };
         let to_send = to_send.map(Arc::new);
         let (agreed, register) = known(&spool.dir(Place::Audit))?;
         let mut office = Office::open(&settings.state, &root, Arc::clone(&log), agreed)?;
@@ -306,6 +310,7 @@ impl Gateway {
             objections: Arc::clone(&objections),
             orders: StandingOrders::new(orders),
             limit: Duration::from_secs_f64(limits.worker_s),
+            calls: to_work,
         });
         let users = profiles::Users::new(&warden, &standings, &crosswalks);
         let (log_of_desk, root_of_desk) = (Arc::clone(&log), Arc::clone(&root));

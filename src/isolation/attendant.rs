@@ -7,9 +7,10 @@
 
 use super::child::THIS_PROGRAM;
 use super::user::User;
-use super::{RECEIVER, SENDER};
+use super::{RECEIVER, SENDER, WORKER};
 use crate::disk;
 use crate::spool::Spool;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, recv, sockopt::socket_peercred};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -27,13 +28,26 @@ const CALL_AGAIN: Duration = Duration::from_millis(200);
 /// How often one that waits for orders looks after the processes that it has started.
 const REAP_EVERY: Duration = Duration::from_secs(1);
 
-/// Who attends to receiving and who to sending.
+/// Who attends to receiving, to sending, and to the reading of studies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attendants {
     /// Receives, and has the inbox.
     pub receiver: Attendant,
     /// Sends, and has the outboxes.
     pub sender: Attendant,
+    /// Where the attendant of workers calls: the gateway's own user, in a unit without a network; `None`: the gateway starts
+    /// them itself.
+    pub workers: Option<PathBuf>,
+}
+
+/// The ways to those who attend.
+pub(crate) struct AllCalls {
+    /// To the receiver.
+    pub(crate) receiver: Calls,
+    /// To senders.
+    pub(crate) sender: Calls,
+    /// To workers.
+    pub(crate) workers: Option<Calls>,
 }
 
 /// Who attends to one kind of process.
@@ -50,7 +64,7 @@ impl Attendants {
     ///
     /// # Errors
     /// What the system says, and what to do.
-    pub(crate) fn receive_calls(&self, spool: &Spool) -> io::Result<(Calls, Calls)> {
+    pub(crate) fn receive_calls(&self, spool: &Spool) -> io::Result<AllCalls> {
         disk::share_with_groups();
         for (directory, user) in [("inbox", &self.receiver.user), ("outbox", &self.sender.user)] {
             spool.share(directory, user.gid).map_err(|error| {
@@ -59,7 +73,15 @@ impl Attendants {
                 io::Error::other(format!("{directory}: {error}; {who}: adduser efface {name}"))
             })?;
         }
-        Ok((Calls::open(&self.receiver)?, Calls::open(&self.sender)?))
+        let own = |socket: &PathBuf| {
+            let socket = socket.clone();
+            Calls::open(&Attendant { user: User::myself(), socket })
+        };
+        Ok(AllCalls {
+            receiver: Calls::open(&self.receiver)?,
+            sender: Calls::open(&self.sender)?,
+            workers: self.workers.as_ref().map(own).transpose()?,
+        })
     }
 }
 
@@ -106,8 +128,8 @@ impl Calls {
                 Err(_) if Instant::now() >= until => {
                     let (socket, name) = (socket.display(), &user.name);
                     let what = format!(
-                        "nobody calls at {socket}: let {name} run efface attend (see efface-receiver.service and \
-                         efface-sender.service)"
+                        "nobody calls at {socket}: let {name} run efface attend (see efface-receiver.service, \
+                         efface-sender.service and efface-worker.service)"
                     );
                     return Err(io::Error::new(io::ErrorKind::TimedOut, what));
                 }
@@ -124,6 +146,8 @@ pub enum Attended {
     Receive,
     /// Senders, one for each destination.
     Send,
+    /// Workers, one for each study: as the user of the gateway.
+    Work,
 }
 
 /// Is an attendant, until it is ended. There may be no gateway yet, or none for a while.
@@ -134,6 +158,7 @@ pub fn attend(what: Attended, socket: &Path, log_json: bool) -> io::Result<()> {
     let command = match what {
         Attended::Receive => RECEIVER,
         Attended::Send => SENDER,
+        Attended::Work => WORKER,
     };
     disk::share_with_groups();
     let mut started: Vec<Child> = Vec::new();
@@ -144,6 +169,7 @@ pub fn attend(what: Attended, socket: &Path, log_json: bool) -> io::Result<()> {
             std::thread::sleep(CALL_AGAIN);
             continue;
         };
+        let watched = (what == Attended::Work).then(|| connection.try_clone()).transpose()?;
         let connection = OwnedFd::from(connection);
         let process = Command::new(THIS_PROGRAM)
             .arg(command)
@@ -151,8 +177,38 @@ pub fn attend(what: Attended, socket: &Path, log_json: bool) -> io::Result<()> {
             .stdin(Stdio::from(connection.try_clone()?))
             .stdout(Stdio::from(connection))
             .spawn()?;
-        started.push(process);
+        match watched {
+            None => started.push(process),
+            Some(connection) => {
+                let watch = std::thread::Builder::new().name("watch".to_owned());
+                watch.spawn(move || watch_over(process, &connection))?;
+            }
+        }
     }
+}
+
+/// Ends a process when the gateway hangs up. The connection is closed when it is dead, and not before: so the gateway knows.
+fn watch_over(mut process: Child, connection: &UnixStream) {
+    while matches!(process.try_wait(), Ok(None)) {
+        if has_hung_up(connection) {
+            // It may just have ended by itself.
+            let _ = process.kill();
+            break;
+        }
+    }
+    match process.wait() {
+        Ok(status) if status.success() => {}
+        Ok(status) => tracing::warn!(%status, "a process ended, see what it said before"),
+        Err(error) => tracing::error!(%error, "a process could not be waited for"),
+    }
+}
+
+/// Whether it has within a moment, also where something lies unread before that.
+fn has_hung_up(connection: &UnixStream) -> bool {
+    let wait = Timespec { tv_sec: 0, tv_nsec: i64::from(LOOK_EVERY.subsec_nanos()) };
+    let mut looked = [PollFd::new(connection, PollFlags::RDHUP)];
+    let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+    poll(&mut looked, Some(&wait)).is_ok() && looked[0].revents().intersects(gone)
 }
 
 /// Calls, and returns when there are orders to be read.
@@ -175,28 +231,38 @@ fn called(socket: &Path, mut meanwhile: impl FnMut()) -> io::Result<UnixStream> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-
-    fn myself() -> User {
-        let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-        User { name: "me".to_owned(), uid, gid }
-    }
+    use std::io::{Read, Write};
 
     #[test]
     fn orders_go_to_the_user_that_they_are_for() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
-        let calls = Calls::open(&Attendant { user: myself(), socket: socket.clone() }).unwrap();
+        let calls = Calls::open(&Attendant { user: User::myself(), socket: socket.clone() }).unwrap();
         let attendant = std::thread::spawn(move || called(&socket, || ()).map(drop));
         calls.answer().unwrap().write_all(b"orders").unwrap();
         attendant.join().unwrap().unwrap();
     }
 
     #[test]
+    fn who_hangs_up_has_a_process_ended_and_knows_when_it_is() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let process = Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = process.id();
+        let watch = std::thread::spawn(move || watch_over(process, &theirs));
+        // Something unread does not hide that we hang up.
+        (&ours).write_all(b"unread").unwrap();
+        assert!(Path::new(&format!("/proc/{pid}")).exists());
+        ours.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!((&ours).read(&mut [0; 1]).unwrap(), 0, "it is closed by whoever watches");
+        assert!(!Path::new(&format!("/proc/{pid}")).exists());
+        watch.join().unwrap();
+    }
+
+    #[test]
     fn other_users_get_none() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
-        let mut calls = Calls::open(&Attendant { user: myself(), socket: socket.clone() }).unwrap();
+        let mut calls = Calls::open(&Attendant { user: User::myself(), socket: socket.clone() }).unwrap();
         calls.attendant.user.uid += 1;
         let attendant = std::thread::spawn(move || called(&socket, || ()).map(drop));
         let refused = calls.answer().map(drop).unwrap_err();

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 pub const THIS_PROGRAM: &str = "/proc/self/exe";
 /// Of the environment a child gets these, and nothing else.
 const ENVIRONMENT: [&str; 3] = ["EFFACE_LOG", "RAYON_NUM_THREADS", "RUST_BACKTRACE"];
+/// How long an attendant may take to end what it has started.
+const DEATH: Duration = Duration::from_secs(10);
 /// How long a child may be silent before its parent looks whether it must stop it.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -40,6 +42,8 @@ enum Process {
     Own(std::process::Child),
     /// Another user's: it comes to its end when the connection does.
     Attended(UnixStream),
+    /// An attendant's who ends it when we hang up, and closes the connection when it is dead.
+    Watched(UnixStream),
 }
 
 impl Process {
@@ -50,6 +54,27 @@ impl Process {
                 process.wait().map(drop)
             }
             Process::Attended(connection) => connection.shutdown(Shutdown::Both),
+            Process::Watched(connection) => until_dead(connection),
+        }
+    }
+}
+
+/// Hangs up, and returns when nobody has the other end any more.
+fn until_dead(connection: &mut UnixStream) -> io::Result<()> {
+    let begun = Instant::now();
+    // Done already, or gone.
+    let _ = connection.shutdown(Shutdown::Write);
+    connection.set_read_timeout(Some(LOOK_EVERY))?;
+    loop {
+        match connection.read(&mut [0; 4096]) {
+            Ok(0) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
+            // What it had still to say nobody hears.
+            Ok(_) | Err(_) if begun.elapsed() < DEATH => {}
+            Ok(_) | Err(_) => {
+                let what = "the attendant of workers did not end one: restart efface-worker.service";
+                return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+            }
         }
     }
 }
@@ -110,6 +135,14 @@ impl<W: DeserializeOwned + Send + 'static> Child<W> {
         }
     }
 
+    /// One that does not outlive our interest in it: its attendant ends it when we hang up.
+    pub(super) fn watched(calls: &Calls) -> io::Result<Self> {
+        let connection = calls.answer()?;
+        let speaker = Speaker::through(Mouth::Connection(connection.try_clone()?));
+        let said = listen(connection.try_clone()?)?;
+        Ok(Child { process: Process::Watched(connection), speaker, said })
+    }
+
     fn own(command: &str, log_json: bool) -> io::Result<Self> {
         let kept = ENVIRONMENT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         let mut process = Command::new(THIS_PROGRAM)
@@ -164,7 +197,7 @@ impl<W: DeserializeOwned + Send + 'static> Child<W> {
         self.hang_up();
         match &mut self.process {
             Process::Own(process) => process.wait().map(Ending::without_a_word),
-            Process::Attended(_) => Ok(Ending::of_the_unseen()),
+            Process::Attended(_) | Process::Watched(_) => Ok(Ending::of_the_unseen()),
         }
     }
 
@@ -190,7 +223,7 @@ impl<W: DeserializeOwned + Send + 'static> Child<W> {
     fn has_ended(&mut self) -> io::Result<bool> {
         match &mut self.process {
             Process::Own(process) => process.try_wait().map(|status| status.is_some()),
-            Process::Attended(_) => {
+            Process::Attended(_) | Process::Watched(_) => {
                 Ok(matches!(self.said.try_recv(), Err(TryRecvError::Disconnected)))
             }
         }

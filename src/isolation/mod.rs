@@ -85,6 +85,7 @@ mod warden;
 mod worker;
 
 pub use attendant::{Attendant, Attendants, Attended, attend};
+pub(crate) use attendant::AllCalls;
 pub use cabinet::Cabinet;
 pub use carrier::Carrier;
 pub use child::THIS_PROGRAM;

@@ -85,14 +85,19 @@ pub(super) struct Task<'a> {
     pub batch: Cow<'a, str>,
     /// The version of the register of objections that the gateway knows of.
     pub register: u64,
-    /// The process whose end is the worker's.
-    pub gateway: u32,
+    /// The process whose end is the worker's, if that has started it.
+    pub gateway: Option<u32>,
 }
 
 impl<'a> Task<'a> {
-    pub(super) fn new(orders: &'a Orders, batch: &'a str, register: u64) -> Self {
+    pub(super) fn new(
+        orders: &'a Orders,
+        batch: &'a str,
+        register: u64,
+        gateway: Option<u32>,
+    ) -> Self {
         let (orders, batch) = (Cow::Borrowed(orders), Cow::Borrowed(batch));
-        Task { orders, batch, register, gateway: std::process::id() }
+        Task { orders, batch, register, gateway }
     }
 }
 

@@ -4,6 +4,7 @@
 //! quarantine, and nothing else. One that ends because the gateway stops leaves its batch in `work/`.
 
 use super::WORKER;
+use super::attendant::Calls;
 use super::child::{Child, Heard};
 use super::ending::{self, Ending};
 use super::task::{StandingOrders, Task};
@@ -37,6 +38,8 @@ pub struct Warden {
     pub orders: StandingOrders,
     /// How long a worker may take.
     pub limit: Duration,
+    /// Who starts them; `None`: the gateway itself.
+    pub calls: Option<Calls>,
 }
 
 impl Warden {
@@ -74,10 +77,15 @@ impl Warden {
         let register = self.objections.now().map_err(io::Error::other)?.version();
         // What it is told now holds for all of the batch.
         let orders = self.orders.now();
-        let task = Task::new(&orders, batch, register);
+        let own = self.calls.is_none().then(std::process::id);
+        let task = Task::new(&orders, batch, register, own);
         let is_its_own = |event: &Event| orders.is_about(event, batch);
         let append = |event| self.append(event);
-        attend(WORKER, orders.log_json, &task, self.limit, stop, &is_its_own, &append)
+        let worker = match &self.calls {
+            Some(calls) => Child::watched(calls)?,
+            None => Child::start(WORKER, orders.log_json, None)?,
+        };
+        attend(worker, &task, self.limit, stop, &is_its_own, &append)
     }
 
     /// What a worker that did not come to its end has drafted, and nobody will verify any more.
@@ -122,20 +130,18 @@ impl Journal for Warden {
     }
 }
 
-/// Starts a worker of one kind with a task, and answers it until it ends.
+/// Gives a worker of one kind its task, and answers it until it ends.
 ///
 /// # Errors
 /// What the system says.
 pub(super) fn attend(
-    command: &str,
-    log_json: bool,
+    worker: Child<Said>,
     task: &impl Serialize,
     limit: Duration,
     stop: &AtomicBool,
     is_its_own: &dyn Fn(&Event) -> bool,
     append: &dyn Fn(Event) -> Result<Receipt, audit::Error>,
 ) -> io::Result<Ending> {
-    let worker = Child::start(command, log_json, None)?;
     worker.say(task)?;
     let deadline = Instant::now() + limit;
     let ending = loop {

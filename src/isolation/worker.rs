@@ -51,7 +51,7 @@ pub fn work(only_try: Option<Strictness>) -> Result<ExitCode, Box<dyn std::error
     let mut input = BufReader::new(io::stdin());
     let Task { orders, batch, register, gateway } =
         hear(&mut input)?.ok_or("efface work is for the gateway alone: see efface serve --help")?;
-    confine::end_with(Some(gateway))?;
+    confine::end_with(gateway)?;
     Syncs::are_kept();
     let root = RootKey::from_text(&orders.key).ok_or("the task has no key")?;
     let spool = Arc::new(Spool::look(&orders.state));
