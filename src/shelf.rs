@@ -449,7 +449,7 @@ mod tests {
         let found = |operation: &Operation| wanted_by(state, &root, operation, "anna").unwrap();
         assert_eq!(found(&operation).map(|wanted| wanted.which), Some(Which::Version(1)));
         let Operation::Change { from, to, changes } = operation else { panic!() };
-        for (from, to) in [(to.clone(), to.clone()), (from.clone(), from)] {
+        for (from, to) in [(to.clone(), to), (from, String::new())] {
             assert!(found(&Operation::Change { from, to, changes: changes.clone() }).is_none());
         }
         // Back to the configuration's, which is what it was.
