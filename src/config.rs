@@ -951,7 +951,8 @@ destinations:
         let one = with("daemon", "bin").replace("efface/sender", "efface/receiver");
         assert!(mistakes(&one).contains("one of its own"));
         assert_eq!(attendants.workers, None);
-        let workers = |socket| format!("{}  workers: {{ socket: {socket} }}\n", with("daemon", "bin"));
+        let workers =
+            |socket| format!("{}  workers: {{ socket: {socket} }}\n", with("daemon", "bin"));
         let settings = parse(Path::new("efface.yaml"), &workers("/run/efface/worker")).unwrap();
         let socket = settings.attendants.unwrap().workers;
         assert_eq!(socket.as_deref(), Some(Path::new("/run/efface/worker")));

@@ -21,8 +21,8 @@ use crate::desk::Desk;
 use crate::disk;
 use crate::forward::Forwarder;
 use crate::isolation::{
-    self, AllCalls, Bounds, Cabinet, Courier, Dispatcher, Orders, Place as Far, Porter, ReceiveOrders,
-    Reporting, RouteOrders, SendOrders, StandingOrders, Warden,
+    self, AllCalls, Bounds, Cabinet, Courier, Dispatcher, Orders, Place as Far, Porter,
+    ReceiveOrders, Reporting, RouteOrders, SendOrders, StandingOrders, Warden,
 };
 use crate::janitor::Janitor;
 use crate::key::{self, Key, Purpose, RootKey};

@@ -216,11 +216,12 @@ fn receiving_and_sending_are_users_of_their_own() {
     let site = Site::leaving_faces();
     let sink = site.sink();
     let [port, outside_port, metrics] = [(); 3].map(|()| free_port());
-    let sockets = ["receiver", "sender"].map(|name| site.path("run").join(name));
+    let sockets = ["receiver", "sender", "worker"].map(|name| site.path("run").join(name));
     let lines = format!(
-        "attendants:\n  receiver: {{ user: {RECEIVER}, socket: {} }}\n  sender: {{ user: {SENDER}, socket: {} }}\n",
+        "attendants:\n  receiver: {{ user: {RECEIVER}, socket: {} }}\n  sender: {{ user: {SENDER}, socket: {} }}\n  workers: {{ socket: {} }}\n",
         sockets[0].display(),
         sockets[1].display(),
+        sockets[2].display(),
     );
     site.configure([port, outside_port, metrics], &lines);
     std::fs::create_dir_all(site.path("run")).unwrap();
@@ -235,14 +236,15 @@ fn receiving_and_sending_are_users_of_their_own() {
         skip!("other users cannot reach the folder for temporary files");
     }
 
-    let attend = |user: &str, what: &str, socket: &Path| {
-        let mut command = as_user(user, "", &program);
+    let attend = |user: &str, groups: &str, what: &str, socket: &Path| {
+        let mut command = as_user(user, groups, &program);
         let child = command.args(["attend", what, "--log-json", "--socket"]).arg(socket).spawn();
         Running(child.expect("an attendant"))
     };
-    let receiver = attend(RECEIVER, "receive", &sockets[0]);
-    let sender = attend(SENDER, "send", &sockets[1]);
     let both = format!("{RECEIVER},{SENDER}");
+    let receiver = attend(RECEIVER, "", "receive", &sockets[0]);
+    let sender = attend(SENDER, "", "send", &sockets[1]);
+    let workers = attend(GATEWAY, &both, "work", &sockets[2]);
     let mut gateway = as_user(GATEWAY, &both, &program);
     let gateway =
         gateway.args(["serve", "--log-json", "--config", &site.at("efface.yaml")]).spawn();
@@ -286,4 +288,13 @@ fn receiving_and_sending_are_users_of_their_own() {
     deliver(port, &write_body_ct(&site.path("second"), &patient(2), 2, 3));
     outside.wait_for(6);
     assert_clean_files(&outside.folder);
+
+    // Without whoever attends to them there are no workers: a study waits, and is not lost.
+    drop(workers);
+    deliver(port, &write_body_ct(&site.path("third"), &patient(3), 3, 3));
+    until("it waits for a worker", || {
+        site.path("state/work").read_dir().is_ok_and(|batches| batches.count() == 1)
+    });
+    let _workers = attend(GATEWAY, &both, "work", &sockets[2]);
+    outside.wait_for(9);
 }

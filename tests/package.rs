@@ -96,7 +96,9 @@ fn a_package_leads_to_a_first_study_and_deletes_nothing_unasked() {
         assert!(copy.file(file).exists(), "{file}");
     }
     if dcmtk::has("systemd-analyze") {
-        for unit in ["efface", "efface-receiver", "efface-sender", "efface-console"] {
+        for unit in
+            ["efface", "efface-receiver", "efface-sender", "efface-worker", "efface-console"]
+        {
             let unit = format!("/lib/systemd/system/{unit}.service");
             let said = copy.run("root", &["systemd-analyze", "verify", "--man=no", &unit]);
             assert!(!said.contains("efface"), "{said}");

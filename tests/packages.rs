@@ -373,8 +373,13 @@ fn an_update_is_signed_no_older_and_there_is_a_way_back() {
 // ------------------------------------------------------------------------------------------------------ units
 
 /// The most that a unit may be exposed, as systemd-analyze counts it (0 to 10).
-const EXPOSED_AT_MOST: [(&str, f64); 4] =
-    [("efface", 1.5), ("efface-receiver", 1.4), ("efface-sender", 1.4), ("efface-console", 1.4)];
+const EXPOSED_AT_MOST: [(&str, f64); 5] = [
+    ("efface", 1.5),
+    ("efface-receiver", 1.4),
+    ("efface-sender", 1.4),
+    ("efface-console", 1.4),
+    ("efface-worker", 0.3),
+];
 
 #[test]
 fn no_unit_is_exposed_more_than_is_written_here() {
@@ -405,14 +410,18 @@ fn settings(unit: &str, name: &str) -> Vec<String> {
 #[test]
 fn units_share_no_user_that_should_be_another() {
     let user = |unit: &str| settings(unit, "User").pop().unwrap();
-    assert_eq!((user("efface"), user("efface-console")), ("efface".into(), "efface".into()));
+    for unit in ["efface", "efface-console", "efface-worker"] {
+        assert_eq!(user(unit), "efface", "{unit}");
+    }
     assert_eq!(
         (user("efface-receiver"), user("efface-sender")),
         ("efface-in".into(), "efface-out".into())
     );
+    assert_eq!(settings("efface-worker", "PrivateNetwork"), ["yes"]);
     for (unit, _) in EXPOSED_AT_MOST {
         let families = settings(unit, "RestrictAddressFamilies");
-        assert_eq!(families, ["AF_INET AF_INET6 AF_UNIX"], "{unit}");
+        let wanted = if unit == "efface-worker" { "AF_UNIX" } else { "AF_INET AF_INET6 AF_UNIX" };
+        assert_eq!(families, [wanted], "{unit}");
         assert_eq!(settings(unit, "CapabilityBoundingSet"), [""], "{unit}");
     }
     // Users of units are those that packages make.

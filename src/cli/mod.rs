@@ -153,7 +153,7 @@ enum Command {
     /// The pages of the console: for it alone
     #[command(hide = true)]
     Pages(work::ChildArgs),
-    /// Receive or send for a gateway as a user of its own: for a unit of the system (packaging/efface-receiver.service)
+    /// Receive, send or read studies for a gateway: for a unit of the system (packaging/efface-receiver.service)
     Attend(work::AttendArgs),
     /// Whether a release is its publisher's, before it is installed; nothing is fetched
     #[command(subcommand)]

@@ -30,7 +30,7 @@ pub struct ChildArgs {
     log_json: bool,
 }
 
-/// Run by a unit of the system, as the user who is to receive or to send.
+/// Run by a unit of the system, as the user who is to receive, to send, or to read studies.
 #[derive(Args)]
 pub struct AttendArgs {
     /// What the user of this process is to do

@@ -119,7 +119,9 @@ impl Calls {
             match self.listener.accept() {
                 Ok((stream, _)) if socket_peercred(&stream)?.uid.as_raw() == user.uid => {
                     stream.set_nonblocking(false)?;
-                    return Ok(stream);
+                    if !is_gone(&stream) {
+                        return Ok(stream);
+                    }
                 }
                 Ok(_) => {
                     tracing::warn!("a process of another user called for orders; it gets none");
@@ -137,6 +139,12 @@ impl Calls {
             }
         }
     }
+}
+
+/// Whether one that has called has ended meanwhile.
+fn is_gone(caller: &UnixStream) -> bool {
+    let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    matches!(recv(caller, &mut [0_u8; 1][..], peek), Ok((0, _)))
 }
 
 /// What an attendant may start.
@@ -237,10 +245,23 @@ mod tests {
     fn orders_go_to_the_user_that_they_are_for() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
-        let calls = Calls::open(&Attendant { user: User::myself(), socket: socket.clone() }).unwrap();
+        let calls =
+            Calls::open(&Attendant { user: User::myself(), socket: socket.clone() }).unwrap();
         let attendant = std::thread::spawn(move || called(&socket, || ()).map(drop));
         calls.answer().unwrap().write_all(b"orders").unwrap();
         attendant.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn who_has_called_and_ended_gets_no_orders() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let calls =
+            Calls::open(&Attendant { user: User::myself(), socket: socket.clone() }).unwrap();
+        drop(UnixStream::connect(&socket).unwrap());
+        let living = UnixStream::connect(&socket).unwrap();
+        calls.answer().unwrap().write_all(b"x").unwrap();
+        assert_eq!((&living).read(&mut [0; 1]).unwrap(), 1);
     }
 
     #[test]
@@ -262,7 +283,8 @@ mod tests {
     fn other_users_get_none() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
-        let mut calls = Calls::open(&Attendant { user: User::myself(), socket: socket.clone() }).unwrap();
+        let mut calls =
+            Calls::open(&Attendant { user: User::myself(), socket: socket.clone() }).unwrap();
         calls.attendant.user.uid += 1;
         let attendant = std::thread::spawn(move || called(&socket, || ()).map(drop));
         let refused = calls.answer().map(drop).unwrap_err();

@@ -72,7 +72,8 @@ fn until_dead(connection: &mut UnixStream) -> io::Result<()> {
             // What it had still to say nobody hears.
             Ok(_) | Err(_) if begun.elapsed() < DEATH => {}
             Ok(_) | Err(_) => {
-                let what = "the attendant of workers did not end one: restart efface-worker.service";
+                let what =
+                    "the attendant of workers did not end one: restart efface-worker.service";
                 return Err(io::Error::new(io::ErrorKind::TimedOut, what));
             }
         }

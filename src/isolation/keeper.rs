@@ -3,6 +3,7 @@
 //! A batch that kills its returner is halved until the one result that does it is alone, and in quarantine.
 
 use super::RETURNER;
+use super::child::Child;
 use super::ending::{self, Ending};
 use super::returner::{ReturnOrders, ReturnTask};
 use super::warden::attend;
@@ -158,7 +159,8 @@ impl Keeper {
         let task = ReturnTask { orders, batch: name, gateway: std::process::id() };
         let is_its_own = |event: &Event| self.is_its_own(event);
         let append = |event| self.append(event);
-        attend(RETURNER, self.orders.log_json, &task, self.limit, stop, &is_its_own, &append)
+        let returner = Child::start(RETURNER, self.orders.log_json, None)?;
+        attend(returner, &task, self.limit, stop, &is_its_own, &append)
     }
 
     /// What a returner may write to the log.

@@ -84,8 +84,8 @@ mod usher;
 mod warden;
 mod worker;
 
-pub use attendant::{Attendant, Attendants, Attended, attend};
 pub(crate) use attendant::AllCalls;
+pub use attendant::{Attendant, Attendants, Attended, attend};
 pub use cabinet::Cabinet;
 pub use carrier::Carrier;
 pub use child::THIS_PROGRAM;

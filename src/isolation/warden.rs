@@ -39,7 +39,7 @@ pub struct Warden {
     /// How long a worker may take.
     pub limit: Duration,
     /// Who starts them; `None`: the gateway itself.
-    pub calls: Option<Calls>,
+    pub(crate) calls: Option<Calls>,
 }
 
 impl Warden {
