@@ -220,7 +220,7 @@ fn a_good_configuration_is_read_back_in_words() {
 fn every_mistake_of_a_configuration_is_said_with_its_place() {
     let site = Site::basic();
     for (lines, place, words) in [
-        ("quiet_periods: 5\n", "line 9 column 1", "unknown field `quiet_periods`"),
+        ("quiet_periods: 5\n", ":9:1:", "unknown field `quiet_periods`"),
         ("quiet_period_s: -1\n", ":9:17:", "a number from 0"),
         ("metrics: 0.0.0.0:9104\n", ":9:10:", "loopback"),
         ("associations_max: 0\n", ":9:19:", "1 to 1000"),
