@@ -64,7 +64,7 @@ fn errors_foretold(program: &Path) -> Vec<(usize, String)> {
     let (mut foretold, mut code) = (Vec::new(), 0);
     for (n, line) in text.lines().enumerate() {
         match line.trim_start().strip_prefix("//~ ") {
-            Some(error) => foretold.push((code, error.to_owned())),
+            Some(error) => foretold.push((code, without_paths(error))),
             None => code = n + 1,
         }
     }
