@@ -35,9 +35,9 @@ fn a_person_follows_a_study_from_the_pacs_to_delivery_and_takes_the_receipt() {
     let steps = browser.texts("tbody .event");
     let of = |word: &str| steps.iter().position(|step| step.contains(word));
     assert!(of("closed") < of("released") && of("released") < of("delivered"), "{steps:?}");
+    browser.picture(&picture("study.png"));
     browser.run("document.querySelectorAll('details').forEach(d => d.open = true)");
     assert!(browser.source().contains("(0010,0010)"), "what was done, element by element");
-    browser.picture(&picture("study.png"));
     let batch = browser.text("h2 code");
     // By the UID that came in, which is not repeated anywhere but in the field that it was typed into.
     let uid = house.site.path("pacs");
