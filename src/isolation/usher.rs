@@ -3,10 +3,11 @@
 use super::PAGES;
 use super::child::{Child, Heard, Speaker};
 use super::pages::PageOrders;
-use crate::console::{Ask, Keeper, Said};
+use crate::console::{Ask, Keeper, Refusal, Reply, Said};
 use crate::send::{PAUSE_MIN, Pause};
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -105,7 +106,14 @@ fn answer(keeper: &Keeper, speaker: &Speaker, asked: &Mutex<Receiver<Ask>>) {
     loop {
         let next = asked.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(question) = next else { return };
+        let number = question.number;
+        // Whoever asked waits: also for the answer to a question that nobody was prepared for.
+        let reply = catch_unwind(AssertUnwindSafe(|| keeper.reply(question)));
+        let reply = reply.unwrap_or_else(|_| Reply {
+            number,
+            answer: Err(Refusal::Failed("the console failed at this: see its log".to_owned())),
+        });
         // Pages that do not listen any more have ended: their parent sees it.
-        let _ = speaker.say(&keeper.reply(question));
+        let _ = speaker.say(&reply);
     }
 }
