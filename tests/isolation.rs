@@ -23,6 +23,13 @@ use support::gateway::{Gateway, Site, children_of};
 use support::study::{patient, write_all, write_body_ct};
 use support::{files, until, until_some};
 
+/// A hospital whose studies stay whole also where a slow machine pauses between two slices.
+fn unhurried() -> Site {
+    let mut site = Site::basic();
+    site.quiet_period_s = 2.0;
+    site
+}
+
 /// Sends a head, whose worker takes a while, and waits for that.
 fn a_worker_at_work(site: &Site, gateway: &Gateway) -> Pid {
     deliver(gateway.port, &write_all(&site.path("head"), &patient(1).head_ct(1)));
@@ -53,7 +60,7 @@ fn a_worker_that_dies_takes_its_study_with_it_and_nothing_else() {
     if let Some(program) = dcmtk::missing() {
         skip!("{program} is not installed");
     }
-    let site = Site::basic();
+    let site = unhurried();
     let outside = Outside::start(&site.sink());
     let gateway = site.serve(outside.port, &[]);
     let worker = a_worker_at_work(&site, &gateway);
@@ -79,7 +86,7 @@ fn memory_and_time_of_a_study_are_bounded() {
         ("worker_memory_bytes: 40000000\n", "worker-crashed"),
         ("worker_s: 0.3\n", "worker-out-of-time"),
     ] {
-        let site = Site::basic();
+        let site = unhurried();
         let outside = Outside::start(&site.sink());
         let gateway = site.serve_configured(outside.port, bound);
         deliver(gateway.port, &write_all(&site.path("head"), &patient(1).head_ct(1)));
