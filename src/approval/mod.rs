@@ -330,6 +330,17 @@ impl Approvers {
         self.0.is_empty()
     }
 
+    /// Whether two of them must agree to an operation. Where nobody is named, one person does it, or nobody can.
+    ///
+    /// # Errors
+    /// [`Error::Nobody`].
+    pub fn must_agree_to(&self, operation: &Operation) -> Result<bool, Error> {
+        if self.is_empty() && operation.always_needs_two() {
+            return Err(Error::Nobody);
+        }
+        Ok(!self.is_empty())
+    }
+
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(Verifier::name)

@@ -38,7 +38,7 @@ pub use export::{CSV_HEAD, Filter, Row};
 pub use follow::Follower;
 pub use log::Log;
 pub use proof::{Proof, prove};
-pub use verify::{Finding, Verification, verify};
+pub use verify::{Finding, Verification, settled, verify};
 pub use witness::Witness;
 
 use crate::disk;

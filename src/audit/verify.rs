@@ -11,6 +11,10 @@ use super::{Error, key, newest, tiles};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a gateway may take to sign what it has written.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// What was found.
 #[derive(Debug)]
@@ -82,6 +86,20 @@ pub enum Finding {
     /// The newest checkpoint proves nothing.
     #[error("the newest checkpoint: {0}")]
     Checkpoint(String),
+}
+
+/// The same, once more after a moment where nothing is wrong but that the last records are not signed: a gateway that runs may
+/// just be about to sign them.
+///
+/// # Errors
+/// As [`verify`].
+pub fn settled(look: impl Fn() -> Result<Verification, Error>) -> Result<Verification, Error> {
+    let found = look()?;
+    if let [Finding::Unsigned { .. }] = found.findings[..] {
+        std::thread::sleep(MOMENT);
+        return look();
+    }
+    Ok(found)
 }
 
 /// Compares a log with its newest checkpoint and with others that were kept elsewhere, each with the name of its file.

@@ -131,11 +131,8 @@ impl ApprovalArgs {
             (None, Some(settings)) => settings.approvers.clone(),
             (None, None) => Approvers::default(),
         };
-        if approvers.is_empty() && !operation.always_needs_two() {
+        if !approvers.must_agree_to(operation)? {
             return Ok(Settled::Go(String::new()));
-        }
-        if approvers.is_empty() {
-            return Err(approval::Error::Nobody.into());
         }
         let names: Vec<&str> = approvers.names().collect();
         if let Some(file) = &self.ask {

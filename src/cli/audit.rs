@@ -2,7 +2,7 @@
 
 use super::inspect::look;
 use super::{Problem, StateArgs, reading};
-use crate::audit::{self, CSV_HEAD, Checkpoint, Filter, Finding, Line, Row, Verifier};
+use crate::audit::{self, CSV_HEAD, Checkpoint, Filter, Line, Row, Verifier};
 use crate::disk;
 use crate::spool::Place;
 use crate::view::audit::Verified;
@@ -14,7 +14,6 @@ use std::collections::{HashSet, VecDeque};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 #[derive(Subcommand)]
 pub enum AuditCommand {
@@ -222,12 +221,7 @@ fn verify(log: &Opened, files: &[PathBuf], json: bool) -> Result<ExitCode, Probl
         bar.finish_and_clear();
         verified
     };
-    let mut found = look()?;
-    if let [Finding::Unsigned { .. }] = found.findings[..] {
-        // A gateway that runs may just be about to sign.
-        std::thread::sleep(Duration::from_secs(1));
-        found = look()?;
-    }
+    let found = audit::settled(look)?;
     let verdict = Verdict {
         good: found.findings.is_empty() && found.checkpoint.is_some(),
         found: found.into(),

@@ -82,7 +82,7 @@ pub(super) fn tell<T: Serialize>(
     in_words: impl FnOnce(),
 ) -> Result<ExitCode, Problem> {
     if json {
-        println!("{}", serde_json::to_string_pretty(view)?);
+        super::json(view)?;
     } else {
         in_words();
     }

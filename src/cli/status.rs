@@ -17,9 +17,9 @@ use crate::recall::{self, Recall};
 use crate::requests;
 use crate::residency::Residency;
 use crate::spool::account::Account;
-use crate::spool::quarantine::{self, Code};
+use crate::spool::quarantine;
 use crate::spool::results::{self, Tray};
-use crate::spool::{Place, Spool, entry_ids};
+use crate::spool::{Place, Spool};
 use crate::view::profile::short_digest;
 use clap::Args;
 use serde::{Serialize, Serializer};
@@ -171,7 +171,7 @@ impl Status {
             outboxes,
             results: all_results(spool)?,
             homes: homes(spool)?,
-            quarantine: by_code(spool)?,
+            quarantine: quarantine::by_code(spool)?,
             free_bytes: disk::free_bytes(&spool.dir(Place::Inbox))?,
             objections: Objections::of(spool),
             audit_behind: Behind::of(spool)?,
@@ -346,15 +346,4 @@ fn homes(spool: &Spool) -> Result<BTreeMap<String, [u64; 2]>, Problem> {
         Ok((homebox.address(), counts))
     })
     .collect()
-}
-
-fn by_code(spool: &Spool) -> Result<BTreeMap<&'static str, u64>, Problem> {
-    let directory = spool.dir(Place::Quarantine);
-    let mut by_code = BTreeMap::new();
-    for name in disk::list(&directory)? {
-        let code =
-            quarantine::reason(spool, &name).map_or("without a reason", |r| Code::name(r.code));
-        *by_code.entry(code).or_default() += entry_ids(&directory.join(&name))?.len() as u64;
-    }
-    Ok(by_code)
 }

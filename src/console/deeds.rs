@@ -20,12 +20,8 @@ impl Keeper {
 
     /// Has an operation agreed to. Where nobody has to, it is done at once.
     pub(super) fn ask_or_do(&self, operation: &Operation) -> Result<Outcome, Refusal> {
-        let approvers = self.approvers()?;
-        if approvers.is_empty() && !operation.always_needs_two() {
+        if !self.approvers()?.must_agree_to(operation).map_err(failed)? {
             return self.carry_out(operation, None).map(Outcome::Done);
-        }
-        if approvers.is_empty() {
-            return Err(failed(crate::approval::Error::Nobody));
         }
         let log = LogSigner::of(&self.site.root);
         let asked = self.pending.ask(operation, log.verifier().name());

@@ -2,7 +2,7 @@
 
 use super::DELIVERER;
 use super::cabinet::Cabinet;
-use super::child::{Child, Heard};
+use super::child::{Child, Heard, Lives};
 use super::courier::is_name_of_a_batch;
 use super::deliverer::DeliverOrders;
 use super::sender::Reply;
@@ -11,19 +11,17 @@ use crate::clock;
 use crate::custody::homebox::Homebox;
 use crate::meter::Meter;
 use crate::net::tls::{Papers, Trust};
-use crate::send::{PAUSE_MIN, Pause, Word};
+use crate::send::Word;
 use crate::spool::Spool;
 use crate::spool::results::Tray;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a deliverer may finish what is on the wire when the gateway stops.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A deliverer that lived so long did not die of its start.
-const A_LIFE: Duration = Duration::from_secs(60);
 /// How often it is looked whether a deliverer may be started again.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -51,17 +49,10 @@ pub struct Carrier {
 impl Carrier {
     /// Works until told to stop. A deliverer that dies is started again; what waits lies where it lay.
     pub fn run(&self, stop: &AtomicBool) {
-        let mut pause = Pause::default();
+        let mut lives = Lives::default();
         while !stop.load(Ordering::SeqCst) {
-            let since = Instant::now();
-            if pause.is_over()
-                && let Err(error) = self.attend(stop)
-            {
+            if let Err(error) = lives.next(|| self.attend(stop)) {
                 tracing::error!(pacs = self.pacs, %error, "the deliverer ended; it is started again");
-                if since.elapsed() >= A_LIFE {
-                    pause = Pause::default();
-                }
-                pause.longer(PAUSE_MIN);
             }
             std::thread::sleep(LOOK_EVERY);
         }

@@ -3,6 +3,7 @@
 use super::attendant::Calls;
 use super::ending::Ending;
 use crate::pipe::{hear, say};
+use crate::send::{PAUSE_MIN, Pause};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, BufReader, Read};
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 pub const THIS_PROGRAM: &str = "/proc/self/exe";
 /// Of the environment a child gets these, and nothing else.
 const ENVIRONMENT: [&str; 3] = ["EFFACE_LOG", "RAYON_NUM_THREADS", "RUST_BACKTRACE"];
+/// A child that lived so long did not die of its start.
+const A_LIFE: Duration = Duration::from_secs(60);
 /// How long an attendant may take to end what it has started.
 const DEATH: Duration = Duration::from_secs(10);
 /// How long a child may be silent before its parent looks whether it must stop it.
@@ -114,6 +117,29 @@ impl Speaker {
 
     fn lock(&self) -> MutexGuard<'_, Option<Mouth>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One child of a kind after the other. Between those that end at once lies a pause, which grows.
+#[derive(Default)]
+pub(super) struct Lives(Pause);
+
+impl Lives {
+    /// Lives once, unless it is too early; what it died of.
+    ///
+    /// # Errors
+    /// Those of `live`.
+    pub(super) fn next(&mut self, live: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        if !self.0.is_over() {
+            return Ok(());
+        }
+        let since = Instant::now();
+        live().inspect_err(|_| {
+            if since.elapsed() >= A_LIFE {
+                self.0 = Pause::default();
+            }
+            self.0.longer(PAUSE_MIN);
+        })
     }
 }
 

@@ -3,21 +3,18 @@
 
 use super::INQUIRER;
 use super::cabinet::Cabinet;
-use super::child::{Child, Heard};
+use super::child::{Child, Heard, Lives};
 use super::inquirer::{InquireOrders, Wish};
 use crate::pull::question::{Question, Reply, Trouble};
-use crate::send::{PAUSE_MIN, Pause};
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long an inquirer may take to end.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// An inquirer that lived so long did not die of its start.
-const A_LIFE: Duration = Duration::from_secs(60);
 /// How often it is looked whether an inquirer may be started again.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -36,18 +33,12 @@ pub struct Clerk {
 impl Clerk {
     /// Works until told to stop. An inquirer that dies is started again.
     pub fn run(self, stop: &AtomicBool) {
-        let mut pause = Pause::default();
+        let mut lives = Lives::default();
         while !stop.load(Ordering::SeqCst) {
-            let (since, mut open) = (Instant::now(), HashSet::new());
-            if pause.is_over()
-                && let Err(error) = self.attend(stop, &mut open)
-            {
+            let mut open = HashSet::new();
+            if let Err(error) = lives.next(|| self.attend(stop, &mut open)) {
                 let pacs = &self.orders.place.destination.name;
                 tracing::error!(pacs, %error, "the inquirer ended; it is started again, and studies are closed by the quiet period");
-                if since.elapsed() >= A_LIFE {
-                    pause = Pause::default();
-                }
-                pause.longer(PAUSE_MIN);
             }
             let asked = self.questions.try_iter().map(|question| question.number);
             open.into_iter().chain(asked).for_each(|number| {

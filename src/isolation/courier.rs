@@ -3,7 +3,7 @@
 use super::SENDER;
 use super::attendant::Calls;
 use super::cabinet::Cabinet;
-use super::child::{Child, Heard};
+use super::child::{Child, Heard, Lives};
 use super::purse::Purse;
 use super::sender::{Reply, SendOrders};
 use crate::forward::{Forwarder, Seen};
@@ -13,12 +13,10 @@ use crate::send::{Home, PAUSE_MIN, Pause, Word};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a sender may finish what is on the wire when the gateway stops.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A sender that lived so long did not die of its start.
-const A_LIFE: Duration = Duration::from_secs(60);
 /// How often it is looked whether a sender may be started again.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -58,20 +56,13 @@ struct Cleared {
 impl Courier {
     /// Works until told to stop. A sender that dies is started again; its parcels lie where they lay.
     pub fn run(&self, stop: &AtomicBool) {
-        let (mut pause, mut sifted, mut recalled) = (Pause::default(), None, Recalling::default());
+        let (mut lives, mut sifted, mut recalled) = (Lives::default(), None, Recalling::default());
         while !stop.load(Ordering::SeqCst) {
-            let since = Instant::now();
             self.sift(&mut sifted);
             self.withdraw_recalled(&mut recalled.seen, None);
-            if pause.is_over()
-                && let Err(error) = self.attend(stop, &mut sifted, &mut recalled)
-            {
+            if let Err(error) = lives.next(|| self.attend(stop, &mut sifted, &mut recalled)) {
                 let destination = &self.forwarder.destination;
                 tracing::error!(destination, %error, "the sender ended; it is started again");
-                if since.elapsed() >= A_LIFE {
-                    pause = Pause::default();
-                }
-                pause.longer(PAUSE_MIN);
             }
             self.account_for_bytes();
             std::thread::sleep(LOOK_EVERY);

@@ -1,22 +1,19 @@
 //! The gateway's side of a shipper: starts it, hears how it stands, and starts it again.
 
 use super::SHIPPER;
-use super::child::{Child, Heard};
+use super::child::{Child, Heard, Lives};
 use super::confine::Strictness;
 use super::shipper::ShipOrders;
 use crate::atna::{Reporter, Syslog, Word};
 use crate::net::tls::Papers;
-use crate::send::{PAUSE_MIN, Pause};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a shipper may go on when the gateway stops, to send that it has stopped.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A shipper that lived so long did not die of its start.
-const A_LIFE: Duration = Duration::from_secs(60);
 /// How often it is looked whether a shipper may be started again.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -61,18 +58,11 @@ impl Reporting {
 impl Dispatcher {
     /// Works until told to stop. A shipper that dies is started again, and goes on where its cursor is.
     pub fn run(&self, stop: &AtomicBool) {
-        let mut pause = Pause::default();
+        let mut lives = Lives::default();
         while !stop.load(Ordering::SeqCst) {
-            let since = Instant::now();
-            if pause.is_over()
-                && let Err(error) = self.attend(stop)
-            {
+            if let Err(error) = lives.next(|| self.attend(stop)) {
                 tracing::error!(%error, "reports to the audit repository are interrupted; nothing is lost, and efface goes on");
                 self.reporting.set(|word| word.trouble = Some(error.to_string()));
-                if since.elapsed() >= A_LIFE {
-                    pause = Pause::default();
-                }
-                pause.longer(PAUSE_MIN);
             }
             std::thread::sleep(LOOK_EVERY);
         }

@@ -1,24 +1,21 @@
 //! The console's side of its pages: starts them, has their questions answered, and starts them again.
 
 use super::PAGES;
-use super::child::{Child, Heard, Speaker};
+use super::child::{Child, Heard, Lives, Speaker};
 use super::pages::PageOrders;
 use crate::console::{Ask, Keeper, Refusal, Reply, Said};
-use crate::send::{PAUSE_MIN, Pause};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Questions that are answered at a time.
 const ANSWERS: usize = 4;
 /// How long pages may take to end.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Pages that lived so long did not die of their start.
-const A_LIFE: Duration = Duration::from_secs(60);
 /// How often it is looked whether pages may be started again.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -37,20 +34,13 @@ impl Usher {
     /// # Errors
     /// The first pages do not listen.
     pub fn run(mut self, stop: &AtomicBool, listening: impl Fn(SocketAddr)) -> io::Result<()> {
-        let (mut pause, mut have_listened) = (Pause::default(), false);
+        let (mut lives, mut have_listened) = (Lives::default(), false);
         while !stop.load(Ordering::SeqCst) {
-            let since = Instant::now();
-            if pause.is_over()
-                && let Err(error) = self.attend(stop, &mut have_listened, &listening)
-            {
+            if let Err(error) = lives.next(|| self.attend(stop, &mut have_listened, &listening)) {
                 if !have_listened {
                     return Err(error);
                 }
                 tracing::error!(%error, "the pages of the console ended; they are started again");
-                if since.elapsed() >= A_LIFE {
-                    pause = Pause::default();
-                }
-                pause.longer(PAUSE_MIN);
             }
             std::thread::sleep(LOOK_EVERY);
         }

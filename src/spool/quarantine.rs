@@ -1,8 +1,9 @@
 //! What stays inside until a person has looked, and why.
 
-use super::{Place, Spool};
+use super::{Place, Spool, entry_ids};
 use crate::disk;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 /// Why something is in quarantine. The code is part of the directory's name and of the metrics.
@@ -201,6 +202,20 @@ pub struct Reason {
     pub destination: String,
     /// When, RFC 3339.
     pub time: String,
+}
+
+/// Instances in quarantine by the name of their code.
+///
+/// # Errors
+/// What the system says.
+pub fn by_code(spool: &Spool) -> io::Result<BTreeMap<&'static str, u64>> {
+    let directory = spool.dir(Place::Quarantine);
+    let mut by_code = BTreeMap::new();
+    for name in disk::list(&directory)? {
+        let code = reason(spool, &name).map_or("without a reason", |reason| reason.code.name());
+        *by_code.entry(code).or_default() += entry_ids(&directory.join(&name))?.len() as u64;
+    }
+    Ok(by_code)
 }
 
 /// Puts instances of a batch aside, as second names of the same files, and says why.

@@ -151,7 +151,8 @@ impl From<Wanted> for Filter {
 /// What the system says.
 pub fn verify(spool: &Spool) -> Result<Verified, Error> {
     let directory = spool.dir(Place::Audit);
-    Ok(audit::verify(&directory, &audit::key(&directory)?, &[], |_| ())?.into())
+    let key = audit::key(&directory)?;
+    Ok(audit::settled(|| audit::verify(&directory, &key, &[], |_| ()))?.into())
 }
 
 impl From<audit::Verification> for Verified {

@@ -6,10 +6,9 @@ use crate::config::Settings;
 use crate::custody::outbox::Outbox;
 use crate::disk;
 use crate::spool::account::Account;
-use crate::spool::quarantine;
-use crate::spool::{Place, Spool, entry_ids};
+use crate::spool::quarantine::{self, Code};
+use crate::spool::{Place, Spool};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Hours that are plotted.
 const HOURS: usize = 48;
@@ -172,20 +171,12 @@ fn quantiles(mut values: Vec<u64>) -> Option<(u64, u64)> {
 }
 
 fn held(spool: &Spool) -> Result<Vec<Held>, Error> {
-    let directory = spool.dir(Place::Quarantine);
-    let mut codes: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
-    for name in disk::list(&directory)? {
-        let code = quarantine::reason(spool, &name).ok().map(|reason| reason.code);
-        let (code, advice) = code.map_or(("without a reason", ""), |c| (c.name(), c.advice()));
-        codes.entry(code).or_insert((advice, 0)).1 +=
-            entry_ids(&directory.join(&name))?.len() as u64;
-    }
-    let row = |(code, (advice, instances)): (&str, (&str, u64))| Held {
+    let row = |(code, instances): (&str, u64)| Held {
         code: code.to_owned(),
-        advice: advice.to_owned(),
+        advice: Code::named(code).map_or("", Code::advice).to_owned(),
         instances,
     };
-    Ok(codes.into_iter().map(row).collect())
+    Ok(quarantine::by_code(spool)?.into_iter().map(row).collect())
 }
 
 #[cfg(test)]

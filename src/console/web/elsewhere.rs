@@ -1,7 +1,7 @@
 //! The way to the hospital's identity provider, and back.
 
 use super::App;
-use super::guard::Guest;
+use super::guard::{Guest, cookie};
 use super::page::Problem;
 use super::sign_in::shown;
 use crate::console::{Elsewhere, Password, Question, Refusal, SignedIn};
@@ -38,7 +38,7 @@ struct Brought {
 
 async fn back(guest: Guest, headers: HeaderMap, Query(brought): Query<Brought>) -> Response {
     let Brought { state, code } = brought;
-    let is_own = guest.came_with(&headers, STATE).is_some_and(|own| own == state);
+    let is_own = cookie(&headers, STATE).is_some_and(|own| own == state);
     let question = Question::CameBack { state, code: Password(code) };
     let signed = match is_own {
         true => guest.ask::<SignedIn>(question).await,

@@ -111,11 +111,6 @@ impl Guest {
         self.app.look
     }
 
-    /// A cookie of this browser.
-    pub(super) fn came_with(&self, headers: &HeaderMap, name: &str) -> Option<String> {
-        cookie(headers, name)
-    }
-
     /// Who is signed in.
     pub(super) async fn person(&self) -> Result<Person, Problem> {
         self.ask(Question::Who).await
@@ -140,7 +135,8 @@ impl Look {
     }
 }
 
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+/// A cookie of this browser.
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
     pairs.find(|(known, _)| known.trim() == name).map(|(_, value)| value.trim().to_owned())
