@@ -157,6 +157,15 @@ impl Samples<'_> {
         if self.mirrored(levels) { LEVELS - level } else { level }
     }
 
+    /// The function that takes a stored value to the bin of its level.
+    fn bins(&self, levels: &Levels) -> impl Fn(i32) -> usize + use<> {
+        let per_bin = BINS as f64 / f64::from(LEVELS);
+        let Rescaling { slope, intercept } = Rescaling::of(self, levels);
+        let (slope, intercept) = (slope * per_bin, intercept * per_bin);
+        // What lies beyond counts at the ends; casts saturate.
+        move |stored| ((f64::from(stored) * slope + intercept) as usize).min(BINS - 1)
+    }
+
     /// The stored values at the ends of the range: what lies beyond counts as these.
     fn storable(&self, levels: &Levels) -> (i32, i32) {
         let stored = |real: f64| (real - self.intercept) / self.slope;
@@ -210,42 +219,38 @@ pub(super) fn sum_up(
     let mut stored = vec![StoredSum::default(); size.iter().product()];
     let mut count = SliceCount { changed: 0, fill: None, removed: Vec::new() };
     let steps = Steps::of(place, lattice);
-    let bounds = samples.storable(levels);
-    let (mut sums_before, mut sums_after, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut columns = Columns::new(place.columns, samples.storable(levels));
     let mut stray = 0;
-    for row in 0..place.rows {
-        let range = row * place.columns..(row + 1) * place.columns;
-        let (before, after) = (&samples.before[range.clone()], &samples.after[range]);
-        let same = before == after;
-        add_up(before.iter().map(|&value| within(value, bounds)), &mut sums_before);
-        if !same {
-            stray += count_changes(before, after, samples, levels, &mut count);
-            add_up(after.iter().map(|&value| within(value, bounds)), &mut sums_after);
-            add_up(before.iter().zip(after).map(|(b, a)| i64::from(b != a)), &mut changes);
+    let start_of = |row: usize| lattice.position(place.point(0.0, row as f64));
+    let across = |row: usize| [1, 2].map(|a| start_of(row)[a].max(0.0) as usize);
+    let mut row = 0;
+    while row < place.rows {
+        // Rows that lie in the same row of cells are added up first.
+        let (first, cells) = (row, across(row));
+        while row < place.rows && (row == first || steps.straight && across(row) == cells) {
+            let range = row * place.columns..(row + 1) * place.columns;
+            let (before, after) = (&samples.before[range.clone()], &samples.after[range]);
+            columns.add_before(before);
+            if before != after {
+                stray += count_changes(before, after, samples, levels, &mut count);
+                columns.add_change(before, after);
+            }
+            row += 1;
         }
-        let start = lattice.position(place.point(0.0, row as f64));
+        let start = start_of(first);
         // Within the box up to rounding at its border.
         let cell_of = |a: usize, column: usize| {
             let at = start[a] + steps.step[a] * column as f64;
             (at.max(0.0) as usize).saturating_sub(from[a]).min(size[a] - 1)
         };
-        let across = [cell_of(1, 0), cell_of(2, 0)];
+        let beside = [cell_of(1, 0), cell_of(2, 0)];
         for run in &steps.runs {
             let i = cell_of(0, run.start);
             let [j, k] =
-                if steps.straight { across } else { [1, 2].map(|a| cell_of(a, run.start)) };
-            let cell = &mut stored[(k * size[1] + j) * size[0] + i];
-            let of_run = |sums: &[i64]| sums[run.end] - sums[run.start];
-            let sum_before = of_run(&sums_before);
-            cell.before += sum_before;
-            cell.samples += run.len() as u32;
-            if same {
-                cell.after += sum_before;
-            } else {
-                cell.after += of_run(&sums_after);
-                cell.changed += of_run(&changes) as u32;
-            }
+                if steps.straight { beside } else { [1, 2].map(|a| cell_of(a, run.start)) };
+            columns.add_to(&mut stored[(k * size[1] + j) * size[0] + i], run);
         }
+        columns.clear();
     }
     if stray > 0 {
         return Err(stray);
@@ -258,20 +263,67 @@ pub(super) fn sum_up(
     Ok((Patch { from, size, cells }, count))
 }
 
-/// A stored value, those beyond the range counting as its ends.
-fn within(value: i32, (least, most): (i32, i32)) -> i64 {
-    i64::from(if value < least { least } else { value.min(most) })
+/// Rows of a slice added up, column by column.
+struct Columns {
+    /// The stored values at the ends of the range: what lies beyond counts as these.
+    range: (i32, i32),
+    before: Vec<i64>,
+    /// What the sums after are short of those before, and how many samples changed.
+    lost: Vec<i64>,
+    changed: Vec<u32>,
+    rows: u32,
+    /// Whether any of these rows changed.
+    differ: bool,
 }
 
-/// Sums from the beginning of a row to each value: what is between two places is one subtraction.
-fn add_up(values: impl Iterator<Item = i64>, sums: &mut Vec<i64>) {
-    sums.clear();
-    sums.push(0);
-    let mut sum = 0;
-    sums.extend(values.map(|value| {
-        sum += value;
-        sum
-    }));
+impl Columns {
+    fn new(count: usize, range: (i32, i32)) -> Self {
+        let sums = || vec![0; count];
+        let changed = vec![0; count];
+        Columns { range, before: sums(), lost: sums(), changed, rows: 0, differ: false }
+    }
+
+    /// A stored value, those beyond the range counting as its ends.
+    fn within(&self) -> impl Fn(i32) -> i64 + use<> {
+        let (least, most) = self.range;
+        move |value| i64::from(value.max(least).min(most))
+    }
+
+    fn add_before(&mut self, before: &[i32]) {
+        let within = self.within();
+        self.rows += 1;
+        self.before.iter_mut().zip(before).for_each(|(sum, &b)| *sum += within(b));
+    }
+
+    /// Adds what became of a row that changed.
+    fn add_change(&mut self, before: &[i32], after: &[i32]) {
+        let within = self.within();
+        self.differ = true;
+        let both = || before.iter().zip(after);
+        self.lost.iter_mut().zip(both()).for_each(|(s, (&b, &a))| *s += within(b) - within(a));
+        self.changed.iter_mut().zip(both()).for_each(|(s, (b, a))| *s += u32::from(b != a));
+    }
+
+    /// Adds what some columns sum up to.
+    fn add_to(&self, cell: &mut StoredSum, columns: &std::ops::Range<usize>) {
+        let before: i64 = self.before[columns.clone()].iter().sum();
+        cell.before += before;
+        cell.after += before;
+        cell.samples += self.rows * columns.len() as u32;
+        if self.differ {
+            cell.after -= self.lost[columns.clone()].iter().sum::<i64>();
+            cell.changed += self.changed[columns.clone()].iter().sum::<u32>();
+        }
+    }
+
+    fn clear(&mut self) {
+        self.before.fill(0);
+        if self.differ {
+            self.lost.fill(0);
+            self.changed.fill(0);
+        }
+        (self.rows, self.differ) = (0, false);
+    }
 }
 
 /// How the columns of a row fall into cells: the same for all rows of a slice.
@@ -327,11 +379,11 @@ fn count_changes(
 ) -> usize {
     let mut stray = 0;
     count.removed.resize(BINS, 0);
+    let bin = samples.bins(levels);
     for (&before, &after) in before.iter().zip(after).filter(|(b, a)| b != a) {
         stray += usize::from(after != samples.fill);
         count.changed += 1;
-        let bin = samples.level(before, levels) / LEVELS * BINS as f32;
-        count.removed[(bin.max(0.0) as usize).min(BINS - 1)] += 1;
+        count.removed[bin(before)] += 1;
     }
     stray
 }

@@ -186,13 +186,7 @@ impl Field {
         if !self.inside[nearest] {
             return None;
         }
-        let mut low = [0; 3];
-        let mut part = [0.0; 3];
-        for a in 0..3 {
-            let c = (at[a] / self.cell).clamp(0.0, (self.size[a] - 1) as f32);
-            low[a] = (c as usize).min(self.size[a].saturating_sub(2));
-            part[a] = c - low[a] as f32;
-        }
+        let (low, part) = self.corner(at);
         let (mut sum, mut weight) = (0.0, 0.0);
         for corner in 0..8 {
             let mut node = low;
@@ -209,6 +203,36 @@ impl Field {
             }
         }
         (weight > 0.0).then(|| sum / weight)
+    }
+
+    /// The first of the eight cells between whose centres a position lies, and where between them, 0 to 1.
+    fn corner(&self, at: Vector) -> ([usize; 3], Vector) {
+        let mut low = [0; 3];
+        let mut part = [0.0; 3];
+        for a in 0..3 {
+            let c = (at[a] / self.cell).clamp(0.0, (self.size[a] - 1) as f32);
+            low[a] = (c as usize).min(self.size[a].saturating_sub(2));
+            part[a] = c - low[a] as f32;
+        }
+        (low, part)
+    }
+
+    /// Whether any of the eight cells between which a position lies is one of those that `grown` holds
+    /// ([`Field::grown_down`]).
+    pub fn is_between(&self, grown: &[bool], at: Vector) -> bool {
+        grown[self.index(self.corner(at).0)]
+    }
+
+    /// Some cells, and those that have one of them as neighbour in no direction but upwards along the axes.
+    pub fn grown_down(&self, is: impl Fn(usize) -> bool + Send + Sync) -> Vec<bool> {
+        let mut cells: Vec<bool> = (0..self.len()).into_par_iter().map(is).collect();
+        let [nx, ny, nz] = self.size;
+        for (step, n) in [(1, nx), (nx, ny), (nx * ny, nz)] {
+            for line in cells.chunks_mut(step * n) {
+                (step..line.len()).for_each(|i| line[i - step] |= line[i]);
+            }
+        }
+        cells
     }
 
     /// LPS mm of a position.

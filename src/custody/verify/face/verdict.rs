@@ -9,7 +9,7 @@ use super::mirror::Mirror;
 use super::search;
 use super::skin::Skin;
 use super::space::dot;
-use super::views::{Change, EARS, FRONTAL, View};
+use super::views::{Change, EARS, FRONTAL, Scene, View};
 use super::{FaceFault, Scale};
 
 /// The surface of bone, HU.
@@ -84,31 +84,26 @@ impl Findings {
         scale: Scale,
         levels: &Levels,
     ) -> Self {
-        let looks = |level: f32, side: f32| -> Vec<Change> {
-            FRONTAL
-                .iter()
-                .map(|&from| {
-                    let [before, after] = [&field.before, &field.after]
-                        .map(|v| View::of(field, v, level, head, from));
-                    let face = before.showing(head, |at| head.is_face(at, side));
-                    Change::of(&before, &after, &face)
-                })
-                .collect()
+        let scenes = |level| [&field.before, &field.after].map(|v| Scene::new(field, v, level));
+        let looks = |scenes: &[Scene<'_>; 2], side: f32| -> Vec<Change> {
+            let face = |before: &View| before.showing(head, |at| head.is_face(at, side));
+            FRONTAL.iter().map(|&from| change(scenes, head, from, face)).collect()
         };
-        let views = looks(body.level, FACE_SIDE_MM);
+        let skin = scenes(body.level);
+        let views = looks(&skin, FACE_SIDE_MM);
         let bone = match scale {
-            Scale::Hounsfield => looks(levels.level(BONE_HU), BONE_SIDE_MM),
+            Scale::Hounsfield => looks(&scenes(levels.level(BONE_HU)), BONE_SIDE_MM),
             Scale::Arbitrary { .. } => Vec::new(),
         };
         let core = brain::core(field, body, head, scale, levels);
         let count = |cells: &[bool]| cells.iter().filter(|c| **c).count();
         let gone = count(removed);
         Findings {
-            face_in_view: face_in_view(field, body, head),
+            face_in_view: face_in_view(&skin[0], head),
             skin: Skin::measure(field, body, head, levels),
             views,
             bone,
-            ears: ears(field, body, head),
+            ears: ears(&skin, head),
             face_after: face_after(field, body, head),
             brain_cells: count(&core),
             brain_changed: (0..field.len())
@@ -226,9 +221,9 @@ fn middle(views: &[Change], of: fn(&Change) -> f32) -> f32 {
 
 /// Whether more than forehead and brow is in view. Only where the face itself isn't recognised is it the
 /// distance to the vertex that tells.
-fn face_in_view(field: &Field, body: &Body, head: &HeadFrame) -> bool {
+fn face_in_view(before: &Scene<'_>, head: &HeadFrame) -> bool {
     let Some(vertex) = head.vertex.filter(|_| !head.is_sure()) else { return true };
-    let front = View::of(field, &field.before, body.level, head, FRONTAL[0]);
+    let front = View::of(before, head, FRONTAL[0]);
     let below = |at: [f32; 3]| {
         at[0].abs() < FACE_SIDE_MM && at[1] > -FACE_SIDE_MM && at[2] < vertex - VERTEX_TO_BROW_MM
     };
@@ -236,15 +231,20 @@ fn face_in_view(field: &Field, body: &Body, head: &HeadFrame) -> bool {
 }
 
 /// What stands out at the sides of the head where ears are, and what became of it.
-fn ears(field: &Field, body: &Body, head: &HeadFrame) -> Vec<Change> {
-    EARS.iter()
-        .map(|&from| {
-            let [before, after] =
-                [&field.before, &field.after].map(|v| View::of(field, v, body.level, head, from));
-            let ear = before.standing_out(&before.showing(head, HeadFrame::is_ear));
-            Change::of(&before, &after, &ear)
-        })
-        .collect()
+fn ears(scenes: &[Scene<'_>; 2], head: &HeadFrame) -> Vec<Change> {
+    let ear = |before: &View| before.standing_out(&before.showing(head, HeadFrame::is_ear));
+    EARS.iter().map(|&from| change(scenes, head, from, ear)).collect()
+}
+
+/// What became of some pixels of a view, before and after.
+fn change(
+    [before, after]: &[Scene<'_>; 2],
+    head: &HeadFrame,
+    from: (f32, f32),
+    pixels: impl Fn(&View) -> Vec<usize>,
+) -> Change {
+    let (before, after) = (View::of(before, head, from), View::of(after, head, from));
+    Change::of(&before, &after, &pixels(&before))
 }
 
 /// The best likeness to a face from the front half of the midline, after.

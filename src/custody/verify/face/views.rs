@@ -35,14 +35,34 @@ pub(super) struct View {
     ahead: Vector,
 }
 
+/// The volume before or after, and the level at which a surface is seen.
+pub(super) struct Scene<'a> {
+    field: &'a Field,
+    values: &'a [f32],
+    level: f32,
+    /// Where the level can be exceeded at all: rays pass through air for most of their way.
+    solid: Vec<bool>,
+}
+
+impl<'a> Scene<'a> {
+    pub fn new(field: &'a Field, values: &'a [f32], level: f32) -> Self {
+        let solid = field.grown_down(|i| field.inside[i] && values[i] > level);
+        Scene { field, values, level, solid }
+    }
+
+    /// The value at a position if it lies above the level.
+    fn above(&self, at: Vector) -> Option<f32> {
+        let may = self.field.is_between(&self.solid, at);
+        may.then(|| self.sample(at)).flatten().filter(|&value| value > self.level)
+    }
+
+    fn sample(&self, at: Vector) -> Option<f32> {
+        self.field.sample(self.values, at)
+    }
+}
+
 impl View {
-    pub fn of(
-        field: &Field,
-        values: &[f32],
-        level: f32,
-        head: &HeadFrame,
-        (yaw, pitch): (f32, f32),
-    ) -> Self {
+    pub fn of(scene: &Scene<'_>, head: &HeadFrame, (yaw, pitch): (f32, f32)) -> Self {
         let (sy, cy) = yaw.to_radians().sin_cos();
         let (sp, cp) = pitch.to_radians().sin_cos();
         let flat = along(head.front.map(|c| c * cy), sy, head.side);
@@ -60,30 +80,26 @@ impl View {
         };
         let pixels: Vec<(Option<f32>, bool)> = (0..(COLUMNS * ROWS) as usize)
             .into_par_iter()
-            .map(|pixel| {
-                let mut seen = false;
-                let mut last = 0.0;
-                for step in 0..STEPS {
-                    let depth = STEP_MM * step as f32;
-                    match field.sample(values, view.at(pixel, depth)) {
-                        None => seen = false,
-                        Some(value) if value > level => {
-                            // Between this step and the last, where the level is crossed.
-                            let part = if seen && value > last {
-                                (value - level) / (value - last)
-                            } else {
-                                0.0
-                            };
-                            return (Some(depth - STEP_MM * part), !seen);
-                        }
-                        Some(value) => (seen, last) = (true, value),
-                    }
-                }
-                (None, false)
-            })
+            .map(|pixel| view.look(scene, pixel))
             .collect();
         (view.depth, view.cut) = pixels.into_iter().unzip();
         view
+    }
+
+    /// The depth at which the ray of a pixel meets a surface, and whether that is a cut.
+    fn look(&self, scene: &Scene<'_>, pixel: usize) -> (Option<f32>, bool) {
+        let depth_of = |step: usize| STEP_MM * step as f32;
+        let met = (0..STEPS).find_map(|step| {
+            scene.above(self.at(pixel, depth_of(step))).map(|value| (step, value))
+        });
+        let Some((step, value)) = met else { return (None, false) };
+        let before = step.checked_sub(1).and_then(|s| scene.sample(self.at(pixel, depth_of(s))));
+        // Between this step and the last, where the level is crossed.
+        let part = match before {
+            Some(last) if value > last => (value - scene.level) / (value - last),
+            _ => 0.0,
+        };
+        (Some(depth_of(step) - STEP_MM * part), before.is_none())
     }
 
     /// The position that a pixel shows at a depth.
