@@ -12,6 +12,7 @@ use super::survey::Volume;
 use super::template::{SurfacePoint, TEMPLATE};
 use super::zones;
 use rayon::prelude::*;
+use std::sync::LazyLock;
 
 /// The brain, and how sure its border towards the face is.
 pub struct Brain {
@@ -235,18 +236,9 @@ impl Borders {
 
     /// Values at the points as a field in the template.
     fn field(&self, values: &[f32]) -> Grid<f32> {
-        const SPACING_MM: f32 = 10.0;
-        const NEAREST: usize = 6;
         const SOFTENING_MM: f32 = 2.0;
-        let points = &TEMPLATE.endocranium.points;
-        let lattice = Lattice::enclosing(
-            points.iter().flat_map(|p| [p.at.map(|c| c - 30.0), p.at.map(|c| c + 30.0)]),
-            SPACING_MM,
-        );
-        Grid::from_fn(lattice, |i| {
-            let at = lattice.point(lattice.node(i));
-            let near = nearest(at, points, NEAREST);
-            let weight = |d: f32| 1.0 / (d + SOFTENING_MM);
+        let weight = |d: f32| 1.0 / (d + SOFTENING_MM);
+        NEAR_NODES.map(|near| {
             let (sum, weights) = near.iter().fold((0.0, 0.0), |(sum, weights), &(n, d)| {
                 (sum + weight(d) * values[n], weights + weight(d))
             });
@@ -314,12 +306,23 @@ fn normal(at: Point) -> Point {
 }
 
 /// The neighbours of each point of the endocranium, nearest first, itself included.
-static NEIGHBOURS: std::sync::LazyLock<Vec<Vec<usize>>> = std::sync::LazyLock::new(|| {
+static NEIGHBOURS: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
     let points = &TEMPLATE.endocranium.points;
     points
         .par_iter()
         .map(|p| nearest(p.at, points, LEVEL_NEIGHBOURS).into_iter().map(|(n, _)| n).collect())
         .collect()
+});
+
+/// The points of the endocranium nearest to each node of a coarse grid in the template, with their distances, mm.
+static NEAR_NODES: LazyLock<Grid<Vec<(usize, f32)>>> = LazyLock::new(|| {
+    const SPACING_MM: f32 = 10.0;
+    const AROUND_MM: f32 = 30.0;
+    const NEAREST: usize = 6;
+    let points = &TEMPLATE.endocranium.points;
+    let corners = |p: &SurfacePoint| [p.at.map(|c| c - AROUND_MM), p.at.map(|c| c + AROUND_MM)];
+    let lattice = Lattice::enclosing(points.iter().flat_map(corners), SPACING_MM);
+    Grid::from_fn(lattice, |i| nearest(lattice.point(lattice.node(i)), points, NEAREST))
 });
 
 /// The `count` points nearest to a place, nearest first, with their distances in mm.

@@ -152,12 +152,96 @@ pub fn both(a: &Mask, b: &Mask) -> Mask {
 
 /// Nodes at most `radius` mm from the set.
 pub fn dilate(mask: &Mask, radius: f32) -> Mask {
-    distance_to(mask).map(|&d| d <= radius)
+    Rows::of(mask).dilated(radius / mask.lattice.spacing).into_mask(mask.lattice)
 }
 
 /// Nodes more than `radius` mm from every node outside the set.
 pub fn erode(mask: &Mask, radius: f32) -> Mask {
-    distance_to(&complement(mask)).map(|&d| d > radius)
+    complement(&dilate(&complement(mask), radius))
+}
+
+/// A set of nodes with one bit each, in rows along x: balls of some cells move over 64 nodes at a time.
+struct Rows {
+    /// Nodes along x, rows along y and z.
+    size: [usize; 3],
+    /// Words of a row; bits beyond its end are 0.
+    length: usize,
+    words: Vec<u64>,
+}
+
+impl Rows {
+    fn of(mask: &Mask) -> Self {
+        let size = mask.lattice.size;
+        let length = size[0].div_ceil(64);
+        let word = |nodes: &[bool]| {
+            nodes.iter().enumerate().fold(0, |word, (n, &node)| word | u64::from(node) << n)
+        };
+        let rows = mask.data.par_chunks(size[0]);
+        let words = rows.flat_map_iter(|row| row.chunks(64).map(word)).collect();
+        Rows { size, length, words }
+    }
+
+    fn into_mask(self, lattice: Lattice) -> Mask {
+        let nodes = |row: &[u64], x: usize| row[x / 64] >> (x % 64) & 1 == 1;
+        let rows = self.words.par_chunks(self.length);
+        let data = rows.flat_map_iter(|row| (0..self.size[0]).map(move |x| nodes(row, x)));
+        Grid { lattice, data: data.collect() }
+    }
+
+    /// The nodes at most `radius` cells from the set.
+    fn dilated(&self, radius: f32) -> Self {
+        let reach = radius.max(0.0) as usize;
+        // Wider and wider along x; then the ball is a disc of such rows.
+        let mut wide = vec![self.words.clone()];
+        for _ in 0..reach {
+            wide.extend(wide.last().map(|words| self.widened(words)));
+        }
+        let disc: Vec<(isize, isize, usize)> = disc(radius);
+        let [_, ny, nz] = self.size;
+        let mut words = vec![0; self.words.len()];
+        words.par_chunks_mut(self.length).enumerate().for_each(|(row, words)| {
+            let (y, z) = (row % ny, row / ny);
+            for &(dy, dz, half) in &disc {
+                let (Some(y), Some(z)) = (y.checked_add_signed(dy), z.checked_add_signed(dz))
+                else {
+                    continue;
+                };
+                if y < ny && z < nz {
+                    let from = &wide[half][(z * ny + y) * self.length..][..self.length];
+                    words.iter_mut().zip(from).for_each(|(word, other)| *word |= other);
+                }
+            }
+        });
+        Rows { words, ..*self }
+    }
+
+    /// Every row with the neighbours of its nodes.
+    fn widened(&self, words: &[u64]) -> Vec<u64> {
+        let in_row = match self.size[0] % 64 {
+            0 => u64::MAX,
+            rest => (1 << rest) - 1,
+        };
+        let row = |row: &[u64]| -> Vec<u64> {
+            let at = |n: usize| row.get(n).copied().unwrap_or(0);
+            let side = |n: usize| {
+                let before = n.checked_sub(1).map_or(0, at);
+                let neighbours = at(n) << 1 | before >> 63 | at(n) >> 1 | at(n + 1) << 63;
+                let within = if n + 1 == row.len() { in_row } else { u64::MAX };
+                (at(n) | neighbours) & within
+            };
+            (0..row.len()).map(side).collect()
+        };
+        words.chunks(self.length).flat_map(row).collect()
+    }
+}
+
+/// The rows of a ball: along y, along z, and how far each reaches along x, in cells.
+fn disc(radius: f32) -> Vec<(isize, isize, usize)> {
+    let reach = radius.max(0.0) as isize;
+    let within = |square: isize| (square as f32).sqrt() <= radius;
+    let half = |y: isize, z: isize| (0..=reach).rev().find(|x| within(x * x + y * y + z * z));
+    let all = (-reach..=reach).flat_map(|y| (-reach..=reach).map(move |z| (y, z)));
+    all.filter_map(|(y, z)| half(y, z).map(|half| (y, z, half as usize))).collect()
 }
 
 /// What of the set a ball of `radius` mm can reach from inside: drops thin parts.
@@ -314,6 +398,26 @@ mod tests {
             let distance = distance_to(&mask);
             for i in 0..mask.data.len() {
                 prop_assert_eq!(distance.data[i], brute_force(&mask, i));
+            }
+        }
+
+        #[test]
+        fn a_set_grows_by_what_is_near_enough(
+            nx in 2usize..200,
+            ny in 2usize..6,
+            nodes in prop::collection::vec((0usize..200, 0usize..6, 0usize..4), 0..12),
+            radius in 0.0f32..12.0,
+        ) {
+            let mut mask = mask([nx, ny, 4], &vec![false; nx * ny * 4]);
+            for (x, y, z) in nodes.into_iter().filter(|&(x, y, _)| x < nx && y < ny) {
+                mask.data[x + nx * (y + ny * z)] = true;
+            }
+            let (distance, grown) = (distance_to(&mask), dilate(&mask, radius));
+            let shrunk = erode(&mask, radius);
+            let to_outside = distance_to(&complement(&mask));
+            for i in 0..mask.data.len() {
+                prop_assert_eq!(grown.data[i], distance.data[i] <= radius);
+                prop_assert_eq!(shrunk.data[i], to_outside.data[i] > radius);
             }
         }
 
