@@ -4,19 +4,20 @@
 //! by robust least squares over [`Pose`]'s nine parameters. There is no random state and every sum
 //! has a fixed order, so the same volume always gives the same pose.
 
-use super::grid::{Grid, Mask, Point};
+use super::grid::{Grid, Mask, Point, dot};
 use super::linear;
 use super::morphology::{complement, distance_to, signed_distance};
 use super::pose::{Frame, Pose, Turn};
 use super::start;
 use super::template::{Surface, TEMPLATE};
 use rayon::prelude::*;
+use std::ops::RangeInclusive;
 
 const PARAMETERS: usize = 9;
 /// Rotation in rad, then logarithms of the scales: most likely value and spread.
 const PRIOR_MEAN: [f32; 6] = [0.0, 0.0, 0.0, -0.10, -0.10, -0.10];
 const PRIOR_SPREAD: [f32; 6] = [0.35, 0.15, 0.15, 0.08, 0.08, 0.08];
-/// Steps of the numerical derivatives: mm, rad, log scale.
+/// Steps by which it is told how points move with the parameters: mm, rad, log scale.
 const STEP: [f32; PARAMETERS] = [1.0, 1.0, 1.0, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02];
 /// How many of the head's surface points are used.
 const SKIN_POINTS: usize = 2500;
@@ -109,6 +110,9 @@ struct Match {
     weight_of_template: f32,
     weight_of_head: f32,
 }
+
+/// Derivatives of a residual with respect to the parameters.
+type Slopes = [f32; PARAMETERS];
 
 /// Distance of a point to the surface that it should lie on, mm.
 #[derive(Clone, Copy)]
@@ -306,20 +310,15 @@ impl<'a> Fitter<'a> {
         residuals: &[Residual],
         stage: &Stage,
     ) -> NormalEquations {
-        let columns: Vec<Vec<f32>> = (0..stage.free)
-            .into_par_iter()
-            .map(|k| {
-                let mut moved = *pose;
-                moved.parameters[k] += STEP[k];
-                let there = self.residuals(&moved, stage.stride);
-                there
-                    .iter()
-                    .zip(residuals)
-                    .map(|(a, b)| (a.distance - b.distance) / STEP[k])
-                    .collect()
-            })
-            .collect();
-        NormalEquations::new(pose, residuals, &columns, stage.kernel)
+        let frame = pose.frame();
+        let moved: [Frame; PARAMETERS] = std::array::from_fn(|k| {
+            let mut moved = *pose;
+            moved.parameters[k] += STEP[k];
+            moved.frame()
+        });
+        let slopes: Vec<Slopes> =
+            self.matches.iter().flat_map(|m| m.slopes(&frame, &moved, stage.stride)).collect();
+        NormalEquations::new(pose, residuals, &slopes, stage)
     }
 
     /// All residuals at a pose, always in the same order.
@@ -349,11 +348,50 @@ impl Match {
         let to_template = self.points.iter().step_by(stride).map(|&p| {
             let at = frame.to_template(p);
             let modelled = if is_unmodelled(at) { UNMODELLED_WEIGHT } else { 1.0 };
-            let distance = self.template.distance.sample(at).clamp(-40.0, 60.0) * scale;
+            let distance = clamped(self.template.distance.sample(at)) * scale;
             Residual { distance, weight: modelled * of_head }
         });
         to_head.chain(to_template).collect()
     }
+
+    /// How the residuals change with the parameters: the field's gradient times the way that the point moves in it.
+    /// `moved`: the frame after a step of each parameter.
+    fn slopes(
+        &self,
+        frame: &Frame,
+        moved: &[Frame; PARAMETERS],
+        stride: usize,
+    ) -> impl Iterator<Item = Slopes> {
+        let to_head = self.template.points.iter().step_by(stride).map(|p| {
+            let at = frame.to_patient(p.at);
+            let (_, gradient) = self.distance.sample_with_gradient(at);
+            std::array::from_fn(|k| along(gradient, at, moved[k].to_patient(p.at)) / STEP[k])
+        });
+        let to_template = self.points.iter().step_by(stride).map(|&p| {
+            let at = frame.to_template(p);
+            let (distance, gradient) = self.template.distance.sample_with_gradient(at);
+            let within = MODELLED_MM.contains(&distance);
+            let gradient = if within { gradient } else { [0.0; 3] };
+            let (distance, scale) = (clamped(distance), frame.mean_scale());
+            std::array::from_fn(|k| {
+                let moves = along(gradient, at, moved[k].to_template(p)) * scale;
+                (moves + distance * (moved[k].mean_scale() - scale)) / STEP[k]
+            })
+        });
+        to_head.chain(to_template)
+    }
+}
+
+/// Distances to the template's surfaces that count as they are, mm.
+const MODELLED_MM: RangeInclusive<f32> = -40.0..=60.0;
+
+fn clamped(distance: f32) -> f32 {
+    distance.clamp(*MODELLED_MM.start(), *MODELLED_MM.end())
+}
+
+/// How much a field of this gradient grows from one point to another.
+fn along(gradient: Point, from: Point, to: Point) -> f32 {
+    dot(gradient, std::array::from_fn(|k| to[k] - from[k]))
 }
 
 /// Neck, what lies below the template, and ears.
@@ -390,33 +428,31 @@ struct NormalEquations {
 }
 
 impl NormalEquations {
-    fn new(pose: &Pose, residuals: &[Residual], columns: &[Vec<f32>], kernel: f32) -> Self {
-        let free = columns.len();
-        let c2 = kernel * kernel;
-        let weights: f64 = residuals.iter().map(|r| f64::from(r.weight * r.weight)).sum();
-        let influence: Vec<f32> = residuals
-            .iter()
-            .map(|r| {
-                let s = c2 / (r.distance * r.distance + c2);
-                r.weight * r.weight * s * s
-            })
-            .collect();
+    fn new(pose: &Pose, residuals: &[Residual], slopes: &[Slopes], stage: &Stage) -> Self {
+        let (c2, free) = (stage.kernel * stage.kernel, stage.free);
         let mut system = NormalEquations {
             free,
             hessian: [[0.0; PARAMETERS]; PARAMETERS],
             gradient: [0.0; PARAMETERS],
         };
+        let mut weights = 0.0;
+        for (r, slopes) in residuals.iter().zip(slopes) {
+            let s = c2 / (r.distance * r.distance + c2);
+            let influence = r.weight * r.weight * s * s;
+            weights += f64::from(r.weight * r.weight);
+            for a in 0..free {
+                let weighted = f64::from(influence * slopes[a]);
+                system.gradient[a] += weighted * f64::from(r.distance);
+                for (sum, &slope) in system.hessian[a][..=a].iter_mut().zip(slopes) {
+                    *sum += weighted * f64::from(slope);
+                }
+            }
+        }
         for a in 0..free {
-            let weighted: Vec<f32> =
-                columns[a].iter().zip(&influence).map(|(j, q)| j * q).collect();
-            let total = |other: &mut dyn Iterator<Item = f32>| {
-                weighted.iter().zip(other).map(|(&w, o)| f64::from(w * o)).sum::<f64>() / weights
-            };
-            system.gradient[a] = total(&mut residuals.iter().map(|r| r.distance));
-            for (b, column) in columns.iter().enumerate().skip(a) {
-                let product = total(&mut column.iter().copied());
-                system.hessian[a][b] = product;
-                system.hessian[b][a] = product;
+            system.gradient[a] /= weights;
+            for b in 0..=a {
+                system.hessian[a][b] /= weights;
+                system.hessian[b][a] = system.hessian[a][b];
             }
         }
         for (k, (off, slope)) in prior(pose).into_iter().enumerate().filter(|(k, _)| k + 3 < free) {

@@ -80,7 +80,8 @@ impl Lattice {
 
     /// RAS mm to lattice coordinates, in which nodes are whole numbers.
     pub fn coordinates(&self, point: Point) -> Point {
-        std::array::from_fn(|k| (point[k] - self.origin[k]) / self.spacing)
+        let per_mm = self.spacing.recip();
+        std::array::from_fn(|k| (point[k] - self.origin[k]) * per_mm)
     }
 
     /// Volume of one cell in mL.
@@ -130,24 +131,50 @@ impl<T> Grid<T> {
 impl Grid<f32> {
     /// Trilinear interpolation at lattice coordinates; beyond the border the border's value.
     pub fn interpolate(&self, coordinates: Point) -> f32 {
-        let size = self.lattice.size;
-        // A coordinate clamped just below the last node always has a right neighbour.
-        let split = |k: usize| {
-            let c = coordinates[k].clamp(0.0, (size[k] - 1) as f32);
-            let cell = (c as usize).min(size[k] - 2);
-            (cell, c - cell as f32)
-        };
-        let ((i, a), (j, b), (k, c)) = (split(0), split(1), split(2));
+        let (corner, [a, b, c]) = self.cell(coordinates);
         let [_, sy, sz] = self.lattice.strides();
-        let corner = self.lattice.index([i, j, k]);
         let along_x = |at: usize| {
             let pair = &self.data[at..at + 2];
-            pair[0] + (pair[1] - pair[0]) * a
+            mix(pair[0], pair[1], a)
         };
-        let mix = |low: f32, high: f32, t: f32| low + (high - low) * t;
         let near = mix(along_x(corner), along_x(corner + sy), b);
         let far = mix(along_x(corner + sz), along_x(corner + sz + sy), b);
         mix(near, far, c)
+    }
+
+    /// [`Grid::sample`], and how the value grows along x, y and z, per mm; beyond the border it doesn't.
+    pub fn sample_with_gradient(&self, point: Point) -> (f32, Point) {
+        let coordinates = self.lattice.coordinates(point);
+        let (corner, [a, b, c]) = self.cell(coordinates);
+        let [_, sy, sz] = self.lattice.strides();
+        // Value and slope along x at the four edges, then along y on the two faces, then along z.
+        let along_x = |at: usize| {
+            let pair = &self.data[at..at + 2];
+            (mix(pair[0], pair[1], a), pair[1] - pair[0])
+        };
+        let along_y = |at: usize| {
+            let (low, high) = (along_x(at), along_x(at + sy));
+            (mix(low.0, high.0, b), mix(low.1, high.1, b), high.0 - low.0)
+        };
+        let (near, far) = (along_y(corner), along_y(corner + sz));
+        let per_cell = [mix(near.1, far.1, c), mix(near.2, far.2, c), far.0 - near.0];
+        let beyond =
+            |k: usize| coordinates[k] < 0.0 || coordinates[k] > (self.lattice.size[k] - 1) as f32;
+        let slope = |k: usize| if beyond(k) { 0.0 } else { per_cell[k] / self.lattice.spacing };
+        (mix(near.0, far.0, c), [slope(0), slope(1), slope(2)])
+    }
+
+    /// Position of the lower corner of the cell in which coordinates lie, and where in it, 0 to 1.
+    fn cell(&self, coordinates: Point) -> (usize, Point) {
+        // A coordinate clamped just below the last node always has a right neighbour. NaN stays NaN.
+        let split = |k: usize| {
+            let last = (self.lattice.size[k] - 1) as i32;
+            let c = within(coordinates[k], last as f32);
+            let cell = (c as i32).min(last - 1);
+            (cell as usize, c - cell as f32)
+        };
+        let ((i, a), (j, b), (k, c)) = (split(0), split(1), split(2));
+        (self.lattice.index([i, j, k]), [a, b, c])
     }
 
     /// Trilinear interpolation at a point in RAS mm; beyond the border the border's value.
@@ -210,6 +237,17 @@ impl Mask {
     }
 }
 
+/// What lies before 0 or beyond the last counts as these. Not `f32::clamp`, whose check takes as long as all else.
+fn within(coordinate: f32, last: f32) -> f32 {
+    let from_first = if coordinate < 0.0 { 0.0 } else { coordinate };
+    if from_first > last { last } else { from_first }
+}
+
+/// From `low` (0) to `high` (1).
+fn mix(low: f32, high: f32, t: f32) -> f32 {
+    low + (high - low) * t
+}
+
 /// A row of equidistant samples in lattice coordinates.
 #[derive(Debug, Clone, Copy)]
 pub struct SampleRow {
@@ -268,6 +306,11 @@ impl SampleRow {
         self.count == other.count && self.step == other.step && (0..3).all(alike)
     }
 
+    /// The cell in which the row lies along an axis along which it doesn't move.
+    fn cell_beside(&self, k: usize, cells: [usize; 3]) -> usize {
+        (floor(self.start[k]).max(0) as usize).min(cells[k] - 1)
+    }
+
     /// Cuts the row where it passes from one cell to the next.
     ///
     /// `cells` bounds the lower corners; samples beyond belong to the cell at the border. Walking
@@ -312,19 +355,38 @@ pub struct Cuts {
 impl Cuts {
     /// What [`SampleRow::runs`] gives.
     pub fn of(&mut self, row: SampleRow, cells: [usize; 3]) -> &[Run] {
-        let known = self.of.is_some_and(|of| row.is_straight() && row.runs_beside(&of));
-        if !(known && cells == self.cells) {
+        if !self.are_along(&row, cells) {
             self.runs.clear();
             self.runs.extend(row.runs(cells));
             (self.of, self.cells) = (Some(row), cells);
             return &self.runs;
         }
         for k in (0..3).filter(|&k| row.step[k] == 0.0) {
-            let cell = (floor(row.start[k]).max(0) as usize).min(cells[k] - 1);
+            let cell = row.cell_beside(k, cells);
             self.runs.iter_mut().for_each(|run| run.cell[k] = cell);
         }
         self.of = Some(row);
         &self.runs
+    }
+
+    /// The runs of the last row.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// Whether a row has the same runs as the last one, in the same cells.
+    pub fn hold(&self, row: &SampleRow, cells: [usize; 3]) -> bool {
+        let beside = |k: usize| {
+            row.step[k] != 0.0
+                || self.runs.iter().all(|run| run.cell[k] == row.cell_beside(k, cells))
+        };
+        self.are_along(row, cells) && (0..3).all(beside)
+    }
+
+    /// Whether a row is cut at the same places as the last one.
+    fn are_along(&self, row: &SampleRow, cells: [usize; 3]) -> bool {
+        let known = self.of.is_some_and(|of| row.is_straight() && row.runs_beside(&of));
+        known && cells == self.cells
     }
 }
 
@@ -357,6 +419,10 @@ mod tests {
         let grid = Grid::from_fn(lattice, |i| field(lattice.point(lattice.node(i))));
         for p in [[-3.0, 2.0, 7.0], [-1.1, 5.3, 9.9], [1.5, 8.0, 14.5]] {
             assert!((grid.sample(p) - field(p)).abs() < 1e-4, "{p:?}");
+            let (value, gradient) = grid.sample_with_gradient(p);
+            assert_eq!(value, grid.sample(p), "{p:?}");
+            let off = (0..3).map(|k| (gradient[k] - [2.0, -1.0, 0.5][k]).abs());
+            assert!(off.fold(0.0, f32::max) < 1e-4, "{p:?}: {gradient:?}");
         }
         assert_eq!(grid.sample_inside([2.0, 5.0, 9.0]), None);
     }

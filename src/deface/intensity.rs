@@ -136,15 +136,46 @@ impl Scale {
         level / self.levels_per_unit + self.low
     }
 
-    /// The function that takes a stored value of `slice` to its level.
-    pub fn levels_of(&self, slice: &Slice<'_>) -> impl Fn(i32) -> u32 + use<> {
-        let (scale, rescale, inverted) = (*self, slice.rescale, slice.inverted && self.mirrors);
-        move |stored| {
-            let real = rescale.real(stored).clamp(scale.low, scale.high);
-            let real = if inverted { scale.low + scale.high - real } else { real };
-            // By way of i32, which processors convert to several at a time; levels are below 65536.
-            ((real - scale.low) * scale.levels_per_unit + 0.5) as i32 as u32
+    /// How stored values of a slice become levels.
+    pub fn levelling(&self, slice: &Slice<'_>) -> Levelling {
+        let Rescale { slope, intercept } = slice.rescale;
+        let [slope, intercept, low, high, per_unit] =
+            [slope, intercept, self.low, self.high, self.levels_per_unit].map(f64::from);
+        let stored = |real: f64| (real - intercept) / slope;
+        let (slope, start) = match slice.inverted && self.mirrors {
+            true => (-slope, high - intercept),
+            false => (slope, intercept - low),
+        };
+        Levelling {
+            least: stored(low).ceil() as i32,
+            most: stored(high).floor() as i32,
+            slope: slope * per_unit,
+            start: start * per_unit,
         }
+    }
+}
+
+/// Stored values of one slice to levels: whole numbers are added up, and their sum becomes levels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Levelling {
+    /// The stored values at the ends of the scale: what lies beyond counts as these.
+    least: i32,
+    most: i32,
+    /// Levels per stored value, and the level of stored 0.
+    slope: f64,
+    start: f64,
+}
+
+impl Levelling {
+    /// A stored value as it counts.
+    pub fn within(&self, stored: i32) -> i64 {
+        i64::from(stored.max(self.least).min(self.most))
+    }
+
+    /// The levels that samples add up to whose stored values add up to `sum`.
+    pub fn levels(&self, sum: i64, samples: u64) -> u64 {
+        // Casts of negative numbers give 0.
+        (sum as f64 * self.slope + samples as f64 * self.start + 0.5) as u64
     }
 }
 
@@ -157,8 +188,10 @@ mod tests {
         let slice =
             Slice { samples: &[], rescale: Rescale::HU_PLUS_1024, padding: None, inverted: true };
         let scale = Contrast::Hounsfield.scale().unwrap();
-        let level = scale.levels_of(&slice);
-        assert_eq!([level(0), level(1024), level(60_000)], [0, 1024, 4095]);
+        let levelling = scale.levelling(&slice);
+        let level = |stored| levelling.levels(levelling.within(stored), 1);
+        assert_eq!([level(-5), level(1024), level(60_000)], [0, 1024, 4095]);
+        assert_eq!(levelling.levels(3000, 10), 3000);
         assert_eq!(scale.real(24.0), -1000.0);
     }
 
@@ -171,7 +204,8 @@ mod tests {
             padding: None,
             inverted: true,
         };
-        let level = contrast.scale().unwrap().levels_of(&slice);
+        let levelling = contrast.scale().unwrap().levelling(&slice);
+        let level = |stored| levelling.levels(levelling.within(stored), 1);
         assert_eq!([level(0), level(65535), level(5)], [65535, 0, 65530]);
         assert!(Contrast::Arbitrary { low: 1.0, high: 1.0 }.scale().is_err());
     }

@@ -71,7 +71,7 @@ impl Vertex {
         let (low, high) = extent(head, up);
         let levels = ((high - low) / lattice.spacing).round().max(0.0) as usize + 1;
         let level =
-            |i: usize| (((height(i) - low) / lattice.spacing).round() as usize).min(levels - 1);
+            |i: usize| (((height(i) - low) / lattice.spacing + 0.5) as usize).min(levels - 1);
         let mut area = vec![0.0; levels];
         let cells = || (0..head.data.len()).filter(|&i| head.data[i]);
         let cell_cm2 = lattice.spacing * lattice.spacing / 100.0;

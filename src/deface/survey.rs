@@ -4,9 +4,9 @@
 //! are sums of whole numbers, so the result is the same to the bit.
 
 use super::air;
-use super::grid::{Cuts, Grid, Lattice, Mask, Run, SampleRow, ras, subdivision};
+use super::grid::{Cuts, Grid, Lattice, Mask, SampleRow, ras, subdivision};
 use super::histogram::Histogram;
-use super::intensity::{Contrast, Scale, Slice};
+use super::intensity::{Contrast, Levelling, Scale, Slice};
 use super::refusal::Refusal;
 use super::skin::Outline;
 use super::stack::Stack;
@@ -25,6 +25,8 @@ const EXTENT_MAX_MM: f64 = 2500.0;
 const AIR_BELOW_HU: f32 = -800.0;
 /// A CT of a patient has at least this share of air.
 const AIR_FRACTION_MIN: f32 = 0.003;
+/// Rows of a slice that one thread adds at a time.
+const BAND_ROWS: usize = 64;
 /// Weight of a sample at its own place; interpolated layers get a part of it.
 const FULL_WEIGHT: u64 = 16;
 
@@ -100,25 +102,50 @@ impl Survey {
         if self.seen[index].swap(true, Ordering::Relaxed) {
             return Err(Refusal::SliceBookkeeping { slice: index });
         }
-        let layers = self.layers(index);
-        let repeat = Repeat::of(plane);
-        (0..plane.rows()).into_par_iter().with_min_len(32).for_each_init(
-            || (Sums::default(), vec![Cuts::default(); layers.len()]),
-            |(sums, cuts), row| {
-                let samples = &slice.samples[row * plane.columns()..][..plane.columns()];
-                sums.take(&self.scale, slice, samples, repeat.columns);
-                for part in 0..repeat.rows {
-                    let height = row as f64 + subdivision(part, repeat.rows);
-                    let place = SampleRow::repeated(plane, height, repeat.columns, &self.lattice);
-                    for (layer, cuts) in layers.iter().zip(cuts.iter_mut()) {
-                        // A sample belongs to the nearest node: half a cell further, that is the cell's corner.
-                        let row = place.shifted(layer.shift).shifted([0.5; 3]);
-                        self.accumulate(cuts.of(row, self.lattice.size), layer.weight, sums);
-                    }
-                }
-            },
-        );
+        let bands = plane.rows().div_ceil(BAND_ROWS);
+        (0..bands).into_par_iter().for_each(|band| {
+            let rows = band * BAND_ROWS..plane.rows().min((band + 1) * BAND_ROWS);
+            self.add_rows(index, slice, rows);
+        });
         Ok(())
+    }
+
+    /// Adds rows of a slice. Those that fall into the same cells are added up first, column by column.
+    fn add_rows(&self, index: usize, slice: &Slice<'_>, rows: Range<usize>) {
+        let plane = &self.stack.planes()[index];
+        let (layers, repeat) = (self.layers(index), Repeat::of(plane));
+        let mut cuts = vec![Cuts::default(); layers.len()];
+        let levelling = self.scale.levelling(slice);
+        let mut columns = Columns::new(plane.columns() * repeat.columns, levelling);
+        for row in rows {
+            let samples = &slice.samples[row * plane.columns()..][..plane.columns()];
+            for part in 0..repeat.rows {
+                let height = row as f64 + subdivision(part, repeat.rows);
+                let place = SampleRow::repeated(plane, height, repeat.columns, &self.lattice);
+                // A sample belongs to the nearest node: half a cell further, that is the cell's corner.
+                let at = |layer: &Layer| place.shifted(layer.shift).shifted([0.5; 3]);
+                let mut held = layers.iter().zip(&cuts);
+                if !held.all(|(layer, cuts)| cuts.hold(&at(layer), self.lattice.size)) {
+                    self.accumulate(&layers, &cuts, &mut columns);
+                }
+                for (layer, cuts) in layers.iter().zip(&mut cuts) {
+                    cuts.of(at(layer), self.lattice.size);
+                }
+                columns.add(slice, samples, repeat.columns);
+            }
+        }
+        self.accumulate(&layers, &cuts, &mut columns);
+    }
+
+    /// Adds the columns to the cells in which they lie, and empties them.
+    fn accumulate(&self, layers: &[Layer], cuts: &[Cuts], columns: &mut Columns) {
+        for (layer, cuts) in layers.iter().zip(cuts) {
+            for run in cuts.runs() {
+                let cell = columns.cell(run.first..run.end, layer.weight);
+                self.cells[self.lattice.index(run.cell)].fetch_add(cell.pack(), Ordering::Relaxed);
+            }
+        }
+        columns.clear();
     }
 
     /// The means of all cells.
@@ -156,13 +183,6 @@ impl Survey {
             }
         }
         layers
-    }
-
-    fn accumulate(&self, runs: &[Run], weight: u64, sums: &Sums) {
-        for run in runs {
-            let cell = sums.cell(run.first..run.end, weight);
-            self.cells[self.lattice.index(run.cell)].fetch_add(cell.pack(), Ordering::Relaxed);
-        }
     }
 }
 
@@ -243,50 +263,49 @@ impl Cell {
     }
 }
 
-/// Sums over a row of samples, from its beginning to each: what is between two places is one subtraction.
-#[derive(Default)]
-struct Sums {
-    levels: Vec<u32>,
-    /// Samples in the field of view; empty if all are.
+/// Rows of samples added up, column by column.
+struct Columns {
+    levelling: Levelling,
+    /// Sums of stored values.
+    stored: Vec<i64>,
+    /// Samples in the field of view, where a padding value says which are.
     inside: Vec<u32>,
+    /// Rows of which every sample is.
+    rows: u32,
 }
 
-impl Sums {
-    /// Takes a row, each sample `repeat` times. Sums of a whole row may wrap; those of a cell don't.
-    fn take(&mut self, scale: &Scale, slice: &Slice<'_>, samples: &[i32], repeat: usize) {
-        let level = scale.levels_of(slice);
-        let outside = |sample: &i32| slice.padding.as_ref().is_some_and(|p| p.contains(sample));
-        let Sums { levels, inside } = self;
-        levels.clear();
-        levels.push(0);
-        inside.clear();
+impl Columns {
+    fn new(count: usize, levelling: Levelling) -> Self {
+        Columns { levelling, stored: vec![0; count], inside: vec![0; count], rows: 0 }
+    }
+
+    /// Adds a row, each sample `repeat` times.
+    fn add(&mut self, slice: &Slice<'_>, samples: &[i32], repeat: usize) {
+        let levelling = self.levelling;
         if slice.padding.is_none() && repeat == 1 {
-            levels.extend(samples.iter().map(|&sample| level(sample)));
-        } else {
-            inside.push(0);
-            for sample in samples {
-                let counts = !outside(sample);
-                let value = if counts { level(*sample) } else { 0 };
-                levels.extend(std::iter::repeat_n(value, repeat));
-                inside.extend(std::iter::repeat_n(u32::from(counts), repeat));
+            self.rows += 1;
+            let sums = self.stored.iter_mut().zip(samples);
+            return sums.for_each(|(sum, &sample)| *sum += levelling.within(sample));
+        }
+        let outside = |sample: &i32| slice.padding.as_ref().is_some_and(|p| p.contains(sample));
+        for (n, sample) in samples.iter().enumerate().filter(|(_, sample)| !outside(sample)) {
+            for column in n * repeat..(n + 1) * repeat {
+                self.stored[column] += levelling.within(*sample);
+                self.inside[column] += 1;
             }
         }
-        add_up(levels);
-        add_up(inside);
     }
 
-    fn cell(&self, run: Range<usize>, weight: u64) -> Cell {
-        let between = |sums: &[u32]| sums[run.end].wrapping_sub(sums[run.start]);
-        let count = if self.inside.is_empty() { run.len() as u32 } else { between(&self.inside) };
-        Cell { sum: u64::from(between(&self.levels)) * weight, weight: u64::from(count) * weight }
+    fn cell(&self, columns: Range<usize>, weight: u64) -> Cell {
+        let inside = self.inside[columns.clone()].iter().sum::<u32>();
+        let samples = u64::from(inside) + u64::from(self.rows) * columns.len() as u64;
+        let levels = self.levelling.levels(self.stored[columns].iter().sum(), samples);
+        Cell { sum: levels * weight, weight: samples * weight }
     }
-}
 
-/// Each value becomes the sum of all up to it.
-fn add_up(values: &mut [u32]) {
-    let mut sum = 0u32;
-    for value in values {
-        sum = sum.wrapping_add(*value);
-        *value = sum;
+    fn clear(&mut self) {
+        self.stored.fill(0);
+        self.inside.fill(0);
+        self.rows = 0;
     }
 }
