@@ -32,7 +32,8 @@ const FACE_DEPTH_MM: f32 = -60.0;
 const EAR_X_MIN_MM: f32 = 50.0;
 const EAR_Y_MM: std::ops::Range<f32> = -145.0..-85.0;
 const EAR_Z_MM: std::ops::Range<f32> = 0.0..75.0;
-/// What was removed lies this near to the midline, mm.
+/// What was removed lies this near to the midline, mm; or as far beside it as the body does of which one side is
+/// out of view.
 const OFF_MIDLINE_MAX_MM: f32 = 20.0;
 /// The face lies within this angle of the middle of what was removed, seen from the head's: cosine of 75 degrees.
 const SAME_SIDE: f32 = 0.25;
@@ -66,7 +67,8 @@ impl HeadFrame {
             .filter(|p| p.error <= MIRROR_ERROR_MAX)
             .ok_or(FaceFault::NoFace { likeness: 0.0, mirror: plane.map_or(1.0, |p| p.error) })?;
         let head = mean(field, (0..field.len()).filter(|&i| body.before[i]));
-        let off = dot(gone, plane.normal) - plane.offset;
+        let [off, off_body] = [gone, head].map(|p| dot(p, plane.normal) - plane.offset);
+        let off = if (off - off_body).abs() < off.abs() { off - off_body } else { off };
         let (gone, head) = (mirror::onto(&plane, gone), mirror::onto(&plane, head));
         let hint = unit(minus(gone, head));
         let sightings = search::around(field, &body.surface, &plane, gone);
