@@ -5,34 +5,34 @@
 //! Every step can be done again: after a crash the batch is still in `work/`, parcels that are ready
 //! are left alone, and the ones that are not are made again with the same bytes.
 
-use crate::audit::{self, Event, Journal, Release};
-use crate::clock;
+mod aside;
+mod intake;
+mod record;
+mod trouble;
+
+pub use aside::quarantine_batch;
+
+use crate::audit::{Event, Journal};
 use crate::crosswalk::{self, Crosswalk};
 use crate::custody::gate::{self, No};
 use crate::custody::outbox::{Dispatch, Outbox};
 use crate::custody::parcel::Manifest;
 use crate::disk;
-use crate::face::{Heads, KnownHead};
+use crate::face::Heads;
 use crate::key::Key;
-use crate::objection::{self, Book, Patient, Register};
-use crate::pipeline::survey::{self, Arrival, Instance, Study};
-use crate::pipeline::{self, Failure, Output, Route, Source, Withheld};
-use crate::routing::Pace;
-use crate::spool::entry::{Damage, Entry};
+use crate::objection::{Book, Patient, Register};
+use crate::pipeline::survey::{Instance, Study};
+use crate::pipeline::{self, Output, Route, Withheld};
 use crate::spool::ledger::Ledger;
-use crate::spool::quarantine::{self, Code, Reason};
-use crate::spool::rejected::Bar;
-use crate::spool::reviews::Reviews;
-use crate::spool::{self, Place, Spool, entry_ids};
-use crate::standard::Action;
+use crate::spool::quarantine::{self, Code};
+use crate::spool::{Place, Spool, entry_ids};
 use crate::study::handle_of;
-use data_encoding::HEXLOWER;
-use rayon::prelude::*;
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use record::input;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use trouble::Trouble;
 
 /// Takes closed batches to the outboxes.
 pub struct Worker {
@@ -60,14 +60,6 @@ enum Draft {
     Refused(No),
     /// Routes take nothing of it there.
     Elsewhere,
-}
-
-/// Why a batch was not taken to its end.
-enum Trouble {
-    /// It goes to quarantine, whole.
-    Quarantine(Code, String),
-    /// It stays in `work/` and is tried again: the disk is full, the log cannot be written.
-    Later(String),
 }
 
 /// What became of a batch.
@@ -123,63 +115,6 @@ impl Worker {
             released.count(ids);
         }
         self.finish(batch, &study, &released)
-    }
-
-    fn survey(&self, batch: &str) -> Result<Study, Trouble> {
-        let directory = self.spool.dir(Place::Work).join(batch);
-        let ids = entry_ids(&directory)?;
-        let instances = ids.len() as u64;
-        self.log.append(Event::Taken { batch: batch.to_owned(), instances })?;
-        let reviews = Reviews::read(&self.spool, &self.handles, &ids)?;
-        let arrivals = ids.into_par_iter().map(|id| arrival(&directory.join(&id), id));
-        let arrivals = arrivals.collect::<Result<Vec<_>, Damage>>()?;
-        let ledger = Ledger::read(&self.spool, handle_of(batch), batch)?;
-        let study = survey::survey(arrivals, &ledger, &self.handles);
-        let study = study.map_err(|error| Trouble::Quarantine(error.code(), error.to_string()))?;
-        let mut study = Study { reviews, ..study };
-        for instance in &mut study.instances {
-            instance.bar = Bar::read(&self.spool, &instance.id)?;
-        }
-        Ok(study)
-    }
-
-    /// Heads that earlier batches of the study have shown.
-    fn heads(&self, batch: &str) -> Result<Heads, Trouble> {
-        let stored = spool::heads::read(&self.spool, handle_of(batch))?;
-        let known = |(tag, bytes): ([u8; 32], Vec<u8>)| Some((tag, KnownHead::from_bytes(&bytes)?));
-        Ok(Heads::known(stored.into_iter().filter_map(known)))
-    }
-
-    fn remember(&self, batch: &str, heads: &Heads) -> Result<(), Trouble> {
-        for (tag, head) in heads.new_ones() {
-            spool::heads::write(&self.spool, handle_of(batch), tag, &head.to_bytes())?;
-        }
-        Ok(())
-    }
-
-    /// What no route takes anywhere.
-    fn unrouted(&self, study: &Study) -> Option<Withheld> {
-        let routing = &self.routes.first()?.routing;
-        let (mut ids, mut reasons) = (Vec::new(), BTreeSet::new());
-        for instance in &study.instances {
-            if let Some(why) = routing.stays(&instance.traits) {
-                ids.push(instance.id.clone());
-                reasons.insert(why.to_string());
-            }
-        }
-        let detail = reasons.into_iter().collect::<Vec<_>>().join("; ");
-        (!ids.is_empty()).then_some(Withheld { code: Code::NoRoute, detail, ids })
-    }
-
-    /// What would go somewhere, had a person not decided that it never does.
-    fn rejected(&self, study: &Study) -> Option<Withheld> {
-        let stays = |instance: &&Instance| {
-            let mut routes = self.routes.iter().filter(|route| route.sends(instance)).peekable();
-            routes.peek().is_some() && routes.all(|route| !route.takes(instance))
-        };
-        let ids: Vec<String> = study.instances.iter().filter(stays).map(|i| i.id.clone()).collect();
-        let detail = "it was rejected for every destination that it goes to".to_owned();
-        (!ids.is_empty()).then_some(Withheld { code: Code::Rejected, detail, ids })
     }
 
     /// The register of objections, no older than the gateway's.
@@ -257,17 +192,28 @@ impl Worker {
             self.set_aside(batch, &route.destination, &[withheld])?;
             return Ok(Vec::new());
         }
-        let input = self.input(study, &output.released)?;
+        self.seal(batch, route, study, output)
+    }
+
+    /// The record of the release, then the seal, then the outbox. Returns the spool ids of what may leave.
+    fn seal(
+        &self,
+        batch: &str,
+        route: &Route,
+        study: &Study,
+        output: Output,
+    ) -> Result<Vec<String>, Trouble> {
         let released: HashSet<&String> = output.released.iter().collect();
         let leave = || study.instances.iter().filter(|i| released.contains(&i.id));
+        let input = input(&self.handles, leave())?;
         let pace = route.routing.pace(leave().map(|instance| &instance.traits));
         let last_image_ms = leave().filter_map(|instance| instance.received_ms).max();
-        let entry = entry(batch, route, study, &output, input, &pace);
+        let entry = record::of(batch, route, study, &output, input, &pace);
         let receipt = self.log.append(Event::Released(Box::new(entry)))?;
         let (instances, released) = (output.clean.len() as u64, output.released);
         let dispatch = Dispatch::of(&pace, &receipt, last_image_ms);
         let manifest = Manifest::seal(output.clean, &output.grant, receipt, &route.seal);
-        outbox.put(batch, &manifest, &dispatch)?;
+        Outbox::of(&self.spool, &route.destination).put(batch, &manifest, &dispatch)?;
         tracing::info!(batch, destination = route.destination, instances, "released");
         Ok(released)
     }
@@ -284,55 +230,6 @@ impl Worker {
         let (code, detail) = (no.code(), no.detail());
         self.set_aside(batch, &route.destination, &[Withheld { code, detail, ids }])?;
         Ok(Vec::new())
-    }
-
-    /// Keyed digest of what came in of a release. Without the key nobody can try originals against it.
-    fn input(&self, study: &Study, released: &[String]) -> io::Result<String> {
-        let released: HashSet<&String> = released.iter().collect();
-        let of_it = study.instances.iter().filter(|instance| released.contains(&instance.id));
-        let mut digests = of_it.map(Instance::digest).collect::<io::Result<Vec<_>>>()?;
-        digests.sort_unstable();
-        let parts: Vec<&[u8]> =
-            [&b"input"[..]].into_iter().chain(digests.iter().map(|d| &d[..])).collect();
-        Ok(HEXLOWER.encode(&self.handles.tag(&parts)))
-    }
-
-    /// Pictures of faces lie beside the originals, and go where they go.
-    fn keep_pictures(&self, batch: &str, output: &Output) -> Result<(), Trouble> {
-        let work = self.spool.dir(Place::Work).join(batch);
-        for (id, png) in &output.pictures {
-            disk::write_whole(&work.join(quarantine::picture_of(id)), png)?;
-        }
-        Ok(())
-    }
-
-    /// Puts instances aside for a destination, or for all.
-    fn set_aside(
-        &self,
-        batch: &str,
-        destination: &str,
-        withheld: &[Withheld],
-    ) -> Result<(), Trouble> {
-        for Withheld { code, detail, ids } in withheld {
-            let instances = ids.len() as u64;
-            tracing::warn!(
-                batch,
-                destination,
-                code = code.name(),
-                instances,
-                detail,
-                "quarantined"
-            );
-            let reason = Reason {
-                code: *code,
-                detail: detail.clone(),
-                destination: destination.to_owned(),
-                time: clock::stamp(),
-            };
-            quarantine::put_aside(&self.spool, batch, ids, &reason)?;
-            self.log.append(quarantined(batch, *code, destination, instances))?;
-        }
-        Ok(())
     }
 
     /// Ledger (of what every destination has), then the originals move on: to `held/` what was
@@ -386,25 +283,9 @@ fn keep_rows(route: &Route, output: &Output) -> Result<Result<(), Withheld>, cro
     Ok(Err(Withheld { code, detail, ids: output.released.clone() }))
 }
 
-/// Puts all of a batch in work into quarantine.
-pub fn quarantine_batch(
-    spool: &Spool,
-    log: &dyn Journal,
-    batch: &str,
-    code: Code,
-    detail: String,
-) -> Fate {
-    let work = spool.dir(Place::Work).join(batch);
-    let instances = entry_ids(&work).map_or(0, |ids| ids.len() as u64);
-    tracing::error!(batch, code = code.name(), instances, detail, "the study is quarantined");
-    let reason = Reason { code, detail, destination: String::new(), time: clock::stamp() };
-    let done = quarantine::put_batch(spool, batch, &reason)
-        .map_err(Trouble::from)
-        .and_then(|()| Ok(log.append(quarantined(batch, code, "", instances))?));
-    match done {
-        Ok(_) => Fate::Settled,
-        Err(_) => Fate::Later,
-    }
+/// What of a study goes there.
+fn taken<'s>(route: &Route, study: &'s Study) -> impl Iterator<Item = &'s Instance> {
+    study.instances.iter().filter(|instance| route.takes(instance))
 }
 
 /// To how many destinations each instance was released.
@@ -424,124 +305,5 @@ impl Released {
 
     fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-}
-
-fn arrival(path: &std::path::Path, id: String) -> Result<Arrival, Damage> {
-    let entry = Entry::open(path)?;
-    entry.check()?;
-    Ok(Arrival {
-        id,
-        source: entry.source(),
-        digest: Some(entry.digest),
-        said_class: Some(entry.head.sop_class),
-        caller: Some(entry.head.calling_ae_title),
-        called: entry.head.called_ae_title,
-        received_ms: Some(entry.head.received_ms),
-    })
-}
-
-fn quarantined(batch: &str, code: Code, destination: &str, instances: u64) -> Event {
-    Event::Quarantined {
-        batch: batch.to_owned(),
-        code: code.name().to_owned(),
-        destination: destination.to_owned(),
-        instances,
-    }
-}
-
-/// What of a study goes there.
-fn taken<'s>(route: &Route, study: &'s Study) -> impl Iterator<Item = &'s Instance> {
-    study.instances.iter().filter(|instance| route.takes(instance))
-}
-
-/// The record of a release. Nothing in it comes from a data set but pseudonyms.
-fn entry(
-    batch: &str,
-    route: &Route,
-    study: &Study,
-    output: &Output,
-    input: String,
-    pace: &Pace,
-) -> Release {
-    let mut digest = Sha256::new();
-    output.clean.iter().for_each(|object| digest.update(object.sha256()));
-    let reports = || output.clean.iter().map(|object| object.report());
-    let total = |action: Action| reports().map(|report| report.total(action)).sum();
-    Release {
-        destination: route.destination.clone(),
-        project: route.project.clone(),
-        batch: batch.to_owned(),
-        routes: pace.rules.clone(),
-        engine: env!("CARGO_PKG_VERSION").to_owned(),
-        profile: route.profile.name().to_owned(),
-        plan: HEXLOWER.encode(output.grant.plan()),
-        because: route.profile.reasons(),
-        patient: output.patient.clone(),
-        subjects: match route.pseudonyms {
-            Source::Keyed(_) => study.patient.hashed(&route.subjects).to_texts(),
-            // Whoever deletes the crosswalk cuts the tie for good: nothing else may hold it.
-            Source::Random(_) => Vec::new(),
-        },
-        ground: output.grant.ground().clone(),
-        register: output.grant.register(),
-        study: output.study.clone(),
-        input,
-        instances: output.clean.len() as u64,
-        // Nothing else is an `Object<Deidentified>`.
-        verified: output.clean.len() as u64,
-        bytes: output.clean.iter().map(|object| object.bytes()).sum(),
-        digest: HEXLOWER.encode(&digest.finalize()),
-        actions: Action::ALL.iter().map(|a| (a.letter(), total(*a))).collect(),
-        evidence: audit::evidence(&route.profile, reports()),
-        faces: output.faces.clone(),
-    }
-}
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Trouble::Later("the disk is full".to_owned())
-            }
-            _ => Trouble::Quarantine(Code::Failed, error.to_string()),
-        }
-    }
-}
-
-/// Nothing of a study leaves, and nothing is decided about it, without the register.
-impl From<objection::Error> for Trouble {
-    fn from(error: objection::Error) -> Self {
-        Trouble::Later(error.to_string())
-    }
-}
-
-impl From<crosswalk::Error> for Trouble {
-    fn from(error: crosswalk::Error) -> Self {
-        match error {
-            crosswalk::Error::Io { error, .. } => error.into(),
-            other => Trouble::Quarantine(Code::Failed, other.to_string()),
-        }
-    }
-}
-
-impl From<Damage> for Trouble {
-    fn from(damage: Damage) -> Self {
-        Trouble::Quarantine(Code::Damaged, damage.to_string())
-    }
-}
-
-impl From<audit::Error> for Trouble {
-    fn from(error: audit::Error) -> Self {
-        Trouble::Later(error.to_string())
-    }
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Io(error) => error.into(),
-            other => Trouble::Quarantine(other.code(), other.to_string()),
-        }
     }
 }

@@ -157,3 +157,23 @@ impl Settling<'_> {
         Some(oidc)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::super::tests::{GOOD, mistakes};
+    use std::path::Path;
+
+    #[test]
+    fn passwords_go_to_the_console_under_tls_or_stay_on_the_machine() {
+        let with = |console: &str| format!("{GOOD}console: {console}\n");
+        let settings =
+            parse(Path::new("efface.yaml"), &with("{ listen: 127.0.0.1:8443 }")).unwrap();
+        assert!(settings.console.unwrap().files.is_none());
+        assert!(mistakes(&with("{ listen: 0.0.0.0:8443 }")).contains("would go in plain"));
+        assert!(
+            mistakes(&with("{ listen: \"[::1]:1\", certificate: x }")).contains("belong together")
+        );
+        assert!(mistakes(&with("{ listen: 127.0.0.1:1, language: de }")).contains("language"));
+    }
+}

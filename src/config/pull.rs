@@ -5,12 +5,10 @@
 //!   - { ae_title: PACS, from: [10.20.0.0/16], query: PACS@10.20.0.5:11112, retrieve: true }
 //! ```
 
-use super::{DestinationSettings, RawCaller, Settling, is_at, target};
+use super::{DestinationSettings, RawCaller, Settling};
 use crate::commitment::Listener;
-use crate::id::AeTitle;
 use crate::net::access::Caller;
 use crate::pull::Pacs;
-use serde_yaml::Spanned;
 
 impl Settling<'_> {
     /// Questions name studies by the UIDs of the hospital: they stay inside.
@@ -40,27 +38,6 @@ impl Settling<'_> {
             all.push(Pacs { at: Listener { calling, sources, ae_title, address }, retrieve });
         }
         all
-    }
-
-    /// Where a caller listens: nowhere near a destination. `what` stays inside.
-    pub(super) fn inside(
-        &mut self,
-        text: &Spanned<String>,
-        destinations: &[DestinationSettings],
-        what: &str,
-    ) -> Option<(AeTitle, String)> {
-        let Some((ae_title, address)) = target(&text.value) else {
-            self.notes.at(text, "AE_TITLE@HOST:PORT, for example PACS@10.20.0.5:11113");
-            return None;
-        };
-        if let Some(outside) = destinations.iter().find(|d| is_at(&d.address, &address)) {
-            let what = format!(
-                "this is where destination {} is: {what} stay inside. Give the address of the caller",
-                outside.name
-            );
-            self.notes.at(text, what);
-        }
-        Some((ae_title, address))
     }
 }
 

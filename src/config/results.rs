@@ -14,7 +14,8 @@
 //!       instance_bytes_max: 2147483648
 //! ```
 
-use super::{DestinationSettings, RawCaller, RawDestination, Settling, is_at, target, value};
+use super::values::{is_at, target, value};
+use super::{DestinationSettings, RawCaller, RawDestination, Settling};
 use crate::custody::homebox;
 use crate::custody::result::RESULT_BYTES_MAX;
 use crate::id::AeTitle;
@@ -175,7 +176,7 @@ impl Settling<'_> {
         own: &AeTitle,
         is_tls: bool,
     ) -> ResultSettings {
-        let called = raw.called.as_ref().and_then(|text| self.ae_title(text));
+        let called = raw.called.as_ref().and_then(|text| self.parsed::<AeTitle>(text));
         let called = called.unwrap_or_else(|| own.clone());
         let sop_classes = self.result_classes(raw.classes.as_deref());
         let instance_bytes_max = value(&raw.instance_bytes_max, RESULT_BYTES_MAX);

@@ -37,7 +37,7 @@ impl Settling<'_> {
     ) -> Vec<AeTitle> {
         let mut titles = Vec::new();
         for text in raw.iter().flatten() {
-            let Some(title) = self.ae_title(text) else { continue };
+            let Some(title) = self.parsed::<AeTitle>(text) else { continue };
             if Some(&title) == ae_title || titles.contains(&title) {
                 self.notes.at(text, "an AE title that is named already");
             }

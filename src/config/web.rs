@@ -206,13 +206,6 @@ impl Settling<'_> {
         Some(pass)
     }
 
-    pub(super) fn parsed<T: std::str::FromStr<Err: fmt::Display>>(
-        &mut self,
-        text: &Spanned<String>,
-    ) -> Option<T> {
-        text.value.parse().map_err(|what: T::Err| self.notes.at(text, format!("{what}"))).ok()
-    }
-
     /// What a DICOMweb server has to show: its address says whether it is TLS.
     pub(super) fn web_tls(
         &mut self,

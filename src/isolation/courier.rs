@@ -89,7 +89,7 @@ impl Courier {
             if self.withdraw_recalled(&mut recalled.seen, batch)
                 || !self.may_go_on(&mut on_the_wire)
             {
-                // Its connections end with it, and what it had handed to the kernel is dropped (`net/scu.rs`). One that
+                // Its connections end with it, and what it had handed to the kernel is dropped (`net/scu/connect.rs`). One that
                 // is another user's is out of the gateway's reach: it ends by the word.
                 let _ = sender.say(&Reply::End);
                 sender.kill()?;

@@ -84,7 +84,7 @@ mod usher;
 mod warden;
 mod worker;
 
-pub(crate) use attendant::AllCalls;
+pub(crate) use attendant::{AllCalls, Calls};
 pub use attendant::{Attendant, Attendants, Attended, attend};
 pub use cabinet::Cabinet;
 pub use carrier::Carrier;

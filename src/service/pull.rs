@@ -1,6 +1,7 @@
 //! Who asks PACSs about open studies.
 
-use super::{PDU_BYTES_MAX, Threads};
+use super::PDU_BYTES_MAX;
+use super::threads::Threads;
 use crate::config::Settings;
 use crate::isolation::{Cabinet, Clerk, InquireOrders};
 use crate::net::scu::Destination;

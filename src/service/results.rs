@@ -1,13 +1,13 @@
 //! The way back: what keeps the results of each destination, and what delivers to each PACS.
 
 use super::PDU_BYTES_MAX;
-use crate::audit::Log;
+use super::opening::Records;
+use super::threads::Threads;
 use crate::config::{DestinationSettings, Entity, Settings};
 use crate::crosswalk::Crosswalk;
 use crate::custody::homebox::{Homebox, name_of};
 use crate::isolation::{Bounds, Cabinet, Carrier, DeliverOrders, Keeper, ReturnOrders};
-use crate::key::{Purpose, RootKey};
-use crate::meter::Meter;
+use crate::key::Purpose;
 use crate::net::scu::Destination;
 use crate::spool::Spool;
 use crate::spool::results::Tray;
@@ -22,10 +22,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// What all of them share.
 pub(super) struct WayBack<'a> {
     pub settings: &'a Settings,
-    pub root: &'a RootKey,
-    pub spool: &'a Arc<Spool>,
-    pub log: &'a Arc<Log>,
-    pub meter: &'a Arc<Meter>,
+    pub records: &'a Records,
 }
 
 /// Makes the directories of results, before anybody receives any.
@@ -57,10 +54,10 @@ impl WayBack<'_> {
     }
 
     fn keeper(&self, destination: &DestinationSettings) -> Option<Keeper> {
-        let (settings, root, limits) = (self.settings, self.root, self.settings.limits);
+        let (settings, root, limits) = (self.settings, &self.records.root, self.settings.limits);
         let DestinationSettings { name, project, .. } = destination;
         let terms = destination.results.as_ref()?.terms(name, project, &settings.homes);
-        let directory = self.spool.crosswalk();
+        let directory = self.records.spool.crosswalk();
         let orders = ReturnOrders {
             state: settings.state.clone(),
             terms,
@@ -76,9 +73,9 @@ impl WayBack<'_> {
             log_json: settings.log_json,
         };
         Some(Keeper {
-            spool: Arc::clone(self.spool),
-            log: Arc::clone(self.log),
-            meter: Arc::clone(self.meter),
+            spool: Arc::clone(&self.records.spool),
+            log: Arc::clone(&self.records.log),
+            meter: Arc::clone(&self.records.meter),
             orders,
             crosswalk: Crosswalk::new(&directory, project, root),
             known_for: destination.crosswalk,
@@ -95,9 +92,9 @@ impl WayBack<'_> {
         let projects: BTreeMap<_, _> =
             projects.map(|it| (it.name.clone(), it.project.clone())).collect();
         let carrier = |(name, pacs): (String, &Entity)| Carrier {
-            spool: Arc::clone(self.spool),
-            log: Arc::clone(self.log),
-            meter: Arc::clone(self.meter),
+            spool: Arc::clone(&self.records.spool),
+            log: Arc::clone(&self.records.log),
+            meter: Arc::clone(&self.records.meter),
             pacs: pacs.to_string(),
             projects: projects.clone(),
             orders: DeliverOrders {
@@ -114,7 +111,7 @@ impl WayBack<'_> {
                 },
                 // By its carrier: papers can be renewed.
                 tls: None,
-                seal: self.root.derive("", Purpose::Homebound).to_text(),
+                seal: self.records.root.derive("", Purpose::Homebound).to_text(),
                 strictness: settings.sandbox,
                 gateway: std::process::id(),
                 log_json: settings.log_json,
@@ -122,6 +119,18 @@ impl WayBack<'_> {
             papers: papers.cloned(),
         };
         all_pacs(settings).into_iter().map(carrier).collect()
+    }
+}
+
+impl Threads {
+    /// Starts them all.
+    pub(super) fn way_back(&mut self, keepers: Vec<Keeper>, carriers: Vec<Carrier>) {
+        for keeper in keepers {
+            self.spawn("results", move |stop| keeper.run(stop));
+        }
+        for carrier in carriers {
+            self.spawn("deliver", move |stop| carrier.run(stop));
+        }
     }
 }
 

@@ -1,15 +1,20 @@
 //! The SCU against dcmtk's storescp, against our own listener and against silence.
 
+use super::zone::sealed;
 use super::*;
+use crate::fate::Fate;
 use crate::net::access::Caller;
 use crate::net::listener::{Listener, ListenerOptions};
 use crate::net::sink::{InstanceEntry, InstanceSink, NotReady, Refusal, StoreRequest};
-use std::net::TcpListener;
+use dicom_ul::pdu::{Pdu, write_pdu};
+use std::io;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
@@ -407,7 +412,7 @@ fn net_scu_says_nothing_more_after_half_a_pdu() {
         };
         let uids = |uid: &str| vec![uid.parse::<Uid>().unwrap()];
         let (ac, _) =
-            super::super::negotiate::accept(&rq, &uids(CT), &uids(EXPLICIT), 131_072).unwrap();
+            crate::net::negotiate::accept(&rq, &uids(CT), &uids(EXPLICIT), 131_072).unwrap();
         let mut bytes = Vec::new();
         write_pdu(&mut bytes, &Pdu::AssociationAC(ac)).unwrap();
         upper.send(&bytes).unwrap();
