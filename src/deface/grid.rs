@@ -451,7 +451,10 @@ mod tests {
                 for count in [40, 40, 41] {
                     let row = SampleRow { start, step: steps, count };
                     let expected: Vec<Run> = row.runs([6, 7, 8]).collect();
+                    let held = cuts.hold(&row, [6, 7, 8]);
+                    prop_assert!(!held || cuts.runs() == expected);
                     prop_assert_eq!(cuts.of(row, [6, 7, 8]), &expected[..]);
+                    prop_assert_eq!(cuts.hold(&row, [6, 7, 8]), row.is_straight());
                 }
             }
         }

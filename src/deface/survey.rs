@@ -309,3 +309,92 @@ impl Columns {
         self.rows = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deface::Rescale;
+    use crate::dicom::plane::PixelSpacing;
+    use proptest::prelude::*;
+
+    const SIDE: u32 = 40;
+
+    /// Samples without a pattern, some of them beyond the range of HU.
+    fn sample(slice: usize, index: usize) -> i32 {
+        let mixed = (slice * 7919 + index + 1).wrapping_mul(2_654_435_761) >> 7;
+        (mixed % 6000) as i32 - 500
+    }
+
+    /// The mean level of the samples that are nearest to each node, one by one; `None` where a sample lies so near
+    /// to the border between two nodes that rounding decides.
+    fn means(survey: &Survey, padding: i32) -> Vec<Option<f32>> {
+        const BORDER: f32 = 2e-5;
+        let lattice = survey.lattice;
+        let mut sums = vec![(0.0, 0.0); lattice.nodes()];
+        let mut unsure = vec![false; lattice.nodes()];
+        for (k, plane) in survey.stack.planes().iter().enumerate() {
+            for index in 0..plane.len() {
+                let (column, row) = (index % plane.columns(), index / plane.columns());
+                let at = lattice.coordinates(ras(plane.patient(column as f64, row as f64)));
+                let node: [usize; 3] = at.map(|c| (c + 0.5) as usize);
+                let near = at.map(|c| ((c + 0.5).fract() - 0.5).abs() > 0.5 - BORDER);
+                let stored = sample(k, index);
+                if near.contains(&true) {
+                    // It counts here or in any of the nodes beside.
+                    for beside in 0..27 {
+                        let step = [beside % 3, beside / 3 % 3, beside / 9];
+                        let other: [usize; 3] = std::array::from_fn(|a| node[a] + step[a]);
+                        if (0..3).all(|a| (1..=lattice.size[a]).contains(&other[a])) {
+                            unsure[lattice.index(other.map(|n| n - 1))] = true;
+                        }
+                    }
+                } else if stored != padding {
+                    let level = f64::from((stored - 1024).clamp(-1024, 3071) + 1024);
+                    let (sum, count) = &mut sums[lattice.index(node)];
+                    (*sum, *count) = (*sum + level, *count + 1.0);
+                }
+            }
+        }
+        let mean = |(&(sum, count), unsure): (&(f64, f64), bool)| {
+            (!unsure && count > 0.0).then(|| (sum / count) as f32)
+        };
+        sums.iter().zip(unsure).map(mean).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn cells_are_the_means_of_their_samples(
+            turn in prop_oneof![Just(0.0f64), -0.4..0.4],
+            spacing in prop::array::uniform2(0.4f64..1.4),
+            padded in any::<bool>(),
+        ) {
+            let (sin, cos) = turn.sin_cos();
+            let spacing = PixelSpacing { between_rows: spacing[0], between_columns: spacing[1] };
+            let plane = |k: u32| {
+                let origin = [3.0, -5.0, 1.2 * f64::from(k)];
+                ImagePlane::new(origin, [cos, sin, 0.0], [-sin, cos, 0.0], spacing, SIDE, SIDE)
+            };
+            let planes: Vec<ImagePlane> = (0..12).map(|k| plane(k).unwrap()).collect();
+            let survey = Survey::new(&planes, Contrast::Hounsfield).unwrap();
+            let padding = if padded { sample(0, 17) } else { i32::MIN };
+            for (k, plane) in planes.iter().enumerate() {
+                let samples: Vec<i32> = (0..plane.len()).map(|index| sample(k, index)).collect();
+                let slice = Slice {
+                    samples: &samples,
+                    rescale: Rescale::HU_PLUS_1024,
+                    padding: padded.then_some(padding..=padding),
+                    inverted: false,
+                };
+                survey.add(k, &slice).unwrap();
+            }
+            let mut sure = 0;
+            for (i, mean) in means(&survey, padding).into_iter().enumerate() {
+                let Some(mean) = mean else { continue };
+                let cell = Cell::unpack(survey.cells[i].load(Ordering::Relaxed)).mean().unwrap();
+                prop_assert!((cell - mean).abs() < 0.01, "cell {i}: {cell}, its samples {mean}");
+                sure += 1;
+            }
+            prop_assert!(sure > survey.cells.len() / 4, "{sure} of {}", survey.cells.len());
+        }
+    }
+}
