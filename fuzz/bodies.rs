@@ -35,12 +35,13 @@ use std::sync::{Arc, LazyLock, Mutex};
 pub type Body = fn(&[u8]);
 
 /// A body by the name of its target and of its folder in the corpus.
-pub const BODIES: [(&str, Body); 10] = [
+pub const BODIES: [(&str, Body); 11] = [
     ("header", header),
     ("meta", meta),
     ("association", association),
     ("commitment", commitment),
     ("dimse", dimse),
+    ("stow", stow),
     ("profile", profile),
     ("verifier", verifier),
     ("entry", entry),
@@ -125,6 +126,18 @@ pub fn stored(data: &[u8]) -> usize {
     });
     assert_eq!(acknowledged.count(), stored.len(), "success without a commit, or the reverse");
     stored.len()
+}
+
+/// Where TCP cuts a request changes nothing of what it brings, and nothing is brought that was not sent.
+pub fn stow(data: &[u8]) {
+    let Some((cut, sent)) = data.split_first() else { return };
+    let whole = rehearsal::parts(sent, sent.len());
+    assert!(
+        whole == rehearsal::parts(sent, 1 + usize::from(*cut)),
+        "where TCP cuts changes the parts"
+    );
+    let bytes = whole.iter().flat_map(|(parts, _)| parts).map(Vec::len).sum::<usize>();
+    assert!(bytes <= sent.len(), "more came than was sent");
 }
 
 /// The command sets in a stream of whole PDUs, one PDV each, as efface sends them.

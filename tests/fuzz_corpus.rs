@@ -68,6 +68,10 @@ fn the_corpus_reaches_the_inside_of_its_targets() {
         language::parse("seed", std::str::from_utf8(bytes).unwrap()).is_ok()
     });
     reaches("association", &|_, bytes| bodies::stored(bytes) > 0);
+    reaches("stow", &|_, bytes| {
+        let came = efface::net::rehearsal::parts(&bytes[1..], 5);
+        came.is_some_and(|(parts, whole)| whole && parts.len() == 2 && !parts[0].is_empty())
+    });
     reaches("commitment", &|_, bytes| {
         use efface::spool::commitment::Request;
         Request::parse(&bytes[1..], "1.2.840.10008.1.2.1").is_ok()
@@ -117,6 +121,9 @@ fn make_the_corpus() {
     slice.numbers(0x0028_0010, &[4]).numbers(0x0028_0011, &[8]);
     for (name, data) in [("slice", &slice), ("report", &report)] {
         put("leaving", name, &[&[0], named_after_the_canary(data).as_slice()].concat());
+    }
+    for (name, request) in [("sized", stow_request(false)), ("chunked", stow_request(true))] {
+        put("stow", name, &[&[6][..], request.as_bytes()].concat());
     }
     let reference = |leaf: &str| {
         let mut item = Elements::default();
@@ -239,6 +246,23 @@ fn pdv(sent: &mut Vec<u8>, command: bool, last: bool, fragment: &[u8]) {
     sent.extend(length.to_be_bytes());
     sent.extend([1, u8::from(command) | u8::from(last) << 1]);
     sent.extend(fragment);
+}
+
+/// A request with two parts, with a length or in chunks.
+fn stow_request(chunked: bool) -> String {
+    let part = "--b\r\nContent-Type: application/dicom\r\n\r\n";
+    let body = format!("{part}an instance\r\n--\r\n\r\n{part}another\r\n--b--");
+    let (length, body) = match body.split_at(50) {
+        (a, b) if chunked => {
+            let chunks = format!("{:x}\r\n{a}\r\n{:X};x=y\r\n{b}\r\n0\r\n\r\n", a.len(), b.len());
+            ("Transfer-Encoding: chunked".to_owned(), chunks)
+        }
+        _ => (format!("Content-Length: {}", body.len()), body),
+    };
+    format!(
+        "POST /studies?x HTTP/1.1\r\nHost: efface\r\n{length}\r\nContent-Type: multipart/related; \
+         type=\"application/dicom\"; boundary=b\r\n\r\n{body}"
+    )
 }
 
 fn efface_profile(rest: &str) -> String {

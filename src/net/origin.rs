@@ -280,6 +280,27 @@ impl<S: InstanceSink> Door<S> {
     }
 }
 
+/// The parts of the request that comes on a line, and whether all of them came; `None` for what is no request.
+pub(super) fn parts_of(line: &mut dyn Line) -> Option<(Vec<Vec<u8>>, bool)> {
+    let mut input = Input::on(line, REQUEST, REQUEST);
+    let head = Head::read(&mut input).ok()?.ok()?;
+    let boundary = head.boundary().ok()?;
+    let mut multipart = Multipart::new(head.body(&mut input), &boundary);
+    let mut parts = Vec::new();
+    loop {
+        match multipart.next_part() {
+            Ok(true) => {}
+            ended => return Some((parts, matches!(ended, Ok(false)))),
+        }
+        let mut part = Vec::new();
+        let whole = multipart.read_to_end(&mut part);
+        parts.push(part);
+        if whole.is_err() {
+            return Some((parts, false));
+        }
+    }
+}
+
 /// Ends our side, so that the answer arrives whole.
 fn hang_up(line: &mut dyn Line) {
     // Whoever is gone needs no end.

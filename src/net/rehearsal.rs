@@ -1,11 +1,12 @@
-//! The acceptor without a network: what a peer would send on one connection, played to its end.
+//! The doors without a network: what a peer would send on one connection, played to its end.
 //!
-//! Tests and fuzzers see by it what any sequence of bytes makes of an association, in no time and
+//! Tests and fuzzers see by it what any sequence of bytes makes of an association or of a request, in no time and
 //! always the same.
 
 use super::acceptor::Acceptor;
 use super::line::Script;
 use super::listener::ListenerOptions;
+use super::origin;
 use super::sink::InstanceSink;
 use super::upper::{Stop, Upper};
 use std::net::{IpAddr, Ipv4Addr};
@@ -38,4 +39,10 @@ pub fn play<S: InstanceSink>(
     drop(upper);
     let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
     std::mem::take(&mut *heard)
+}
+
+/// The parts that a STOW-RS request (PS3.18 10.5) brings, sent in pieces of `segment` bytes, and whether they all came;
+/// `None` for what is no request that stores.
+pub fn parts(sent: &[u8], segment: usize) -> Option<(Vec<Vec<u8>>, bool)> {
+    origin::parts_of(&mut Script::new(sent, segment))
 }
