@@ -331,7 +331,9 @@ fn a_stricter_profile_may_be_tried_once_by_one_person() {
         let arguments = ["quarantine", "retry", name, "--profile", profile, "--config", &config];
         ends(&arguments, code)
     };
-    assert!(retry(&looser, 1).contains("not plainly stricter"));
+    let refused = retry(&looser, 1);
+    assert!(refused.contains("not plainly stricter"), "{refused}");
+    assert!(refused.contains("efface profile activate lab"), "what to do instead: {refused}");
     assert!(site.ask(&["quarantine", "ls"]).contains(name), "it is where it was");
     assert!(retry(&stricter, 0).contains("2 instances are in the queue again"));
     let under = lab.wait_for(2);
