@@ -159,6 +159,19 @@ pub enum Event {
         /// SHA-256 of what they signed.
         digest: String,
     },
+    /// What two people were asked to agree to in the console is not wanted any more. Written before the request goes.
+    RequestDropped {
+        /// To what kind of thing.
+        operation: String,
+        /// To what, in words.
+        what: Vec<String>,
+        /// Who asked for it.
+        asked: String,
+        /// Who dropped it: the same, or one of those who agree.
+        by: String,
+        /// Of the request.
+        nonce: String,
+    },
     /// Somebody was told who the patient of a study is.
     Reidentified {
         /// The project.
@@ -276,6 +289,7 @@ impl Event {
             | Event::Result { .. }
             | Event::Shown { .. }
             | Event::Console { .. }
+            | Event::RequestDropped { .. }
             | Event::Erasure { .. } => true,
             Event::Recall { change, .. } => change != WITHDRAWN,
             Event::Crosswalk { change, .. } => change != EXPIRED,

@@ -67,7 +67,7 @@ impl Keeper {
         // What the configuration said when the gateway started: the console may have read another one.
         let wanted = Wanted { destination, which, configured: None, by };
         match wanted.operation(state, root).map_err(failed)? {
-            Some(operation) => self.ask_or_do(&operation),
+            Some(operation) => self.ask_or_do(session, &operation),
             None => self.put_in_force(&wanted, None).map(Outcome::Done),
         }
     }
@@ -75,6 +75,7 @@ impl Keeper {
     /// Does what two people agreed to.
     pub(super) fn change(
         &self,
+        _session: &Session,
         operation: &Operation,
         agreed: Option<(&Request, &str)>,
     ) -> Result<String, Refusal> {
