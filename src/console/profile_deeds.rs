@@ -72,15 +72,16 @@ impl Keeper {
         }
     }
 
-    /// Does what two people agreed to.
+    /// Does what two people agreed to. Whoever signs last has it put in force.
     pub(super) fn change(
         &self,
-        _session: &Session,
+        session: &Session,
         operation: &Operation,
         agreed: Option<(&Request, &str)>,
     ) -> Result<String, Refusal> {
         let Site { settings, root, .. } = &self.site;
-        let found = wanted_by(&settings.state, root, operation, "console").map_err(failed)?;
+        let found = wanted_by(&settings.state, root, operation, &session.account.name);
+        let found = found.map_err(failed)?;
         let wanted = found.ok_or_else(|| {
             failed("what is in force, or what is kept, has changed since this was asked for: ask again")
         })?;
