@@ -17,6 +17,7 @@ pub mod conformance;
 mod device;
 pub mod language;
 mod rule;
+mod vocabulary;
 pub mod words;
 
 pub use device::{Device, DeviceRegions};
@@ -285,19 +286,7 @@ impl Profile {
 
     /// Who decided, in words.
     pub fn ground_name(&self, ground: Ground) -> String {
-        match ground {
-            Ground::Rule(n) => match self.rules.get(usize::from(n)) {
-                Some(rule) => format!("rule in line {}", rule.line),
-                None => "rule".to_owned(),
-            },
-            Ground::Option(option) => format!("option {option}"),
-            Ground::Dates => "dates: keep: year".to_owned(),
-            Ground::Table => "Table E.1-1".to_owned(),
-            Ground::Group => "private, curve, overlay and signature groups go".to_owned(),
-            Ground::Unknown => "not in the standard's dictionary".to_owned(),
-            Ground::Representation => "its value representation".to_owned(),
-            Ground::Known => "nothing speaks against it".to_owned(),
-        }
+        words::ground(&words::ENGLISH, self, ground)
     }
 
     /// The fate of an element.
