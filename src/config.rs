@@ -48,6 +48,7 @@ use crate::isolation::{Attendant, Attendants, Strictness, User};
 use crate::key::RootKey;
 use crate::net::access::{Caller, Network};
 use crate::net::http::is_loopback;
+use crate::objection::Recipient;
 use crate::pipeline::FACE_LIMIT;
 use crate::profile::{Profile, SHIPPED, language};
 use crate::pull::Pacs;
@@ -144,6 +145,12 @@ pub struct DestinationSettings {
 }
 
 impl Settings {
+    /// To whom something leaves, and for what.
+    pub fn recipients(&self) -> impl Iterator<Item = Recipient<'_>> {
+        let all = self.destinations.iter();
+        all.map(|to| Recipient { destination: &to.name, project: &to.project })
+    }
+
     /// What of it decides about people's data.
     pub fn policy(&self, root: &RootKey) -> Policy {
         let generation = root.generations().next().unwrap_or_default();

@@ -128,18 +128,7 @@ impl Keeper {
         scope: &str,
     ) -> Result<Outcome, Refusal> {
         let scope: Scope = scope.parse().map_err(failed)?;
-        let is_known = match &scope {
-            Scope::All => true,
-            Scope::Project(name) => {
-                self.site.settings.destinations.iter().any(|d| d.project == *name)
-            }
-            Scope::Destination(name) => {
-                self.site.settings.destinations.iter().any(|d| d.name == *name)
-            }
-        };
-        if !is_known {
-            return Err(Refusal::Unknown);
-        }
+        scope.is_known_to(self.site.settings.recipients()).map_err(failed)?;
         // The number becomes a hash here, and is wiped.
         let wish = Wish::new(issuer.trim(), id.0.trim(), scope, Day::today());
         let wish = wish.ok_or_else(|| failed("write down the patient's number"))?;
