@@ -59,6 +59,7 @@ use crate::id::AeTitle;
 use crate::isolation::{Attendants, Strictness};
 use crate::key::RootKey;
 use crate::net::access::Caller;
+use crate::objection::Recipient;
 use crate::pull::Pacs;
 use crate::residency::SitePolicy;
 use crate::routing::{Routing, Rule};
@@ -124,6 +125,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// To whom something leaves, and for what.
+    pub fn recipients(&self) -> impl Iterator<Item = Recipient<'_>> {
+        let all = self.destinations.iter();
+        all.map(|to| Recipient { destination: &to.name, project: &to.project })
+    }
+
     /// What of it decides about people's data.
     pub fn policy(&self, root: &RootKey) -> Policy {
         let generation = root.generations().next().unwrap_or_default();

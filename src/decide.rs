@@ -55,9 +55,14 @@ pub enum No {
     Profile(String),
     /// The profile lets more leave, or something in another way.
     #[error(
-        "{0}: this profile is not plainly stricter than the destination's own (efface profile diff). One that is not takes two people: put it in force by the configuration, then retry"
+        "{name}: this profile is not plainly stricter than the one in force for {destination} (efface profile diff). One that is not takes two people: efface profile propose PROFILE --for {destination}, efface profile activate {destination} VERSION, then: efface quarantine retry {name}"
     )]
-    NotStricter(String),
+    NotStricter {
+        /// By what it is called.
+        name: String,
+        /// For which destination it is in quarantine.
+        destination: String,
+    },
     /// It is here for all destinations, each of which has a profile of its own.
     #[error(
         "{0}: it is here for all destinations, or for one that the configuration does not have"
@@ -193,30 +198,33 @@ pub fn retry_under(
     if !is_aside(spool, name).map_err(failed)? {
         return Err(No::Unknown(name.to_owned()));
     }
-    let own = in_force(spool, root, name)?;
+    let Reason { destination, .. } = quarantine::reason(spool, name).map_err(failed)?;
+    let own = in_force(spool, root, name, &destination)?;
     let read = |written: &WrittenProfile| written.parse().map_err(No::Profile);
     if !is_stricter(&read(&own)?, &read(other)?) {
-        return Err(No::NotStricter(name.to_owned()));
+        return Err(No::NotStricter { name: name.to_owned(), destination });
     }
     let again = || {
-        let Reason { destination, .. } = quarantine::reason(spool, name)?;
         let ids = entry_ids(&spool.dir(Place::Quarantine).join(name))?;
         let (file, profile) = (other.file.clone(), other.text.clone());
         let under = Under { destination: destination.clone(), file, profile };
         under::write(spool, &handles(root), &ids, &under)?;
-        let instances = quarantine::put_back(spool, name)?;
-        Ok(decided(name, Outcome::Queued, destination, instances))
+        quarantine::put_back(spool, name)
     };
-    again().map_err(failed)
+    let instances = again().map_err(failed)?;
+    Ok(decided(name, Outcome::Queued, destination, instances))
 }
 
 /// The profile that is in force for the destination for which something is in quarantine.
-fn in_force(spool: &Spool, root: &RootKey, name: &str) -> Result<WrittenProfile, No> {
-    let Reason { destination, .. } =
-        quarantine::reason(spool, name).map_err(|error| io(name, error))?;
+fn in_force(
+    spool: &Spool,
+    root: &RootKey,
+    name: &str,
+    destination: &str,
+) -> Result<WrittenProfile, No> {
     let policy = shelf::in_force(spool.root(), root);
     let policy = policy.map_err(|error| io(name, io::Error::other(error)))?;
-    let to = policy.as_ref().and_then(|policy| policy.destinations.get(&destination));
+    let to = policy.as_ref().and_then(|policy| policy.destinations.get(destination));
     let text = to.map(|to| to.profile.clone());
     let text = text.ok_or_else(|| No::NoDestination(name.to_owned()))?;
     Ok(WrittenProfile { file: format!("the profile in force for {destination}"), text })

@@ -172,7 +172,7 @@ impl Janitor {
         self.log.append(event).map_err(io::Error::other)?;
         disk::remove(&directory)?;
         disk::sync_dir(&self.spool.dir(Place::Delivered))?;
-        reviews::forget(&self.spool, &ids)?;
+        reviews::forget(&self.spool, &last)?;
         rejected::forget(&self.spool, &last)?;
         under::forget(&self.spool, &last)?;
         heads::forget(&self.spool, handle_of(batch))

@@ -7,8 +7,10 @@
 //! A slow or dead destination keeps its own queue and nobody else's. What fails is tried again after
 //! a pause that doubles up to a cap, with jitter; what a destination refuses for good is put aside.
 
+mod later;
 mod wire;
 
+pub(crate) use later::Later;
 pub use wire::{Dicom, Error, Line, Load, Web, Wire};
 
 use crate::clock;
@@ -116,22 +118,26 @@ pub(crate) enum Attempt {
 impl Sender<'_> {
     /// Works until told to stop.
     pub fn run(&self, stop: &AtomicBool) {
-        let round = || self.round(stop);
+        let later = Later::default();
+        let round = || self.round(&later, stop);
         let (changed, rest) = (|| self.wire.has_changed(), || self.wire.wants_rest());
         keep_trying(self.name(), stop, &changed, &rest, &round);
     }
 
     /// Tries everything that is ready, the most urgent and oldest first, until nobody answers. A batch that
     /// fails by itself does not keep the others waiting.
-    pub(crate) fn round(&self, stop: &AtomicBool) -> io::Result<Attempt> {
+    pub(crate) fn round(&self, later: &Later, stop: &AtomicBool) -> io::Result<Attempt> {
         let mut worst = Attempt::Done;
         let outbox = Outbox::of(self.spool, self.name());
         let mut waiting = Waiting::new(&outbox);
-        while let Some((batch, priority)) = waiting.next(self.home)? {
+        while let Some((batch, dispatch)) = waiting.next(self.home)? {
             if stop.load(Ordering::SeqCst) || worst >= Attempt::Down {
                 break;
             }
-            let attempt = self.take(&waiting, &batch, priority, stop)?;
+            let attempt = match later.has(&batch, &dispatch) {
+                true => Attempt::Held,
+                false => self.take(&waiting, &batch, &dispatch, later, stop)?,
+            };
             // It goes on when what has overtaken it is sent.
             if attempt != Attempt::GaveWay {
                 waiting.tried.insert(batch);
@@ -145,14 +151,19 @@ impl Sender<'_> {
         &self,
         waiting: &Waiting<'_>,
         batch: &str,
-        priority: Priority,
+        dispatch: &Dispatch,
+        later: &Later,
         stop: &AtomicBool,
     ) -> io::Result<Attempt> {
+        let until = later::next_minute();
         if self.home.tell(Word::May(batch.to_owned())).is_err() {
+            if waiting.outbox.begun_ms(batch).is_none() {
+                later.note(batch, dispatch, until);
+            }
             return Ok(Attempt::Held);
         }
         let attempt = match waiting.outbox.manifest(batch) {
-            Ok(manifest) => self.send(waiting, batch, &manifest, priority, stop),
+            Ok(manifest) => self.send(waiting, batch, &manifest, dispatch.priority, stop),
             Err(_) => Attempt::Remake,
         };
         match attempt {
@@ -254,7 +265,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// What is sent next: looked up anew each time, because something more urgent may have come.
-    fn next(&mut self, home: &dyn Home) -> io::Result<Option<(String, Priority)>> {
+    fn next(&mut self, home: &dyn Home) -> io::Result<Option<(String, Dispatch)>> {
         let (when, ready) = self.seen.get_mut().unwrap_or_else(PoisonError::into_inner);
         self.outbox.look_again(ready)?;
         *when = Instant::now();
@@ -263,8 +274,7 @@ impl<'a> Waiting<'a> {
                 home.tell(Word::Damaged(batch.clone()))?;
             }
         }
-        let next = ready.batches.iter().find(|(batch, _)| !self.tried.contains(batch));
-        Ok(next.map(|(batch, dispatch)| (batch.clone(), dispatch.priority)))
+        Ok(ready.batches.iter().find(|(batch, _)| !self.tried.contains(batch)).cloned())
     }
 
     /// Whether something has come that overtakes what has this priority. It is looked for now and then, by one at a time.
@@ -476,6 +486,61 @@ impl Pause {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk;
+    use crate::key::{Purpose, RootKey};
+    use crate::routing::Hours;
+
+    /// Hears what it is asked, and lets nothing leave.
+    #[derive(Default)]
+    struct Refuses(Mutex<Vec<String>>);
+
+    impl Home for Refuses {
+        fn tell(&self, word: Word) -> io::Result<()> {
+            let Word::May(batch) = word else { panic!("{word:?} of what may not leave") };
+            self.0.lock().unwrap().push(batch);
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+    }
+
+    /// Leads nowhere.
+    struct NoWire;
+
+    impl Wire for NoWire {
+        fn connect(&self, _: &[Proposal]) -> Result<Box<dyn Line + '_>, Error> {
+            panic!("nothing may leave")
+        }
+    }
+
+    #[test]
+    fn what_is_kept_for_the_night_is_asked_for_once_a_minute_and_all_else_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 0).unwrap();
+        let night = Hours(vec!["20:00-06:00".parse().unwrap()]);
+        let dispatches = [("night", night), ("soon", Hours::default())];
+        for (batch, hours) in dispatches {
+            let ready = Outbox::of(&spool, "lab").ready_dir(batch);
+            disk::make_dir(&ready).unwrap();
+            let dispatch = Dispatch { hours, ..Dispatch::default() };
+            let text = serde_json::to_vec(&dispatch).unwrap();
+            disk::write_whole(&ready.join("dispatch.json"), &text).unwrap();
+        }
+        let seal = RootKey::of_patient(&[7; 32], "A1").derive("lab", Purpose::Handle);
+        let home = Refuses::default();
+        let (destination, associations) = ("lab", 1);
+        let (spool, wire) = (&spool, &NoWire);
+        let sender = Sender { spool, seal: &seal, destination, associations, wire, home: &home };
+        let (later, stop) = (Later::default(), AtomicBool::new(false));
+        let minute = || clock::ms() / 60_000;
+        let (first, rounds) = (minute(), 20);
+        for _ in 0..rounds {
+            assert_eq!(sender.round(&later, &stop).unwrap(), Attempt::Held);
+        }
+        let minutes = minute() - first + 1;
+        let asked = home.0.into_inner().unwrap();
+        let times = |batch: &str| asked.iter().filter(|asked| *asked == batch).count();
+        assert_eq!(times("soon"), rounds);
+        assert!((1..=minutes as usize).contains(&times("night")), "{} times", times("night"));
+    }
 
     #[test]
     fn pauses_double_up_to_a_cap() {

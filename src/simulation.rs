@@ -37,7 +37,7 @@ use crate::pipeline::{Route, Source};
 use crate::profile::language;
 use crate::pull::inquiries::Inquiries;
 use crate::residency::Standing;
-use crate::send::{Error, Home, Line, Sender, Wire, Word};
+use crate::send::{Error, Home, Later, Line, Sender, Wire, Word};
 use crate::service::handles;
 use crate::spool::account::Account;
 use crate::spool::entry::{Entry, Head};
@@ -364,7 +364,7 @@ impl Process {
             wire: &wire,
             home,
         };
-        sender.round(&AtomicBool::new(false)).map(drop)
+        sender.round(&Later::default(), &AtomicBool::new(false)).map(drop)
     }
 }
 

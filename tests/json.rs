@@ -241,3 +241,31 @@ fn a_log_that_was_changed_is_told_to_programs() {
     assert_eq!(verified["good"], false);
     assert_eq!(verified["findings"].as_array().unwrap().len(), 1, "{verified}");
 }
+
+/// What is wrong with a configuration, with its place: all of it, and the exit code as without `--json`.
+#[test]
+fn mistakes_of_a_configuration_are_an_answer_too() {
+    let site = Site::leaving_faces();
+    let gateway = site.serve_configured(free_port(), "");
+    drop(gateway);
+    let file = site.at("efface.yaml");
+    let right = std::fs::read_to_string(&file).unwrap();
+    let wrong = format!("{right}quiet_peroid_s: 3\n");
+    std::fs::write(&file, &wrong).unwrap();
+    let said = answer(&["config", "check", &file], 2);
+    has(&said, &["file", "mistakes"]);
+    assert_eq!(said["file"], file.as_str());
+    let mistakes = said["mistakes"].as_array().unwrap();
+    has(&mistakes[0], &["line", "column", "what"]);
+    let at = wrong.lines().position(|line| line.starts_with("quiet_peroid_s")).unwrap() as u64;
+    assert_eq!((&mistakes[0]["line"], &mistakes[0]["column"]), (&(at + 1).into(), &1.into()));
+    let what = mistakes[0]["what"].as_str().unwrap();
+    assert!(what.contains("quiet_peroid_s"), "{what}");
+    assert!(ends(&["config", "check", &file], 2).contains(what), "the same words as for people");
+    // What is not about a place.
+    std::fs::write(&file, &right).unwrap();
+    let said = answer(&["config", "check", &site.at("nowhere.yaml")], 2);
+    let mistake = &said["mistakes"][0];
+    assert_eq!((&mistake["line"], &mistake["column"]), (&Value::Null, &Value::Null));
+    assert!(mistake["what"].as_str().unwrap().contains("nowhere.yaml"), "{mistake}");
+}

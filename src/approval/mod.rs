@@ -351,6 +351,11 @@ impl Approvers {
         self.0.iter().map(ToString::to_string).collect()
     }
 
+    /// Whether the person with this key, as it stands in the configuration, is one of them.
+    pub fn has(&self, person: &str) -> bool {
+        self.0.iter().any(|known| known.to_string() == person)
+    }
+
     /// Who of them has signed a note.
     pub fn who_signed(&self, note: &str) -> Vec<String> {
         let Some(note) = Note::parse(note) else { return Vec::new() };

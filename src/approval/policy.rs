@@ -12,6 +12,7 @@ use crate::disk;
 use crate::key::{Key, Purpose, RootKey};
 use crate::profile::compare::{Kind, compare, settings};
 use crate::profile::language;
+use crate::profile::words::ENGLISH;
 use crate::residency::{Entry, SitePolicy};
 use crate::sealed;
 use data_encoding::HEXLOWER;
@@ -228,10 +229,10 @@ impl Destination {
         let Some((before, after)) = both else {
             return changes.two(format!("{what}: this version cannot compare them"));
         };
-        let differences = compare(&before, &after);
+        let differences = compare(&ENGLISH, &before, &after);
         let of = |kind: Kind| differences.iter().filter(move |change| change.kind == kind);
         let loose: Vec<_> = of(Kind::NewlyLeaves).chain(of(Kind::LeavesDifferently)).collect();
-        let settings = settings(&before, &after);
+        let settings = settings(&ENGLISH, &before, &after);
         if loose.is_empty() && settings.is_empty() {
             let fewer = of(Kind::NoLongerLeaves).count();
             return changes.noted(format!("{what}: {fewer} elements no longer leave"));

@@ -238,6 +238,11 @@ impl<'a> Facts<'a> {
                 let what = format!("{operation}: {} {nonce}, {digest}", people(agreed));
                 Facts::alert(&RESTRICTED, "efface:approval", "", what)
             }
+            // Nor what was dropped.
+            Event::RequestDropped { operation, asked, by, nonce, .. } => {
+                let what = format!("{operation}: {nonce}, asked for by {asked}, dropped");
+                Facts::alert(&RESTRICTED, "efface:approval", by, what)
+            }
             Event::Reidentified { project, by, nonce, .. } => {
                 let what = format!("told who the patient of a study of {project} is: {nonce}");
                 Facts::alert(&RESTRICTED, "efface:crosswalk", by, what)
@@ -420,6 +425,13 @@ pub(super) fn examples() -> Vec<Event> {
             nonce: "n2".to_owned(),
             digest: "ef".repeat(32),
         },
+        Event::RequestDropped {
+            operation: "release".to_owned(),
+            what: vec!["SECRETWORDS".to_owned()],
+            asked: "anna".to_owned(),
+            by: "bert".to_owned(),
+            nonce: "n3".to_owned(),
+        },
         Event::Reidentified {
             project: "lab".to_owned(),
             by: "anna".to_owned(),
@@ -486,6 +498,7 @@ pub(super) fn examples() -> Vec<Event> {
             | Event::Withdrawn { .. }
             | Event::Policy { .. }
             | Event::Approved { .. }
+            | Event::RequestDropped { .. }
             | Event::Reidentified { .. }
             | Event::Result { .. }
             | Event::AuditRead { .. }

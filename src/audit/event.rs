@@ -76,7 +76,7 @@ pub enum Event {
     Returned {
         /// Name of what was in quarantine: the batch, a dot, the code.
         name: String,
-        /// How many instances that are nowhere else.
+        /// How many instances that its batch has nowhere else.
         instances: u64,
     },
     /// A person decided that what was in quarantine never leaves. Written before the originals are dropped that nobody
@@ -158,6 +158,19 @@ pub enum Event {
         nonce: String,
         /// SHA-256 of what they signed.
         digest: String,
+    },
+    /// What two people were asked to agree to in the console is not wanted any more. Written before the request goes.
+    RequestDropped {
+        /// To what kind of thing.
+        operation: String,
+        /// To what, in words.
+        what: Vec<String>,
+        /// Who asked for it.
+        asked: String,
+        /// Who dropped it: the same, or one of those who agree.
+        by: String,
+        /// Of the request.
+        nonce: String,
     },
     /// Somebody was told who the patient of a study is.
     Reidentified {
@@ -276,6 +289,7 @@ impl Event {
             | Event::Result { .. }
             | Event::Shown { .. }
             | Event::Console { .. }
+            | Event::RequestDropped { .. }
             | Event::Erasure { .. } => true,
             Event::Recall { change, .. } => change != WITHDRAWN,
             Event::Crosswalk { change, .. } => change != EXPIRED,

@@ -11,6 +11,8 @@ use crate::key::RootKey;
 use crate::net::access::Caller;
 use crate::pull::Pacs;
 use crate::shelf;
+use crate::view::profile::Mistake;
+use crate::yaml::Mistakes;
 use clap::{Args, Subcommand};
 use data_encoding::HEXLOWER;
 use serde::Serialize;
@@ -28,7 +30,8 @@ pub enum ConfigCommand {
 #[command(
     after_help = "With --json: {file, listen, ae_title, checkpoint_file, audit_repository, tls, receives_as, sends_as, approvers, allow, commitments, \
                   pacs, results_web, console, destinations: [{name, to, project, profile, digest, kept, tls, may_be_sent_to, results, weaker_because}], routes, new: \
-                  [{words, needs_two}]}. What is not configured is null, or an empty list. Exit code 2: something is wrong with it, on stderr."
+                  [{words, needs_two}]}. What is not configured is null, or an empty list. Exit code 2: something is wrong with it, on \
+                  stderr; with --json on standard output, as {file, mistakes: [{line, column, what}]}: what is wrong and what to do, at a line and column from 1, null for the whole."
 )]
 pub struct CheckArgs {
     /// Configuration file
@@ -44,6 +47,19 @@ pub struct CheckArgs {
 /// Everything that is wrong with a configuration.
 pub fn run(command: &ConfigCommand) -> Result<ExitCode, Problem> {
     let ConfigCommand::Check(CheckArgs { file, json }) = command;
+    match (look(file), json) {
+        (Ok(shown), true) => super::json(&shown)?,
+        (Ok(shown), false) => shown.say(),
+        (Err(problem), true) => {
+            super::json(&Wrong::of(file, &problem))?;
+            return Ok(ExitCode::from(2));
+        }
+        (Err(problem), false) => return Err(problem),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn look(file: &Path) -> Result<Shown, Problem> {
     let mut settings = read(file)?;
     let root = RootKey::read_file(&settings.key_file)?;
     let in_force = shelf::in_force(&settings.state, &root)?;
@@ -56,12 +72,22 @@ pub fn run(command: &ConfigCommand) -> Result<ExitCode, Problem> {
         let changes = approval::changes(&settings, &root, in_force).into_iter();
         shown.new = changes.map(|Change { words, needs_two }| New { words, needs_two }).collect();
     }
-    if *json {
-        super::json(&shown)?
-    } else {
-        shown.say()
+    Ok(shown)
+}
+
+/// What is wrong with it, or keeps it from being looked at.
+#[derive(Serialize)]
+struct Wrong {
+    file: PathBuf,
+    mistakes: Vec<Mistake>,
+}
+
+impl Wrong {
+    fn of(file: &Path, problem: &Problem) -> Self {
+        let whole = || vec![Mistake { line: None, column: None, what: problem.to_string() }];
+        let mistakes = problem.downcast_ref::<Mistakes>().map_or_else(whole, Vec::from);
+        Wrong { file: file.to_owned(), mistakes }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What is shown. No secret is in it.

@@ -10,7 +10,7 @@ use crate::clock::Day;
 use crate::config::Settings;
 use crate::disk;
 use crate::key::RootKey;
-use crate::objection::{Added, Book, Called, Objection, Scope, Wish, read_csv};
+use crate::objection::{Added, Book, Called, Objection, Recipient, Scope, Wish, read_csv};
 use crate::phi::Phi;
 use crate::spool::{Place, Spool};
 use clap::{Args, Subcommand};
@@ -376,29 +376,18 @@ impl Site {
         Ok(newest)
     }
 
-    /// Whether a scope is about anything: an objection with a name mistyped would protect nobody.
+    /// That a scope is about somebody. Without a configuration destinations are known by their outboxes.
     fn knows(&self, scope: &Scope) -> Result<(), String> {
-        let configured = self.settings.as_ref().map(|settings| &settings.destinations);
-        let (name, known, what) = match (scope, configured) {
-            (Scope::All, _) => return Ok(()),
-            (Scope::Project(name), Some(all)) => {
-                (name, all.iter().map(|d| d.project.clone()).collect(), "project")
-            }
+        match (scope, &self.settings) {
+            (_, Some(settings)) => scope.is_known_to(settings.recipients()),
             (Scope::Project(_), None) => {
-                return Err(
-                    "projects are known by the configuration: name it with --config".to_owned()
-                );
+                Err("projects are known by the configuration: name it with --config".to_owned())
             }
-            (Scope::Destination(name), Some(all)) => {
-                (name, all.iter().map(|d| d.name.clone()).collect(), "destination")
+            (_, None) => {
+                let outboxes = self.spool.outboxes().map_err(|error| error.to_string())?;
+                let to = |destination| Recipient { destination, project: "" };
+                scope.is_known_to(outboxes.iter().map(|name| to(name)))
             }
-            (Scope::Destination(name), None) => {
-                (name, self.spool.outboxes().map_err(|e| e.to_string())?, "destination")
-            }
-        };
-        match known.contains(name) {
-            true => Ok(()),
-            false => Err(format!("no {what} is called so; there is {}", known.join(", "))),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::config::WrittenProfile;
 use crate::decide::{self, Decided, No, Wanted};
 use crate::spool::quarantine::Code;
 use crate::spool::{Place, Spool};
+use crate::view::Event;
 use crate::view::pictures::{self, Asked, Picture, What};
 use crate::view::quarantine::{self as view, Held, Kind, Whole};
 use crate::view::study::Step;
@@ -293,7 +294,8 @@ fn print(spool: &Spool, Whole { held, classes, tried }: &Whole) {
         let path = spool.dir(Place::Quarantine).join(name).join(picture);
         row("picture", &format!("{} (it shows the patient: keep it inside)", path.display()));
     }
-    for Step { time, event, destination, code, instances, .. } in tried {
+    for Step { what, .. } in tried {
+        let Event { time, event, destination, code, instances } = what;
         let to = if destination.is_empty() { String::new() } else { format!(" for {destination}") };
         row("log", format!("{time} {instances} instances {event}{to} {code}").trim_end());
     }

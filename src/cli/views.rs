@@ -100,12 +100,13 @@ pub fn study(args: &StudyArgs) -> Result<ExitCode, Problem> {
     for way in &study.batches {
         println!("{}", way.batch);
         for step in &way.steps {
-            let mut line = format!("  {} {} {}", step.time, step.event, step.instances);
-            if !step.destination.is_empty() {
-                line += &format!(" for {}", step.destination);
+            let mut line =
+                format!("  {} {} {}", step.what.time, step.what.event, step.what.instances);
+            if !step.what.destination.is_empty() {
+                line += &format!(" for {}", step.what.destination);
             }
-            if !step.code.is_empty() {
-                line += &format!(": {}", step.code);
+            if !step.what.code.is_empty() {
+                line += &format!(": {}", step.what.code);
             }
             println!("{line}, record {}", step.seq);
             if let Some(release) = &step.release {

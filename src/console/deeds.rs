@@ -5,7 +5,7 @@ use super::pending::Waiting;
 use super::question::{Outcome, Password, Refusal};
 use super::sessions::Session;
 use crate::approval::{Approvers, InForce, Operation, Request};
-use crate::audit::Signer as LogSigner;
+use crate::audit::{Event, Signer as LogSigner};
 use crate::clock::Day;
 use crate::desk;
 use crate::objection::{Book, Scope, Wish};
@@ -14,17 +14,21 @@ use std::net::IpAddr;
 
 impl Keeper {
     /// What waits for signatures.
-    pub(super) fn waiting(&self) -> Result<Vec<Waiting>, Refusal> {
-        self.pending.all(&self.approvers()?).map_err(failed)
+    pub(super) fn waiting(&self, session: &Session) -> Result<Vec<Waiting>, Refusal> {
+        self.pending.all(&self.approvers()?, &session.account).map_err(failed)
     }
 
     /// Has an operation agreed to. Where nobody has to, it is done at once.
-    pub(super) fn ask_or_do(&self, operation: &Operation) -> Result<Outcome, Refusal> {
+    pub(super) fn ask_or_do(
+        &self,
+        session: &Session,
+        operation: &Operation,
+    ) -> Result<Outcome, Refusal> {
         if !self.approvers()?.must_agree_to(operation).map_err(failed)? {
-            return self.carry_out(operation, None).map(Outcome::Done);
+            return self.carry_out(session, operation, None).map(Outcome::Done);
         }
         let log = LogSigner::of(&self.site.root);
-        let asked = self.pending.ask(operation, log.verifier().name());
+        let asked = self.pending.ask(operation, &session.account.name, log.verifier().name());
         asked.map(Outcome::Asked).map_err(failed)
     }
 
@@ -39,7 +43,7 @@ impl Keeper {
         let signer = self.key_of(session, password, from)?;
         let approvers = self.approvers()?;
         let own = signer.verifier().to_string();
-        if !approvers.to_texts().contains(&own) {
+        if !approvers.has(&own) {
             return Err(Refusal::Failed(format!(
                 "{} is none of those who agree: two people must first put this line under approvers: in the configuration: {own}",
                 session.account.name
@@ -50,7 +54,7 @@ impl Keeper {
         let log = LogSigner::of(&self.site.root);
         match approvers.check(&note, &request.operation, log.verifier().name()) {
             Ok(_) => {
-                let done = self.carry_out(&request.operation, Some((&request, &note)))?;
+                let done = self.carry_out(session, &request.operation, Some((&request, &note)))?;
                 self.pending.drop(nonce).map_err(failed)?;
                 Ok(Outcome::Done(done))
             }
@@ -59,15 +63,26 @@ impl Keeper {
         }
     }
 
-    /// That a request is not wanted any more.
-    pub(super) fn drop_request(&self, nonce: &str) -> Result<Outcome, Refusal> {
-        self.pending.drop(nonce).map_err(failed)?;
+    /// That a request is not wanted any more, by who asked for it or one of those who agree.
+    pub(super) fn drop_request(&self, session: &Session, nonce: &str) -> Result<Outcome, Refusal> {
+        let waiting = self.waiting(session)?.into_iter().find(|waiting| waiting.nonce == nonce);
+        let Waiting { operation, what, by: asked, may_drop, .. } =
+            waiting.ok_or(Refusal::Unknown)?;
+        if !may_drop {
+            return Err(Refusal::Failed(format!(
+                "{asked}, who asked for it, may drop it, or one of those who agree: ask one of them"
+            )));
+        }
+        let (nonce, by) = (nonce.to_owned(), session.account.name.clone());
+        self.note(Event::RequestDropped { operation, what, asked, by, nonce: nonce.clone() })?;
+        self.pending.drop(&nonce).map_err(failed)?;
         Ok(Outcome::Done(String::new()))
     }
 
     /// Does what two people agree to, or one person may do alone: in words, what became of it.
     fn carry_out(
         &self,
+        session: &Session,
         operation: &Operation,
         agreed: Option<(&Request, &str)>,
     ) -> Result<String, Refusal> {
@@ -76,7 +91,7 @@ impl Keeper {
                 self.take(operation, agreed)?;
                 self.lift(reference, scope.as_deref())
             }
-            Operation::Change { .. } => self.change(operation, agreed),
+            Operation::Change { .. } => self.change(session, operation, agreed),
             Operation::Release { .. } => self.release(operation, agreed),
             Operation::Reidentify { .. } | Operation::Export { .. } | Operation::Key { .. } => {
                 Err(Refusal::Failed(
@@ -113,18 +128,7 @@ impl Keeper {
         scope: &str,
     ) -> Result<Outcome, Refusal> {
         let scope: Scope = scope.parse().map_err(failed)?;
-        let is_known = match &scope {
-            Scope::All => true,
-            Scope::Project(name) => {
-                self.site.settings.destinations.iter().any(|d| d.project == *name)
-            }
-            Scope::Destination(name) => {
-                self.site.settings.destinations.iter().any(|d| d.name == *name)
-            }
-        };
-        if !is_known {
-            return Err(Refusal::Unknown);
-        }
+        scope.is_known_to(self.site.settings.recipients()).map_err(failed)?;
         // The number becomes a hash here, and is wiped.
         let wish = Wish::new(issuer.trim(), id.0.trim(), scope, Day::today());
         let wish = wish.ok_or_else(|| failed("write down the patient's number"))?;

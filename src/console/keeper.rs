@@ -131,13 +131,14 @@ impl Keeper {
             Question::Checkpoint { key } => {
                 value(view::audit::checkpoint(spool, key).map_err(failed)?)
             }
-            Question::Pending => value(self.waiting()?),
+            Question::Pending => value(self.waiting(session)?),
             Question::Sign { nonce, password } => {
                 value(self.sign(session, &nonce, &password, from)?)
             }
-            Question::Drop { nonce } => value(self.drop_request(&nonce)?),
+            Question::Drop { nonce } => value(self.drop_request(session, &nonce)?),
             Question::LiftObjection { reference } => {
-                value(self.ask_or_do(&Operation::LiftObjection { reference, scope: None })?)
+                let lift = Operation::LiftObjection { reference, scope: None };
+                value(self.ask_or_do(session, &lift)?)
             }
             Question::AddObjection { id, issuer, scope } => {
                 value(self.add_objection(&id, &issuer, &scope)?)
@@ -157,7 +158,9 @@ impl Keeper {
             Question::Held { name } => value(self.held(&name)?),
             Question::Retry { names, under } => value(self.retry(names, under.as_deref())),
             Question::Reject { names, because } => value(self.reject(session, names, &because)?),
-            Question::Release { name, because } => value(self.ask_release(&name, &because)?),
+            Question::Release { name, because } => {
+                value(self.ask_release(session, &name, &because)?)
+            }
             Question::Picture { name, what, because } => {
                 value(self.picture(session, name, what, because)?)
             }

@@ -1,12 +1,13 @@
 //! What waits for the signatures of two people: asked for by one in the console, signed by two with their passwords.
 //!
 //! ```text
-//! console/requests/NONCE        the request, with the signatures that it has (approval/)
+//! console/requests/NONCE        {"by":"anna","text":"..."}    who asked; the request, with the signatures that it has (approval/)
 //! ```
 //! Nothing is done because of such a file: what it asks for is done when the gateway has taken it, with two signatures that
 //! hold, and has written that to its log.
 
-use crate::approval::{Approvers, Error, Operation, Request};
+use super::accounts::Account;
+use crate::approval::{Approvers, Operation, Request};
 use crate::clock;
 use crate::disk;
 use crate::note::Signer;
@@ -30,8 +31,19 @@ pub struct Waiting {
     pub what: Vec<String>,
     /// Until when, RFC 3339.
     pub until: String,
+    /// Who asked for it.
+    pub by: String,
     /// Who has signed it.
     pub signed: Vec<String>,
+    /// Whether the person who looks may drop it.
+    pub may_drop: bool,
+}
+
+/// A request as it lies there.
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    by: String,
+    text: String,
 }
 
 impl Pending {
@@ -40,39 +52,47 @@ impl Pending {
         Pending { folder: state.join("console/requests") }
     }
 
-    /// Asks for something, at the gateway with this log. Asked for again, it is the same request.
+    /// Asks for something, at the gateway with this log. Asked for again, it is the same request, of whoever was first.
     ///
     /// # Errors
     /// What the system says.
-    pub fn ask(&self, operation: &Operation, log: &str) -> io::Result<String> {
+    pub fn ask(&self, operation: &Operation, by: &str, log: &str) -> io::Result<String> {
         for nonce in self.nonces()? {
-            let known = self.text(&nonce)?.and_then(|text| Request::read(&text).ok());
+            let known = match self.read(&nonce) {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+                known => known?.map(|(_, request)| request),
+            };
             if known.is_some_and(|known| known.operation == *operation && !is_late(&known)) {
                 return Ok(nonce);
             }
         }
         let request = Request::new(operation.clone(), log)?;
         disk::make_dir(&self.folder)?;
-        disk::write_whole(&self.folder.join(&request.nonce), request.to_text()?.as_bytes())?;
+        self.keep(&request.nonce, &Asked { by: by.to_owned(), text: request.to_text()? })?;
         Ok(request.nonce)
     }
 
-    /// All that wait; what is too old goes.
+    /// All that wait, as they are shown to the person with this account; what is too old goes.
     ///
     /// # Errors
     /// What the system says.
-    pub fn all(&self, approvers: &Approvers) -> io::Result<Vec<Waiting>> {
+    pub fn all(&self, approvers: &Approvers, viewer: &Account) -> io::Result<Vec<Waiting>> {
         let mut waiting = Vec::new();
         for nonce in self.nonces()? {
-            let Some(text) = self.text(&nonce)? else { continue };
-            match Request::read(&text) {
-                Ok(request) if !is_late(&request) => waiting.push(Waiting {
-                    nonce,
-                    operation: request.operation.name().to_owned(),
-                    what: request.operation.in_words(),
-                    until: request.until,
-                    signed: approvers.who_signed(&text),
-                }),
+            match self.read(&nonce) {
+                Ok(Some((Asked { by, text }, request))) if !is_late(&request) => {
+                    waiting.push(Waiting {
+                        nonce,
+                        operation: request.operation.name().to_owned(),
+                        what: request.operation.in_words(),
+                        until: request.until,
+                        signed: approvers.who_signed(&text),
+                        may_drop: by == viewer.name || approvers.has(&viewer.person),
+                        by,
+                    });
+                }
+                Ok(None) => {}
+                Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
                 _ => self.drop(&nonce)?,
             }
         }
@@ -85,13 +105,12 @@ impl Pending {
     /// # Errors
     /// What the system says.
     pub fn sign(&self, nonce: &str, signer: &Signer) -> io::Result<Option<(Request, String)>> {
-        let Some(text) = self.text(nonce)? else { return Ok(None) };
-        let damaged = |error: Error| io::Error::new(io::ErrorKind::InvalidData, error);
-        let request = Request::read(&text).map_err(damaged)?;
+        let Some((Asked { by, text }, request)) = self.read(nonce)? else { return Ok(None) };
         // Who has signed it already and signs again wants it done.
         let signed = Request::sign(&text, signer).map_err(damaged)?.unwrap_or(text);
-        disk::write_whole(&self.folder.join(nonce), signed.as_bytes())?;
-        Ok(Some((request, signed)))
+        let asked = Asked { by, text: signed };
+        self.keep(nonce, &asked)?;
+        Ok(Some((request, asked.text)))
     }
 
     /// Drops one: it was done, or nobody wants it any more.
@@ -109,9 +128,24 @@ impl Pending {
         Ok(disk::list(&self.folder)?.into_iter().filter(|name| is_nonce(name)).collect())
     }
 
-    fn text(&self, nonce: &str) -> io::Result<Option<String>> {
-        if is_nonce(nonce) { disk::read_text(&self.folder.join(nonce)) } else { Ok(None) }
+    fn keep(&self, nonce: &str, asked: &Asked) -> io::Result<()> {
+        disk::write_whole(&self.folder.join(nonce), &serde_json::to_vec(asked)?)
     }
+
+    /// `InvalidData`: it is not what was kept.
+    fn read(&self, nonce: &str) -> io::Result<Option<(Asked, Request)>> {
+        if !is_nonce(nonce) {
+            return Ok(None);
+        }
+        let Some(text) = disk::read_text(&self.folder.join(nonce))? else { return Ok(None) };
+        let asked: Asked = serde_json::from_str(&text).map_err(damaged)?;
+        let request = Request::read(&asked.text).map_err(damaged)?;
+        Ok(Some((asked, request)))
+    }
+}
+
+fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 fn is_nonce(text: &str) -> bool {
@@ -128,24 +162,33 @@ mod tests {
     use super::*;
     use crate::approval::tests::{lift, people, person};
 
+    fn account(name: &str) -> Account {
+        Account::new(name, Vec::new(), "a long password").unwrap()
+    }
+
     #[test]
     fn what_is_asked_for_waits_until_two_have_signed_it() {
         let folder = tempfile::tempdir().unwrap();
-        let pending = Pending::of(folder.path());
-        assert_eq!(pending.all(&people()).unwrap(), []);
-        let nonce = pending.ask(&lift("r1"), "efface/1").unwrap();
-        assert_eq!(pending.ask(&lift("r1"), "efface/1").unwrap(), nonce, "not twice");
-        let other = pending.ask(&lift("r2"), "efface/1").unwrap();
+        let (pending, carla) = (Pending::of(folder.path()), account("carla"));
+        let all = || pending.all(&people(), &carla).unwrap();
+        assert_eq!(all(), []);
+        let ask =
+            |reference: &str, by: &str| pending.ask(&lift(reference), by, "efface/1").unwrap();
+        let nonce = ask("r1", "carla");
+        assert_eq!(ask("r1", "dora"), nonce, "not twice");
+        let other = ask("r2", "dora");
         let (_, one) = pending.sign(&nonce, &person("anna", 1)).unwrap().unwrap();
         assert!(people().check(&one, &lift("r1"), "efface/1").is_err());
         assert_eq!(pending.sign(&nonce, &person("anna", 1)).unwrap().unwrap().1, one);
         let (request, two) = pending.sign(&nonce, &person("bert", 2)).unwrap().unwrap();
         assert!(people().check(&two, &request.operation, "efface/1").is_ok());
-        let waiting = pending.all(&people()).unwrap();
-        let signed = waiting.iter().find(|w| w.nonce == nonce).unwrap().signed.clone();
-        assert_eq!(signed, ["anna", "bert"]);
+        let waiting = all().into_iter().find(|w| w.nonce == nonce).unwrap();
+        assert_eq!(
+            (waiting.signed.join(" "), waiting.by.as_str()),
+            ("anna bert".to_owned(), "carla")
+        );
         pending.drop(&nonce).unwrap();
-        assert_eq!(pending.all(&people()).unwrap().len(), 1);
+        assert_eq!(all().len(), 1);
         // Names of files are nonces and nothing else.
         assert!(pending.sign("../accounts", &person("anna", 1)).unwrap().is_none());
         pending.drop("../requests").unwrap();
@@ -153,15 +196,34 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_changed_on_disk_is_dropped() {
+    fn who_asked_may_drop_it_and_who_agrees_and_nobody_else() {
         let folder = tempfile::tempdir().unwrap();
         let pending = Pending::of(folder.path());
-        let nonce = pending.ask(&lift("r1"), "efface/1").unwrap();
-        let file = folder.path().join("console/requests").join(&nonce);
-        let text = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, text.replace("nonce", "n0nce")).unwrap();
-        assert!(pending.sign(&nonce, &person("anna", 1)).is_err());
-        assert_eq!(pending.all(&people()).unwrap(), []);
-        assert!(!file.exists());
+        pending.ask(&lift("r1"), "carla", "efface/1").unwrap();
+        let mut anna = account("anna");
+        anna.person = person("anna", 1).verifier().to_string();
+        // By the key, not by the name.
+        let namesake = account("anna");
+        for (viewer, may) in
+            [(account("carla"), true), (anna, true), (namesake, false), (account("dora"), false)]
+        {
+            let waiting = pending.all(&people(), &viewer).unwrap();
+            assert_eq!(waiting[0].may_drop, may, "{}", viewer.name);
+        }
+    }
+
+    #[test]
+    fn one_that_was_changed_on_disk_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pending, carla) = (Pending::of(folder.path()), account("carla"));
+        for (from, to) in [("nonce", "n0nce"), ("{", "[")] {
+            let nonce = pending.ask(&lift("r1"), "carla", "efface/1").unwrap();
+            let file = folder.path().join("console/requests").join(&nonce);
+            let text = std::fs::read_to_string(&file).unwrap();
+            std::fs::write(&file, text.replace(from, to)).unwrap();
+            assert!(pending.sign(&nonce, &person("anna", 1)).is_err());
+            assert_eq!(pending.all(&people(), &carla).unwrap(), []);
+            assert!(!file.exists());
+        }
     }
 }

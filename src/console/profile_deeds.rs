@@ -67,19 +67,21 @@ impl Keeper {
         // What the configuration said when the gateway started: the console may have read another one.
         let wanted = Wanted { destination, which, configured: None, by };
         match wanted.operation(state, root).map_err(failed)? {
-            Some(operation) => self.ask_or_do(&operation),
+            Some(operation) => self.ask_or_do(session, &operation),
             None => self.put_in_force(&wanted, None).map(Outcome::Done),
         }
     }
 
-    /// Does what two people agreed to.
+    /// Does what two people agreed to. Whoever signs last has it put in force.
     pub(super) fn change(
         &self,
+        session: &Session,
         operation: &Operation,
         agreed: Option<(&Request, &str)>,
     ) -> Result<String, Refusal> {
         let Site { settings, root, .. } = &self.site;
-        let found = wanted_by(&settings.state, root, operation, "console").map_err(failed)?;
+        let found = wanted_by(&settings.state, root, operation, &session.account.name);
+        let found = found.map_err(failed)?;
         let wanted = found.ok_or_else(|| {
             failed("what is in force, or what is kept, has changed since this was asked for: ask again")
         })?;

@@ -46,9 +46,14 @@ impl Keeper {
     }
 
     /// Has two people asked whether something may leave.
-    pub(super) fn ask_release(&self, name: &str, because: &str) -> Result<Outcome, Refusal> {
+    pub(super) fn ask_release(
+        &self,
+        session: &Session,
+        name: &str,
+        because: &str,
+    ) -> Result<Outcome, Refusal> {
         let operation = decide::release_needs(&self.site.spool, name, because).map_err(refusal)?;
-        self.ask_or_do(&operation)
+        self.ask_or_do(session, &operation)
     }
 
     /// Lets it leave: they agree.

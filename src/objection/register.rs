@@ -4,7 +4,7 @@ use super::patient::Patient;
 use crate::clock::Day;
 use crate::spool::quarantine::Code;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
@@ -78,6 +78,29 @@ impl Scope {
             Scope::Project(project) => project == to.project,
             Scope::Destination(destination) => destination == to.destination,
         }
+    }
+
+    /// That it is about one of these: an objection with a name mistyped would protect nobody.
+    ///
+    /// # Errors
+    /// In words, with the names that there are.
+    pub fn is_known_to<'a>(
+        &self,
+        all: impl IntoIterator<Item = Recipient<'a>>,
+    ) -> Result<(), String> {
+        let all: Vec<Recipient<'_>> = all.into_iter().collect();
+        let (what, name): (_, fn(&Recipient<'a>) -> &'a str) = match self {
+            Scope::All => return Ok(()),
+            Scope::Project(_) => ("project", |to| to.project),
+            Scope::Destination(_) => ("destination", |to| to.destination),
+        };
+        if all.iter().any(|to| self.covers(*to)) {
+            return Ok(());
+        }
+        let there: BTreeSet<&str> = all.iter().map(name).collect();
+        let there = there.into_iter().collect::<Vec<_>>().join(", ");
+        let there = if there.is_empty() { "none" } else { &there };
+        Err(format!("no {what} is called so; there is {there}"))
     }
 }
 
@@ -263,5 +286,19 @@ mod tests {
         for text in ["", "All", "lab", "project:", "destination"] {
             assert!(text.parse::<Scope>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_scope_that_is_about_nobody_is_refused_with_the_names_that_there_are() {
+        let known = |scope: &str| scope.parse::<Scope>().unwrap().is_known_to([LAB, CLINIC]);
+        for right in ["all", "project:care", "destination:lab"] {
+            assert_eq!(known(right), Ok(()), "{right}");
+        }
+        let refused = known("project:lab").unwrap_err();
+        assert_eq!(refused, "no project is called so; there is care, research");
+        let refused = known("destination:care").unwrap_err();
+        assert_eq!(refused, "no destination is called so; there is clinic, lab");
+        assert_eq!(Scope::All.is_known_to([]), Ok(()));
+        assert!("project:x".parse::<Scope>().unwrap().is_known_to([]).is_err());
     }
 }

@@ -4,7 +4,7 @@
 //! either names, at top level and in items, in every kind of object that can make a difference:
 //! the SOP classes by which Table E.1-1 has composite codes, and those of the rules' `when:`.
 
-use super::words::{self, Effect, effect};
+use super::words::{self, ENGLISH, Effect, Vocabulary, effect, fill};
 use super::{About, Ground, ObjectKind, Profile, Subject};
 use crate::standard::{self, Annex};
 use dicom_core::{Tag, VR};
@@ -66,18 +66,19 @@ pub struct Change {
     pub listed: bool,
 }
 
-/// All elements that two profiles treat in different ways, by kind, then in the order of tags.
-pub fn compare(before: &Profile, after: &Profile) -> Vec<Change> {
+/// All elements that two profiles treat in different ways, by kind, then in the order of tags; said in the words of a
+/// language.
+pub fn compare(of: &Vocabulary, before: &Profile, after: &Profile) -> Vec<Change> {
     let mut changes = Vec::new();
     for element in standard::elements() {
         let subject = Subject { tag: element.tag, vr: element.vr, top_level: true, creator: None };
-        let found = changes_of(before, after, &subject).into_iter().map(|found| {
+        let found = changes_of(of, before, after, &subject).into_iter().map(|found| {
             let tag = element.tag.to_string();
             found.into_change(tag, element.keyword, Some(element.vr), element.tag)
         });
         changes.extend(found);
     }
-    changes.extend(private_changes(before, after));
+    changes.extend(private_changes(of, before, after));
     changes.sort_by_key(|change| change.kind);
     changes
 }
@@ -87,53 +88,54 @@ pub fn compare(before: &Profile, after: &Profile) -> Vec<Change> {
 pub fn is_stricter(before: &Profile, after: &Profile) -> bool {
     let is_loose =
         |change: &Change| matches!(change.kind, Kind::NewlyLeaves | Kind::LeavesDifferently);
-    settings(before, after).is_empty() && !compare(before, after).iter().any(is_loose)
+    let is_same = settings(&ENGLISH, before, after).is_empty();
+    is_same && !compare(&ENGLISH, before, after).iter().any(is_loose)
 }
 
 /// What differs beside elements, in words.
-pub fn settings(a: &Profile, b: &Profile) -> Vec<String> {
+pub fn settings(of: &Vocabulary, a: &Profile, b: &Profile) -> Vec<String> {
     let mut lines = Vec::new();
     for option in Annex::ALL {
-        match (a.options().has(option), b.options().has(option)) {
-            (false, true) => {
-                lines.push(format!("option {option} ({}): now in force", option.code()))
-            }
-            (true, false) => {
-                lines.push(format!("option {option} ({}): no longer in force", option.code()));
-            }
-            _ => {}
-        }
+        let phrase = match (a.options().has(option), b.options().has(option)) {
+            (false, true) => of.option_on,
+            (true, false) => of.option_off,
+            _ => continue,
+        };
+        lines.push(fill(phrase, &[&option, &option.code()]));
     }
-    let mut differs = |what: &str, was: &str, is: &str| {
+    let mut differs = |what: &str, says: &dyn Fn(&Profile) -> &'static str| {
+        let (was, is) = (says(a), says(b));
         if was != is {
-            lines.push(format!("{what}: {was} -> {is}"));
+            lines.push(fill(of.differs, &[&what, &was, &is]));
         }
     };
-    differs("dates", words::dates(a.dates()), words::dates(b.dates()));
-    let pseudonyms = |profile: &Profile| words::pseudonymity(profile.pseudonymity());
-    differs("pseudonyms", pseudonyms(a), pseudonyms(b));
-    differs("faces", words::faces(a.faces()), words::faces(b.faces()));
-    differs("burned-in text", words::burned_in(a.burned_in()), words::burned_in(b.burned_in()));
-    lines.extend(new_and_gone("device", &devices(a), &devices(b)));
+    differs(of.dates, &|profile| words::dates(of, profile.dates()));
+    differs(of.pseudonyms, &|profile| words::pseudonymity(of, profile.pseudonymity()));
+    differs(of.faces, &|profile| words::faces(of, profile.faces()));
+    differs(of.burned_in, &|profile| words::burned_in(of, profile.burned_in()));
+    let devices = |profile: &Profile| {
+        profile.devices().iter().map(|device| words::device(of, device)).collect()
+    };
+    lines.extend(new_and_gone([of.device_gone, of.device_new], &devices(a), &devices(b)));
     lines
 }
 
 /// Reasons that only one of them gives, in words.
-pub fn reasons(a: &Profile, b: &Profile) -> Vec<String> {
-    new_and_gone("reason", &given(a), &given(b))
-}
-
-fn devices(profile: &Profile) -> BTreeSet<String> {
-    profile.devices().iter().map(words::device).collect()
+pub fn reasons(of: &Vocabulary, a: &Profile, b: &Profile) -> Vec<String> {
+    new_and_gone([of.reason_gone, of.reason_new], &given(a), &given(b))
 }
 
 fn given(profile: &Profile) -> BTreeSet<String> {
     profile.reasons().into_iter().map(|because| format!("{because:?}")).collect()
 }
 
-fn new_and_gone(what: &str, was: &BTreeSet<String>, is: &BTreeSet<String>) -> Vec<String> {
-    let gone = was.difference(is).map(|one| format!("{what} no longer given: {one}"));
-    gone.chain(is.difference(was).map(|one| format!("{what} now given: {one}"))).collect()
+fn new_and_gone(
+    [gone, new]: [&str; 2],
+    was: &BTreeSet<String>,
+    is: &BTreeSet<String>,
+) -> Vec<String> {
+    let lost = was.difference(is).map(|one| fill(gone, &[one]));
+    lost.chain(is.difference(was).map(|one| fill(new, &[one]))).collect()
 }
 
 /// The change of one kind of one element.
@@ -165,16 +167,21 @@ struct Place<'a> {
     top_level: bool,
 }
 
-fn changes_of(before: &Profile, after: &Profile, subject: &Subject<'_>) -> Vec<Found> {
+fn changes_of(
+    of: &Vocabulary,
+    before: &Profile,
+    after: &Profile,
+    subject: &Subject<'_>,
+) -> Vec<Found> {
     let places = places([before, after], subject);
     let mut by_kind: BTreeMap<Kind, (Found, Vec<Place<'_>>)> = BTreeMap::new();
     for place in &places {
         let here = Subject { top_level: place.top_level, ..*subject };
-        let of = |profile: &Profile| {
+        let said = |profile: &Profile| {
             let decision = profile.decide(&place.object, &here);
-            (effect(profile, here.tag, here.vr, here.top_level, decision), decision.ground)
+            (effect(of, profile, here.tag, here.vr, here.top_level, decision), decision.ground)
         };
-        let ((was, by), (is, now_by)) = (of(before), of(after));
+        let ((was, by), (is, now_by)) = (said(before), said(after));
         let Some(kind) = Kind::of(&was, &is) else { continue };
         let (found, among) = by_kind.entry(kind).or_insert_with(|| {
             let found = Found {
@@ -194,7 +201,7 @@ fn changes_of(before: &Profile, after: &Profile, subject: &Subject<'_>) -> Vec<F
         among.push(*place);
     }
     let with_places = |(found, among): (Found, Vec<Place<'_>>)| {
-        let places = if among.len() == places.len() { String::new() } else { named(&among) };
+        let places = if among.len() == places.len() { String::new() } else { named(of, &among) };
         Found { places, ..found }
     };
     by_kind.into_values().map(with_places).collect()
@@ -224,32 +231,32 @@ fn places<'a>(profiles: [&'a Profile; 2], subject: &Subject<'_>) -> Vec<Place<'a
 }
 
 /// Places in words.
-fn named(places: &[Place<'_>]) -> String {
+fn named(of: &Vocabulary, places: &[Place<'_>]) -> String {
     let mut words = Vec::new();
     let classes: BTreeSet<&str> = places.iter().map(|place| place.object.sop_class).collect();
     let modalities: BTreeSet<&str> = places.iter().map(|place| place.object.modality).collect();
     let keyword = |uid: &&str| {
         let class = standard::sop_classes().get(*uid);
-        class.map_or("other SOP classes", |class| class.keyword)
+        class.map_or(of.other_classes, |class| class.keyword)
     };
     match classes.len() {
         1..=SHOWN if classes != BTreeSet::from([""]) => {
             words.push(classes.iter().map(keyword).collect::<Vec<_>>().join(", "));
         }
         0 | 1 => {}
-        n => words.push(format!("{n} kinds of object")),
+        n => words.push(fill(of.kinds_of_object, &[&n])),
     }
     if modalities.iter().any(|modality| !modality.is_empty()) {
         let name = |modality: &&str| match *modality {
-            "" => "other modalities".to_owned(),
-            modality => format!("modality {modality}"),
+            "" => of.other_modalities.to_owned(),
+            modality => fill(of.modality, &[&modality]),
         };
         words.push(modalities.iter().map(name).collect::<Vec<_>>().join(", "));
     }
     if places.iter().all(|place| place.top_level) {
-        words.push("at top level".to_owned());
+        words.push(of.at_top_level.to_owned());
     } else if places.iter().all(|place| !place.top_level) {
-        words.push("in items of sequences".to_owned());
+        words.push(of.in_items.to_owned());
     }
     words.join(", ")
 }
@@ -259,7 +266,7 @@ const SHOWN: usize = 4;
 
 /// Private elements that a rule of either profile names: by low byte, or the whole block where all
 /// of it changes in one way.
-fn private_changes(before: &Profile, after: &Profile) -> Vec<Change> {
+fn private_changes(of: &Vocabulary, before: &Profile, after: &Profile) -> Vec<Change> {
     let rules = [before, after].into_iter().flat_map(Profile::rules);
     let blocks: BTreeSet<(&str, u16)> = rules
         .filter_map(|rule| match &rule.about {
@@ -274,7 +281,7 @@ fn private_changes(before: &Profile, after: &Profile) -> Vec<Change> {
             // Rules about private elements don't ask for the VR; LO has no ways of its own.
             let vr = standard::safe_private_vr(creator, group, low as u8).unwrap_or(VR::LO);
             let subject = Subject { tag, vr, top_level: true, creator: Some(creator) };
-            changes_of(before, after, &subject).into_iter().map(move |found| {
+            changes_of(of, before, after, &subject).into_iter().map(move |found| {
                 let name = format!("({group:04X},xx{low:02X}) of {creator:?}");
                 found.into_change(name, "", None, tag)
             })
@@ -299,7 +306,7 @@ mod tests {
     use super::*;
 
     fn changes(before: &str, after: &str) -> Vec<Change> {
-        compare(&profile(before), &profile(after))
+        compare(&ENGLISH, &profile(before), &profile(after))
     }
 
     fn one<'a>(changes: &'a [Change], keyword: &str) -> &'a Change {

@@ -1,7 +1,7 @@
 //! The facts of a conformance statement about de-identification (PS3.2 N.8.4.4, N.11.2.6), drawn
 //! from the compiled profile and the tables that it rests on.
 
-use super::words::{effect, is_written};
+use super::words::{ENGLISH, effect, is_written};
 use super::{About, ObjectKind, Profile, Subject};
 use crate::standard::{self, Action, Annex};
 use dicom_core::{Tag, VR};
@@ -71,7 +71,7 @@ fn element(profile: &Profile, tag: Tag) -> ElementRow {
     let outcome = |sop_class: &str, modality: &str, top_level: bool| {
         let object = ObjectKind { sop_class, modality };
         let decision = profile.decide(&object, &Subject { tag, vr, top_level, creator: None });
-        let words = effect(profile, tag, vr, top_level, decision).words;
+        let words = effect(&ENGLISH, profile, tag, vr, top_level, decision).words;
         let (action, by) = match top_level && is_written(tag) {
             true => (Action::D, "efface itself".to_owned()),
             false => (decision.treatment.action(), profile.ground_name(decision.ground)),
@@ -137,7 +137,7 @@ pub fn unlisted(profile: &Profile) -> BTreeMap<(Action, String), BTreeSet<&'stat
         }
         let object = ObjectKind { sop_class: "", modality: "" };
         let decision = profile.decide(&object, &subject);
-        let words = effect(profile, tag, vr, false, decision).words;
+        let words = effect(&ENGLISH, profile, tag, vr, false, decision).words;
         by_words.entry((decision.treatment.action(), words)).or_default().insert(vr.to_string());
     }
     by_words

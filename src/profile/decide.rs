@@ -1,6 +1,6 @@
 //! The one question: what becomes of an element, and who says so.
 
-use super::{Dates, ObjectKind, Profile, Rule, Subject, Treatment};
+use super::{Dates, ObjectKind, Profile, Rule, Subject, Treatment, words};
 use crate::dicom::dataset::is_text;
 use crate::standard::{self, Action, Annex, unlisted};
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
@@ -171,19 +171,7 @@ impl Profile {
 
     /// Who decided, in words.
     pub fn ground_name(&self, ground: Ground) -> String {
-        match ground {
-            Ground::Rule(n) => match self.rules.get(usize::from(n)) {
-                Some(rule) => format!("rule in line {}", rule.line),
-                None => "rule".to_owned(),
-            },
-            Ground::Option(option) => format!("option {option}"),
-            Ground::Dates => "dates: keep: year".to_owned(),
-            Ground::Table => "Table E.1-1".to_owned(),
-            Ground::Group => "private, curve, overlay and signature groups go".to_owned(),
-            Ground::Unknown => "not in the standard's dictionary".to_owned(),
-            Ground::Representation => "its value representation".to_owned(),
-            Ground::Known => "nothing speaks against it".to_owned(),
-        }
+        words::ground(&words::ENGLISH, self, ground)
     }
 }
 

@@ -21,6 +21,7 @@ pub mod language;
 mod rule;
 #[cfg(test)]
 mod tests;
+mod vocabulary;
 pub mod words;
 pub use choices::{BurnedIn, DateWay, Dates, FaceLevel, Faces, Pseudonymity};
 pub use decide::{ALWAYS_PSEUDONYMIZED, Decision, Ground, INDISPENSABLE, is_always_removed};

@@ -1,6 +1,7 @@
 //! What a decision comes to for an element, in words: the letter of PS3.15 alone doesn't say what
 //! the engine makes of a VR that has no way to be kept or cleaned.
 
+pub use super::vocabulary::{ENGLISH, Vocabulary, fill};
 use super::{
     ALWAYS_PSEUDONYMIZED, BurnedIn, Dates, Decision, DeviceRegions, FaceLevel, Faces, Ground,
     Profile, Pseudonymity, Treatment, When,
@@ -20,12 +21,12 @@ pub struct Effect {
     pub words: String,
 }
 
-fn stays(words: &str) -> Effect {
-    Effect { leaves: false, words: words.to_owned() }
+fn stays(words: impl Into<String>) -> Effect {
+    Effect { leaves: false, words: words.into() }
 }
 
-fn leaves(words: &str) -> Effect {
-    Effect { leaves: true, words: words.to_owned() }
+fn leaves(words: impl Into<String>) -> Effect {
+    Effect { leaves: true, words: words.into() }
 }
 
 /// Elements in which efface itself says what it did (PS3.15 E.1.1), whatever stood there.
@@ -52,6 +53,7 @@ pub fn cleaning_sequences(profile: &Profile) -> impl Iterator<Item = Annex> {
 
 /// What becomes of the value of an element that has a value: the words for what `deid` does.
 pub fn effect(
+    of: &Vocabulary,
     profile: &Profile,
     tag: Tag,
     vr: VR,
@@ -59,194 +61,199 @@ pub fn effect(
     decision: Decision<'_>,
 ) -> Effect {
     match decision.treatment {
-        _ if top_level && ALWAYS_PSEUDONYMIZED.contains(&tag) => {
-            leaves("replaced by a pseudonym of the project")
-        }
+        _ if top_level && ALWAYS_PSEUDONYMIZED.contains(&tag) => leaves(of.pseudonym),
         _ if top_level && tag == tags::RECOGNIZABLE_VISUAL_FEATURES => {
-            stays(visual_features(profile))
+            stays(visual_features(of, profile))
         }
-        _ if top_level && WRITTEN.contains(&tag) => {
-            stays("replaced by efface's own statement of what it did")
-        }
+        _ if top_level && WRITTEN.contains(&tag) => stays(of.own_statement),
         _ if matches!(
             tag,
             tags::PIXEL_DATA | tags::FLOAT_PIXEL_DATA | tags::DOUBLE_FLOAT_PIXEL_DATA
         ) && top_level =>
         {
-            leaves("pixels, under the profile's words about faces, burned-in text and devices")
+            leaves(of.pixels)
         }
-        Treatment::Standard(Action::X) => stays("removed"),
-        treatment if vr == VR::SQ => sequence(treatment.action()),
-        Treatment::Standard(Action::Z) => stays("emptied"),
-        Treatment::Standard(Action::D | Action::U) if vr == VR::UI => mapped(profile),
-        Treatment::Standard(Action::D | Action::U) => stays("replaced by a dummy"),
-        Treatment::Standard(Action::K) => kept(profile, tag, vr),
-        Treatment::Standard(Action::C) => cleaned(profile, vr, decision.ground),
-        Treatment::Replace(text) if text.is_empty() => stays("emptied"),
-        Treatment::Replace(text) => stays(&format!("replaced by {text:?}")),
-        Treatment::Hash(n) => leaves(&format!("replaced by a keyed hash of {n} characters")),
-        Treatment::KeepWords(words) => {
-            leaves(&format!("cut down to the words that the rule lists ({})", words.len()))
-        }
-        Treatment::Map(table) => {
-            leaves(&format!("looked up in the rule's table of {} values", table.len()))
-        }
-        treatment => leaves(&treatment.to_string()),
+        Treatment::Standard(Action::X) => stays(of.removed),
+        treatment if vr == VR::SQ => sequence(of, treatment.action()),
+        Treatment::Standard(Action::Z) => stays(of.emptied),
+        Treatment::Standard(Action::D | Action::U) if vr == VR::UI => mapped(of, profile),
+        Treatment::Standard(Action::D | Action::U) => stays(of.dummy),
+        Treatment::Standard(Action::K) => kept(of, profile, tag, vr),
+        Treatment::Standard(Action::C) => cleaned(of, profile, vr, decision.ground),
+        Treatment::Replace(text) if text.is_empty() => stays(of.emptied),
+        Treatment::Replace(text) => stays(fill(of.replaced, &[&format!("{text:?}")])),
+        Treatment::Hash(n) => leaves(fill(of.hashed, &[n])),
+        Treatment::KeepWords(words) => leaves(fill(of.cut_down, &[&words.len()])),
+        Treatment::Map(table) => leaves(fill(of.looked_up, &[&table.len()])),
+        Treatment::ShiftDate => leaves(of.shifted),
+        Treatment::YearOnly => leaves(of.year_only),
+        Treatment::AgeCap(years) => leaves(fill(of.age_cap, &[years, &(years + 1)])),
+        Treatment::RoundTo(step) => leaves(fill(of.rounded, &[step])),
     }
 }
 
 /// What Recognizable Visual Features (0028,0302) says of a volume that showed a face.
-fn visual_features(profile: &Profile) -> &'static str {
+fn visual_features(of: &Vocabulary, profile: &Profile) -> &'static str {
     match profile.faces() {
-        Faces::Remove(FaceLevel::Strict) => {
-            "replaced by efface's own statement: NO where a face was removed and that was checked"
-        }
-        Faces::Remove(FaceLevel::KeepFacialBones { .. }) => {
-            "replaced by efface's own statement: YES where facial bones stayed, NO where the whole face was removed"
-        }
-        Faces::Leave { .. } => "replaced by efface's own statement: YES where a face may be seen",
-        Faces::Withhold => "replaced by efface's own statement of what it did",
+        Faces::Remove(FaceLevel::Strict) => of.own_statement_no,
+        Faces::Remove(FaceLevel::KeepFacialBones { .. }) => of.own_statement_bones,
+        Faces::Leave { .. } => of.own_statement_yes,
+        Faces::Withhold => of.own_statement,
     }
 }
 
-fn sequence(action: Action) -> Effect {
+fn sequence(of: &Vocabulary, action: Action) -> Effect {
     match action {
-        Action::U | Action::K => leaves("its items stay, each element by its own rule"),
-        Action::C => leaves("its items are cleaned, each element by its own rule"),
-        Action::D => stays("replaced by a dummy item, or removed where there is none"),
-        Action::Z | Action::X => stays("emptied"),
+        Action::U | Action::K => leaves(of.items_stay),
+        Action::C => leaves(of.items_cleaned),
+        Action::D => stays(of.dummy_item),
+        Action::Z | Action::X => stays(of.emptied),
     }
 }
 
 /// U, D and K of a UID: all UIDs are mapped together or kept together.
-fn mapped(profile: &Profile) -> Effect {
+fn mapped(of: &Vocabulary, profile: &Profile) -> Effect {
     match profile.options().has(Annex::RetainUids) {
-        true => leaves("kept"),
-        false => leaves("mapped to a pseudonymous UID, unless it is a registered one"),
+        true => leaves(of.kept),
+        false => leaves(of.mapped),
     }
 }
 
 /// K, for a VR that can be kept; names and URLs never are.
-fn kept(profile: &Profile, tag: Tag, vr: VR) -> Effect {
+fn kept(of: &Vocabulary, profile: &Profile, tag: Tag, vr: VR) -> Effect {
     match vr {
-        VR::UN | VR::UR => stays("removed"),
-        VR::PN => stays("emptied"),
-        VR::UI => mapped(profile),
+        VR::UN | VR::UR => stays(of.removed),
+        VR::PN => stays(of.emptied),
+        VR::UI => mapped(of, profile),
         VR::DA | VR::DT | VR::TM => match profile.dates() {
-            Dates::Removed => leaves("kept"),
-            _ => dated(profile.dates(), vr),
+            Dates::Removed => leaves(of.kept),
+            _ => dated(of, profile.dates(), vr),
         },
-        _ if tag == tags::SPECIFIC_CHARACTER_SET => leaves("ISO_IR 192: all text leaves in UTF-8"),
-        _ if is_text(vr) => leaves("kept, but for what identifies the people of the study"),
-        _ => leaves("kept"),
+        _ if tag == tags::SPECIFIC_CHARACTER_SET => leaves(of.utf8),
+        _ if is_text(vr) => leaves(of.kept_without_people),
+        _ => leaves(of.kept),
     }
 }
 
 /// C, for a VR that can be cleaned.
-fn cleaned(profile: &Profile, vr: VR, ground: Ground) -> Effect {
+fn cleaned(of: &Vocabulary, profile: &Profile, vr: VR, ground: Ground) -> Effect {
     let named = [Annex::RetainDeviceIdentity, Annex::RetainInstitutionIdentity];
     match vr {
-        VR::DA | VR::DT | VR::TM => dated(profile.dates(), vr),
-        VR::UI => kept(profile, Tag(0, 0), vr),
-        _ if !is_text(vr) => stays("removed"),
+        VR::DA | VR::DT | VR::TM => dated(of, profile.dates(), vr),
+        VR::UI => kept(of, profile, Tag(0, 0), vr),
+        _ if !is_text(vr) => stays(of.removed),
         _ if named.iter().any(|option| ground == Ground::Option(*option)) => {
-            leaves("kept, but for what identifies the people of the study")
+            leaves(of.kept_without_people)
         }
-        _ => leaves("cleaned: words that cannot identify stay"),
+        _ => leaves(of.cleaned),
     }
 }
 
-fn dated(dates: &Dates, vr: VR) -> Effect {
+fn dated(of: &Vocabulary, dates: &Dates, vr: VR) -> Effect {
     match (dates, vr) {
-        (Dates::Removed, _) | (Dates::Years { .. }, VR::TM) => stays("emptied"),
-        (Dates::Full, _) | (Dates::Shifted, VR::TM) => leaves("kept"),
-        (Dates::Shifted, _) => leaves("moved back by the patient's number of days"),
-        (Dates::Years { .. }, _) => leaves("cut to the year"),
+        (Dates::Removed, _) | (Dates::Years { .. }, VR::TM) => stays(of.emptied),
+        (Dates::Full, _) | (Dates::Shifted, VR::TM) => leaves(of.kept),
+        (Dates::Shifted, _) => leaves(of.moved),
+        (Dates::Years { .. }, _) => leaves(of.year),
+    }
+}
+
+/// Who decides about an element.
+pub fn ground(of: &Vocabulary, profile: &Profile, ground: Ground) -> String {
+    match ground {
+        Ground::Rule(n) => match profile.rules().get(usize::from(n)) {
+            Some(rule) => fill(of.by_line, &[&rule.line]),
+            None => of.by_rule.to_owned(),
+        },
+        Ground::Option(option) => fill(of.by_option, &[&option]),
+        Ground::Dates => of.by_dates.to_owned(),
+        Ground::Table => of.by_table.to_owned(),
+        Ground::Group => of.by_group.to_owned(),
+        Ground::Unknown => of.unknown.to_owned(),
+        Ground::Representation => of.representation.to_owned(),
+        Ground::Known => of.nothing_against.to_owned(),
     }
 }
 
 /// How dates leave.
-pub fn dates(dates: &Dates) -> &'static str {
+pub fn dates(of: &Vocabulary, dates: &Dates) -> &'static str {
     match dates {
-        Dates::Removed => "none leaves",
-        Dates::Full => "as they are",
-        Dates::Shifted => "moved back by a number of days that is the same for all of a patient's",
-        Dates::Years { .. } => "cut to the year",
+        Dates::Removed => of.dates_none,
+        Dates::Full => of.dates_full,
+        Dates::Shifted => of.dates_moved,
+        Dates::Years { .. } => of.year,
     }
 }
 
 /// Where pseudonyms come from.
-pub fn pseudonymity(pseudonymity: Pseudonymity) -> &'static str {
+pub fn pseudonymity(of: &Vocabulary, pseudonymity: Pseudonymity) -> &'static str {
     match pseudonymity {
-        Pseudonymity::Keyed => "a keyed hash of the identifiers, the same wherever the key is",
-        Pseudonymity::Random => "random, remembered in the crosswalk",
+        Pseudonymity::Keyed => of.keyed,
+        Pseudonymity::Random => of.random,
     }
 }
 
 /// What becomes of faces in CT, MR and PET.
-pub fn faces(faces: &Faces) -> &'static str {
+pub fn faces(of: &Vocabulary, faces: &Faces) -> &'static str {
     match faces {
-        Faces::Remove(FaceLevel::Strict) => "removed, or the series stays inside",
-        Faces::Remove(FaceLevel::KeepFacialBones { .. }) => {
-            "removed, in CT down to the facial bones, which stay, or the series stays inside"
-        }
-        Faces::Leave { .. } => "leave",
-        Faces::Withhold => "what may show one stays inside",
+        Faces::Remove(FaceLevel::Strict) => of.faces_removed,
+        Faces::Remove(FaceLevel::KeepFacialBones { .. }) => of.faces_removed_to_bones,
+        Faces::Leave { .. } => of.leave,
+        Faces::Withhold => of.faces_withheld,
     }
 }
 
 /// What becomes of images that may have text burned in.
-pub fn burned_in(burned_in: &BurnedIn) -> &'static str {
+pub fn burned_in(of: &Vocabulary, burned_in: &BurnedIn) -> &'static str {
     match burned_in {
-        BurnedIn::Leave { .. } => "leave",
-        BurnedIn::Withhold => {
-            "stay inside, unless a device rule covers them or they credibly say that there is none"
-        }
+        BurnedIn::Leave { .. } => of.leave,
+        BurnedIn::Withhold => of.burned_in_withheld,
     }
 }
 
 /// A device rule: which images, and what is blanked.
-pub fn device(device: &DeviceRegions) -> String {
+pub fn device(of: &Vocabulary, device: &DeviceRegions) -> String {
     let DeviceRegions { manufacturer, model, station, sop_classes, rows, columns, blank, .. } =
         device;
-    let station = station.as_ref().map(|station| format!(", station {station:?}"));
+    let station = station.as_ref().map(|station| format!(", {} {station:?}", of.station));
     let classes = match sop_classes.is_empty() {
         true => String::new(),
-        false => format!(", {}", classes(sop_classes)),
+        false => format!(", {}", classes(of, sop_classes)),
     };
     let blanked = match blank.is_empty() {
-        true => "nothing to blank".to_owned(),
-        false => blank.iter().map(region).collect::<Vec<_>>().join("; "),
+        true => of.nothing_to_blank.to_owned(),
+        false => blank.iter().map(|one| region(of, one)).collect::<Vec<_>>().join("; "),
     };
     let station = station.unwrap_or_default();
     format!("{manufacturer:?} {model:?}{station}{classes}, {columns} x {rows}: {blanked}")
 }
 
-fn region((region, frames): &(Region, Frames)) -> String {
+fn region(of: &Vocabulary, (region, frames): &(Region, Frames)) -> String {
     let Region { x, y, width, height } = region;
     let frames = match frames {
         Frames::All => String::new(),
-        Frames::Range(first, last) => format!(" in frames {first} to {last}"),
+        Frames::Range(first, last) => fill(of.in_frames, &[first, last]),
     };
-    format!("blank {width} x {height} at column {x}, row {y}{frames}")
+    fill(of.blank, &[width, height, x, y]) + &frames
 }
 
 /// In which objects a rule holds; `None`: in all.
 pub fn when(when: &When) -> Option<String> {
-    let modalities = when.modalities.join(" or ");
+    let of = &ENGLISH;
+    let modalities = fill(of.modality, &[&when.modalities.join(of.or)]);
     match (when.sop_classes.is_empty(), when.modalities.is_empty()) {
         (true, true) => None,
-        (false, true) => Some(classes(&when.sop_classes)),
-        (true, false) => Some(format!("modality {modalities}")),
-        (false, false) => Some(format!("{}, modality {modalities}", classes(&when.sop_classes))),
+        (false, true) => Some(classes(of, &when.sop_classes)),
+        (true, false) => Some(modalities),
+        (false, false) => Some(format!("{}, {modalities}", classes(of, &when.sop_classes))),
     }
 }
 
-fn classes(uids: &[String]) -> String {
+fn classes(of: &Vocabulary, uids: &[String]) -> String {
     let keyword = |uid: &String| {
         standard::sop_classes().get(uid.as_str()).map_or(uid.clone(), |c| c.keyword.to_owned())
     };
-    uids.iter().map(keyword).collect::<Vec<_>>().join(" or ")
+    uids.iter().map(keyword).collect::<Vec<_>>().join(of.or)
 }
 
 #[cfg(test)]
@@ -259,7 +266,8 @@ mod tests {
         let profile = profile(rest);
         let object = ObjectKind { sop_class: "1.2.840.10008.5.1.4.1.1.2", modality: "CT" };
         let subject = Subject { tag, vr, top_level, creator: None };
-        effect(&profile, tag, vr, top_level, profile.decide(&object, &subject)).words
+        let decision = profile.decide(&object, &subject);
+        effect(&ENGLISH, &profile, tag, vr, top_level, decision).words
     }
 
     #[test]

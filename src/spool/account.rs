@@ -4,10 +4,11 @@
 //! received = waiting + on the way + delivered + in quarantine + rejected + repeated + erased
 //! ```
 //! The left side comes from the log, which says how many instances each batch had when a worker took it; the right
-//! side from the directories, and from what the log says is gone on purpose. An instance that has several names
-//! (held for one destination, in quarantine for another) counts once.
+//! side from the directories, and from what the log says is gone on purpose, or what notes say that are not in the log yet:
+//! what was put back from quarantine. An instance that has several names (held for one destination, in quarantine for
+//! another) counts once.
 
-use super::quarantine::batch_of;
+use super::quarantine::{self, batch_of};
 use super::{Place, Spool, entry_ids};
 use crate::audit::{self, Line, Row};
 use crate::clock;
@@ -68,7 +69,13 @@ impl Account {
 
     /// States are listed in the order in which instances pass them, so that none slips by.
     fn draw_up(spool: &Spool) -> io::Result<Self> {
-        let said = Said::all(&spool.dir(Place::Audit))?;
+        // Before the log is read: what the gateway writes there meanwhile, and removes here, is in one of both.
+        let notes = quarantine::returned(spool)?;
+        let mut said = Said::all(&spool.dir(Place::Audit))?;
+        for (name, instances) in notes {
+            let said = said.entry(batch_of(&name).to_owned()).or_default();
+            most(&mut said.returned, name, instances);
+        }
         let mut account = Account::default();
         let mut oldest: Option<SystemTime> = None;
         let mut wait = |path: &Path| {
@@ -257,5 +264,51 @@ mod tests {
         log.append(rejected(0)).unwrap();
         let account = Account::take(&spool).unwrap();
         assert_eq!((account.missing, account.rejected), (vec![], 1));
+    }
+
+    #[test]
+    fn what_was_put_back_a_moment_ago_waits_and_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 0).unwrap();
+        let signer = Signer::of(&RootKey::of_patient(&[7; 32], "A1"));
+        let log = Log::open(&spool.dir(Place::Audit), signer).unwrap();
+        log.append(Event::Taken { batch: "b-1".to_owned(), instances: 4 }).unwrap();
+        put(&spool, Place::Held, "b-1", &["h1", "h2"]);
+        let name = "b-1.lab.localizer".to_owned();
+        put(&spool, Place::Quarantine, &name, &["q1", "q2", "reason.json"]);
+        assert_eq!(quarantine::put_back(&spool, &name).unwrap(), 2);
+        let account = || {
+            let account = Account::take(&spool).unwrap();
+            (account.waiting, account.on_the_way, account.accounted(), account.lost())
+        };
+        // First the note, then note and log, then the log: it is the same.
+        assert_eq!(account(), (2, 2, 4, 0));
+        log.append(Event::Returned { name: name.clone(), instances: 2 }).unwrap();
+        assert_eq!(account(), (2, 2, 4, 0));
+        disk::remove(&spool.dir(Place::Returned).join(&name)).unwrap();
+        assert_eq!(account(), (2, 2, 4, 0));
+        disk::remove(&spool.dir(Place::Held).join("b-1").join("h1")).unwrap();
+        assert_eq!(account(), (2, 1, 3, 1), "what nobody removed is");
+    }
+
+    #[test]
+    fn one_original_that_is_put_back_for_two_destinations_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 0).unwrap();
+        let signer = Signer::of(&RootKey::of_patient(&[7; 32], "A1"));
+        let log = Log::open(&spool.dir(Place::Audit), signer).unwrap();
+        log.append(Event::Taken { batch: "b-1".to_owned(), instances: 1 }).unwrap();
+        let names = ["b-1.lab.localizer", "b-1.reader.localizer"];
+        put(&spool, Place::Quarantine, names[0], &["q1", "reason.json"]);
+        put(&spool, Place::Quarantine, names[1], &["reason.json"]);
+        let [lab, reader] = names.map(|name| spool.dir(Place::Quarantine).join(name).join("q1"));
+        disk::link(&lab, &reader).unwrap();
+        for name in names {
+            assert_eq!(quarantine::put_back(&spool, name).unwrap(), 1);
+            assert_eq!(Account::take(&spool).unwrap().missing, [], "{name}");
+        }
+        let noted: u64 = quarantine::returned(&spool).unwrap().iter().map(|note| note.1).sum();
+        assert_eq!(noted, 1, "it is one original");
+        assert_eq!(Account::take(&spool).unwrap().waiting, 1);
     }
 }

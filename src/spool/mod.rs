@@ -37,6 +37,7 @@
 //! directory to the next is one rename, and every step can be done again.
 
 pub mod account;
+mod beside;
 pub mod commitment;
 pub mod entry;
 pub mod heads;

@@ -3,7 +3,7 @@
 use super::{Place, Spool, entry_ids};
 use crate::disk;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 /// Why something is in quarantine. The code is part of the directory's name and of the metrics.
@@ -280,8 +280,8 @@ pub fn put_back(spool: &Spool, name: &str) -> io::Result<u64> {
     let _alone = spool.alone()?;
     let source = spool.dir(Place::Quarantine).join(name);
     let ids = super::entry_ids(&source)?;
-    let nowhere_else = |id: &&String| disk::is_last_name(&source.join(id)).unwrap_or(true);
-    let moved = ids.iter().filter(nowhere_else).count() as u64;
+    let elsewhere = elsewhere(spool, name)?;
+    let moved = ids.iter().filter(|id| !elsewhere.contains(*id)).count() as u64;
     // Whoever was stopped on the way had moved some.
     let moved = moved.max(noted(spool, name)?);
     disk::make_dir(&spool.dir(Place::Returned))?;
@@ -294,7 +294,25 @@ pub fn put_back(spool: &Spool, name: &str) -> io::Result<u64> {
     Ok(ids.len() as u64)
 }
 
-/// What was put back since it was last written to the log: names, and instances that are nowhere else.
+/// What a batch has in other places, too, and is accountable for there. Not by the number of names: what was put back for
+/// another destination has one that is no longer of this batch.
+fn elsewhere(spool: &Spool, name: &str) -> io::Result<BTreeSet<String>> {
+    let (batch, quarantine) = (batch_of(name), spool.dir(Place::Quarantine));
+    let of_batch = |other: &String| other != name && batch_of(other) == batch;
+    let aside = disk::list(&quarantine)?.into_iter().filter(of_batch);
+    let passed = [Place::Work, Place::Held, Place::Delivered].map(|place| spool.dir(place));
+    let mut all = BTreeSet::new();
+    for directory in passed
+        .map(|place| place.join(batch))
+        .into_iter()
+        .chain(aside.map(|name| quarantine.join(name)))
+    {
+        all.extend(entry_ids(&directory)?);
+    }
+    Ok(all)
+}
+
+/// What was put back since it was last written to the log: names, and instances that their batch has nowhere else.
 ///
 /// # Errors
 /// What the system says.

@@ -6,10 +6,9 @@
 //! Only one that is plainly stricter than the destination's own; whoever works on the batch compares once more. It goes
 //! with the originals, or when they are put back without one.
 
+use super::beside::{self, Row, Sealed};
 use super::{Place, Spool};
-use crate::disk;
 use crate::key::Key;
-use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;
@@ -25,18 +24,12 @@ pub struct Under {
     pub profile: String,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Sealed {
-    #[serde(flatten)]
-    under: Under,
-    seal: String,
-}
+impl Row for Under {
+    const PLACE: Place = Place::Under;
 
-impl Under {
-    fn parts<'a>(&'a self, id: &'a str) -> [&'a [u8]; 5] {
+    fn parts(&self) -> [&[u8]; 4] {
         let Under { destination, file, profile } = self;
-        let [to, file, profile] = [destination, file, profile].map(|text| text.as_bytes());
-        [b"under", id.as_bytes(), to, file, profile]
+        [b"under", destination.as_bytes(), file.as_bytes(), profile.as_bytes()]
     }
 }
 
@@ -47,12 +40,8 @@ impl Under {
 pub fn read(spool: &Spool, key: &Key, ids: &[String]) -> io::Result<BTreeSet<Under>> {
     let mut all = BTreeSet::new();
     for id in ids {
-        for Sealed { under, seal } in of(spool, id)? {
-            let seal = HEXLOWER.decode(seal.as_bytes()).unwrap_or_default();
-            if !key.check(&under.parts(id), &seal) {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-            all.insert(under);
+        for sealed in beside::of::<Under>(spool, id)? {
+            all.insert(sealed.open(key, id).ok_or(io::ErrorKind::InvalidData)?);
         }
     }
     Ok(all)
@@ -64,10 +53,9 @@ pub fn read(spool: &Spool, key: &Key, ids: &[String]) -> io::Result<BTreeSet<Und
 /// What the system says.
 pub fn write(spool: &Spool, key: &Key, ids: &[String], under: &Under) -> io::Result<()> {
     for id in ids {
-        let seal = HEXLOWER.encode(&key.tag(&under.parts(id)));
         let mut all = others(spool, id, &under.destination)?;
-        all.push(Sealed { under: under.clone(), seal });
-        put(spool, id, &all)?;
+        all.push(Sealed::new(key, id, under.clone()));
+        beside::put(spool, id, &all)?;
     }
     Ok(())
 }
@@ -77,7 +65,7 @@ pub fn write(spool: &Spool, key: &Key, ids: &[String], under: &Under) -> io::Res
 /// # Errors
 /// What the system says.
 pub fn lift(spool: &Spool, ids: &[String], destination: &str) -> io::Result<()> {
-    ids.iter().try_for_each(|id| put(spool, id, &others(spool, id, destination)?))
+    ids.iter().try_for_each(|id| beside::put(spool, id, &others(spool, id, destination)?))
 }
 
 /// Removes those of originals that go.
@@ -85,34 +73,20 @@ pub fn lift(spool: &Spool, ids: &[String], destination: &str) -> io::Result<()> 
 /// # Errors
 /// What the system says.
 pub fn forget(spool: &Spool, ids: &[String]) -> io::Result<()> {
-    let folder = spool.dir(Place::Under);
-    ids.iter().try_for_each(|id| disk::remove(&folder.join(id)))
+    beside::forget::<Under>(spool, ids)
 }
 
-fn of(spool: &Spool, id: &str) -> io::Result<Vec<Sealed>> {
-    let text = disk::read_text(&spool.dir(Place::Under).join(id))?;
-    text.map_or_else(|| Ok(Vec::new()), |text| Ok(serde_json::from_str(&text)?))
-}
-
-fn others(spool: &Spool, id: &str, destination: &str) -> io::Result<Vec<Sealed>> {
-    let mut all = of(spool, id)?;
-    all.retain(|one| !destination.is_empty() && one.under.destination != destination);
+fn others(spool: &Spool, id: &str, destination: &str) -> io::Result<Vec<Sealed<Under>>> {
+    let mut all = beside::of::<Under>(spool, id)?;
+    all.retain(|one| !destination.is_empty() && one.row.destination != destination);
     Ok(all)
-}
-
-fn put(spool: &Spool, id: &str, all: &[Sealed]) -> io::Result<()> {
-    let path = spool.dir(Place::Under).join(id);
-    if all.is_empty() {
-        return disk::remove(&path);
-    }
-    disk::make_dir(&spool.dir(Place::Under))?;
-    disk::write_whole(&path, &serde_json::to_vec(all)?)
 }
 
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "a test owns its files")]
 mod tests {
     use super::*;
+    use crate::disk;
     use crate::key::{Purpose, RootKey};
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the log said lately: kept while somebody watches, so that each look reads only what is new.
 
-use super::Error;
-use crate::audit::{self, Event as Logged, Follower};
+use super::{Error, Event};
+use crate::audit::{self, Event as Logged, Follower, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -32,21 +32,6 @@ pub struct Batch {
     pub instances: u64,
     /// What became of it, in order.
     pub events: Vec<Event>,
-}
-
-/// One thing that became of a batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// RFC 3339.
-    pub time: String,
-    /// As in the log: `released`, `delivered`, `quarantined`, `withdrawn`, ...
-    pub event: String,
-    /// For which destination; empty when for all.
-    pub destination: String,
-    /// Why; empty where there is no why.
-    pub code: String,
-    /// How many instances.
-    pub instances: u64,
 }
 
 /// What arrived at a destination.
@@ -88,7 +73,7 @@ impl History {
         self.follower.catch_up()?;
         while self.next < self.follower.size() {
             if let Some(record) = self.follower.record(self.next)? {
-                self.take(record.time, record.event);
+                self.take(&record);
             }
             self.next += 1;
         }
@@ -112,60 +97,39 @@ impl History {
         self.arrivals.iter()
     }
 
-    fn take(&mut self, time: String, event: Logged) {
-        match event {
-            Logged::Taken { batch, instances }
-                if !self.batches.iter().any(|known| known.name == batch) =>
-            {
-                let events = Vec::new();
-                self.batches.push_back(Batch { name: batch, taken: time, instances, events });
+    fn take(&mut self, record: &Record) {
+        self.arrivals.extend(Arrived::of(record));
+        let Some((name, event)) = Event::of(record) else { return };
+        let known = self.batches.iter_mut().rev().find(|known| known.name == name);
+        match (event.event.as_str(), known) {
+            // One that was taken before the first record that is looked at is of no interest here.
+            ("taken", None) => {
+                let Event { time: taken, instances, .. } = event;
+                self.batches.push_back(Batch { name, taken, instances, events: Vec::new() });
             }
-            Logged::Released(r) => {
-                self.add(&r.batch, time, "released", r.destination, "", r.instances);
-            }
-            Logged::Delivered { destination, batch, instances, waited_ms, took_ms, sent_bytes } => {
-                self.add(&batch, time.clone(), "delivered", destination.clone(), "", instances);
-                let bytes = sent_bytes;
-                let arrived = Arrived { time, destination, instances, bytes, waited_ms, took_ms };
-                self.arrivals.push_back(arrived);
-            }
-            Logged::Quarantined { batch, code, destination, instances } => {
-                self.add(&batch, time, "quarantined", destination, &code, instances);
-            }
-            Logged::Withdrawn { destination, batch, code, instances, .. } => {
-                self.add(&batch, time, "withdrawn", destination, &code, instances);
-            }
-            Logged::Repeated { batch, instances } => {
-                self.add(&batch, time, "repeated", String::new(), "", instances);
-            }
-            Logged::Returned { name, instances } => {
-                let batch = name.split('.').next().unwrap_or_default();
-                self.add(batch, time, "returned", String::new(), "", instances);
-            }
-            Logged::Rejected { batch, code, destination, instances, .. } => {
-                self.add(&batch, time, "rejected", destination, &code, instances);
-            }
-            Logged::Erased { batch, instances } => {
-                self.add(&batch, time, "erased", String::new(), "", instances);
-            }
-            _ => {}
+            // A look moves nothing, and what is taken again is where it was.
+            ("taken" | "shown", _) | (_, None) => {}
+            (_, Some(known)) => known.events.push(event),
         }
     }
+}
 
-    fn add(
-        &mut self,
-        batch: &str,
-        time: String,
-        event: &str,
-        destination: String,
-        code: &str,
-        instances: u64,
-    ) {
-        // One that was taken before the first record that is looked at is of no interest here.
-        if let Some(known) = self.batches.iter_mut().rev().find(|known| known.name == batch) {
-            let (event, code) = (event.to_owned(), code.to_owned());
-            known.events.push(Event { time, event, destination, code, instances });
-        }
+impl Arrived {
+    /// Of a record that says that something has.
+    fn of(record: &Record) -> Option<Self> {
+        let Logged::Delivered { destination, instances, waited_ms, took_ms, sent_bytes, .. } =
+            &record.event
+        else {
+            return None;
+        };
+        Some(Arrived {
+            time: record.time.clone(),
+            destination: destination.clone(),
+            instances: *instances,
+            bytes: *sent_bytes,
+            waited_ms: *waited_ms,
+            took_ms: *took_ms,
+        })
     }
 }
 
@@ -195,6 +159,15 @@ mod tests {
         })
         .unwrap();
         log.append(Logged::Taken { batch: batch(), instances: 1 }).unwrap();
+        log.append(Logged::Shown {
+            name: "b-1.lab.localizer".to_owned(),
+            what: "slice".to_owned(),
+            by: "anna".to_owned(),
+            because: "why".to_owned(),
+        })
+        .unwrap();
+        let name = "b-1.lab.localizer".to_owned();
+        log.append(Logged::Returned { name, instances: 1 }).unwrap();
         log.append(Logged::Delivered {
             destination: "lab".to_owned(),
             batch: batch(),
@@ -208,8 +181,15 @@ mod tests {
         history.catch_up().unwrap();
         let batches: Vec<_> = history.batches().collect();
         assert_eq!((batches.len(), batches[0].instances), (1, 3));
-        let events: Vec<_> = batches[0].events.iter().map(|e| e.event.as_str()).collect();
-        assert_eq!(events, ["released", "quarantined", "delivered"]);
+        let events = batches[0].events.iter();
+        let events: Vec<_> = events.map(|e| (e.event.as_str(), e.code.as_str())).collect();
+        let known = [
+            ("released", ""),
+            ("quarantined", "localizer"),
+            ("returned", "lab.localizer"),
+            ("delivered", ""),
+        ];
+        assert_eq!(events, known);
         let arrived: Vec<_> = history.arrivals().collect();
         assert_eq!((arrived.len(), arrived[0].bytes, arrived[0].took_ms), (1, 900, Some(7)));
     }

@@ -4,6 +4,7 @@
 //! or in codes; sentences in a person's language are made where it is drawn.
 
 pub mod audit;
+mod event;
 pub mod flow;
 mod history;
 pub mod pictures;
@@ -13,7 +14,8 @@ pub mod registers;
 pub mod spool;
 pub mod study;
 
-pub use history::{Arrived, Batch, Event as BatchEvent, History};
+pub use event::Event;
+pub use history::{Arrived, Batch, History};
 
 /// Why something is not shown.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! The way of one study: what the log says of it, step by step, and where it is now.
 
-use super::Error;
-use crate::audit::{self, Event, Record, Release};
+use super::{Error, Event};
+use crate::audit::{self, Event as Logged, Record, Release};
 use crate::custody::outbox::Outbox;
 use crate::disk;
 use crate::key::RootKey;
@@ -32,18 +32,11 @@ pub struct Way {
 pub struct Step {
     /// Its record in the log.
     pub seq: u64,
-    /// RFC 3339.
-    pub time: String,
+    /// What became of the batch.
+    #[serde(flatten)]
+    pub what: Event,
     /// Since the step before it, ms.
     pub after_ms: Option<u64>,
-    /// As in the log.
-    pub event: String,
-    /// For which destination; empty when for all.
-    pub destination: String,
-    /// Why; empty where there is no why.
-    pub code: String,
-    /// How many instances.
-    pub instances: u64,
     /// What was done, of a release.
     pub release: Option<Box<Release>>,
 }
@@ -138,8 +131,9 @@ impl Way {
 
     fn add(&mut self, mut step: Step) {
         let time = |text: &str| humantime::parse_rfc3339(text).ok();
-        let before = self.steps.last().and_then(|last| time(&last.time));
-        let after = time(&step.time).zip(before).and_then(|(now, b)| now.duration_since(b).ok());
+        let before = self.steps.last().and_then(|last| time(&last.what.time));
+        let after =
+            time(&step.what.time).zip(before).and_then(|(now, b)| now.duration_since(b).ok());
         step.after_ms = after.map(|after| after.as_millis() as u64);
         self.steps.push(step);
     }
@@ -166,54 +160,11 @@ impl Way {
 impl Step {
     /// Of a record that is about a batch.
     pub(super) fn of(record: Record) -> Option<(String, Self)> {
-        let Record { seq, time, event, .. } = record;
-        let new = |event: &str, destination: String, code: String, instances| Step {
-            seq,
-            time,
-            after_ms: None,
-            event: event.to_owned(),
-            destination,
-            code,
-            instances,
-            release: None,
+        let (batch, what) = Event::of(&record)?;
+        let release = match record.event {
+            Logged::Released(release) => Some(release),
+            _ => None,
         };
-        let nowhere = String::new;
-        Some(match event {
-            Event::Taken { batch, instances } => {
-                (batch, new("taken", nowhere(), nowhere(), instances))
-            }
-            Event::Released(release) => {
-                let step =
-                    new("released", release.destination.clone(), nowhere(), release.instances);
-                (release.batch.clone(), Step { release: Some(release), ..step })
-            }
-            Event::Delivered { destination, batch, instances, .. } => {
-                (batch, new("delivered", destination, nowhere(), instances))
-            }
-            Event::Quarantined { batch, code, destination, instances } => {
-                (batch, new("quarantined", destination, code, instances))
-            }
-            Event::Withdrawn { destination, batch, code, instances, .. } => {
-                (batch, new("withdrawn", destination, code, instances))
-            }
-            Event::Repeated { batch, instances } => {
-                (batch, new("repeated", nowhere(), nowhere(), instances))
-            }
-            Event::Returned { name, instances } => {
-                let (batch, code) = name.split_once('.').unwrap_or((&name, ""));
-                (batch.to_owned(), new("returned", nowhere(), code.to_owned(), instances))
-            }
-            Event::Rejected { batch, code, destination, instances, .. } => {
-                (batch, new("rejected", destination, code, instances))
-            }
-            Event::Shown { name, .. } => {
-                let (batch, code) = name.split_once('.').unwrap_or((&name, ""));
-                (batch.to_owned(), new("shown", nowhere(), code.to_owned(), 0))
-            }
-            Event::Erased { batch, instances } => {
-                (batch, new("erased", nowhere(), nowhere(), instances))
-            }
-            _ => return None,
-        })
+        Some((batch, Step { seq: record.seq, what, after_ms: None, release }))
     }
 }

@@ -88,6 +88,12 @@ fn a_profile_is_written_tried_proposed_and_put_in_force_by_two_people() {
     assert_eq!(arrived.iter().filter(|one| one.text("PatientSex") == "F").count(), 1);
     let log = house.site.ask(&["audit", "show", "-n", "0"]);
     assert!(log.contains("agreed paul and dora"), "{log}");
+    let by = || {
+        let records = house.site.records("policy").into_iter();
+        let activated = records.map(|record| record["activated"]["by"].clone());
+        activated.filter(|by| !by.is_null()).collect::<Vec<_>>()
+    };
+    assert_eq!(by(), ["dora"], "who signed last had it put in force");
     // Back, which is stricter: he alone, and in French.
     browser.go(&house.at("/language?to=fr"));
     browser.go(&house.at("/profiles/lab"));
@@ -95,4 +101,5 @@ fn a_profile_is_written_tried_proposed_and_put_in_force_by_two_people() {
     browser.click("#activate-configuration");
     until("it is done", || browser.text("h1") == "C’est fait");
     assert!(page(&dora).contains("the configuration’s"));
+    assert_eq!(by(), ["dora", "paul"]);
 }

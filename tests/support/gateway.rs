@@ -215,6 +215,14 @@ impl Site {
         printed(&output)
     }
 
+    /// What the log has of one kind, record by record.
+    pub fn records(&self, event: &str) -> Vec<serde_json::Value> {
+        let log = std::fs::read_to_string(self.state.join("audit/log")).expect("a log");
+        let records = log.lines().map(serde_json::from_str::<serde_json::Value>);
+        let records = records.map(|record| record.expect("a record"));
+        records.filter(|record| record["event"] == event).collect()
+    }
+
     /// `efface COMMAND ...` with state directory and key; exit code and what it printed.
     pub fn with_key(&self, arguments: &[&str]) -> (i32, String) {
         let (state, key) = (self.state.display().to_string(), self.at("root.key"));

@@ -242,6 +242,7 @@ fn show_log(directory: &Path) -> Result<(), Problem> {
         | Event::Result { .. }
         | Event::Policy { .. }
         | Event::Approved { .. }
+        | Event::RequestDropped { .. }
         | Event::Crosswalk { .. }
         | Event::Erasure { .. }
         | Event::Recall { .. }

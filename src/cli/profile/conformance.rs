@@ -7,7 +7,7 @@ use crate::deid::dummy;
 use crate::deid::pseudonym::DAYS_BACK;
 use crate::dicom::dataset::Dataset;
 use crate::profile::conformance::{ElementRow, OptionRow, elements, options, unlisted};
-use crate::profile::words::{self, effect};
+use crate::profile::words::{self, ENGLISH, effect};
 use crate::profile::{ObjectKind, Profile, Pseudonymity, Subject};
 use crate::standard::{self, Annex, SopClass};
 use dicom_core::{Tag, VR};
@@ -148,7 +148,7 @@ fn beyond_the_table(profile: &Profile) -> String {
         let object = ObjectKind { sop_class: "", modality: "" };
         let subject = Subject { tag, vr, top_level: true, creator: None };
         let decision = profile.decide(&object, &subject);
-        let words = effect(profile, tag, vr, true, decision).words;
+        let words = effect(&ENGLISH, profile, tag, vr, true, decision).words;
         format!("- {what}: {words} ({}).", profile.ground_name(decision.ground))
     });
     let safe = match profile.options().has(Annex::RetainSafePrivate) {
@@ -206,7 +206,7 @@ fn uids(profile: &Profile) -> String {
     ];
     let patients = format!(
         "Pseudonyms of patients and accession numbers: {}; Issuer of Patient ID is part of who somebody is.",
-        words::pseudonymity(profile.pseudonymity())
+        words::pseudonymity(&ENGLISH, profile.pseudonymity())
     );
     section("Referential integrity", lines.map(str::to_owned).into_iter().chain([patients]))
 }
@@ -215,7 +215,7 @@ fn dates(profile: &Profile) -> String {
     let lines = [
         format!(
             "What Table E.1-1 counts as temporal information, and unlisted elements of VR DA and DT: {}.",
-            words::dates(profile.dates())
+            words::dates(&ENGLISH, profile.dates())
         ),
         format!(
             "A patient's number of days is from {} to {}, backwards, and holds in all studies of the \
@@ -229,16 +229,15 @@ fn dates(profile: &Profile) -> String {
 
 fn pixels(profile: &Profile) -> String {
     let mut lines = vec![
-        format!("- Faces in CT, MR and PET: {}.", words::faces(profile.faces())),
+        format!("- Faces in CT, MR and PET: {}.", words::faces(&ENGLISH, profile.faces())),
         format!(
             "- Images that may have text burned in: {}.",
-            words::burned_in(profile.burned_in())
+            words::burned_in(&ENGLISH, profile.burned_in())
         ),
     ];
-    let devices = profile
-        .devices()
-        .iter()
-        .map(|device| format!("- Device {}. Because: {}", words::device(device), device.because));
+    let devices = profile.devices().iter().map(|device| {
+        format!("- Device {}. Because: {}", words::device(&ENGLISH, device), device.because)
+    });
     lines.extend(devices);
     lines.push(
         "- Under every profile, what no viewer shows is dropped: bits outside Bits Stored, bytes \

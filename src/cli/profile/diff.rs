@@ -2,6 +2,7 @@
 
 use super::{Problem, load, print, print_json};
 use crate::profile::compare::Kind;
+use crate::profile::words::ENGLISH;
 use crate::view::profile::{Diff, Element, Heading, Named, diff};
 use clap::Args;
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ pub struct DiffArgs {
 /// A profile that isn't one.
 pub fn run(args: &DiffArgs) -> Result<ExitCode, Problem> {
     let (a, b) = (load(&args.a)?, load(&args.b)?);
-    let diff = diff((&args.a, &a), (&args.b, &b), args.all);
+    let diff = diff(&ENGLISH, (&args.a, &a), (&args.b, &b), args.all);
     match args.json {
         true => print_json(&diff)?,
         false => print(&in_words(&diff))?,

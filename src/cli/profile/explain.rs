@@ -2,7 +2,7 @@
 
 use super::{Problem, by, load, print_json, rule_in_words};
 use crate::dicom::dataset::is_text;
-use crate::profile::words::{cleaning_sequences, effect, is_written};
+use crate::profile::words::{ENGLISH, cleaning_sequences, effect, is_written};
 use crate::profile::{Ground, ObjectKind, Profile, Subject, is_always_removed};
 use crate::standard::{self, Action, Annex, SopClass};
 use crate::yaml::suggestion;
@@ -129,7 +129,7 @@ impl Question<'_> {
         let Question { profile, object, subject, .. } = self;
         let Subject { tag, vr, top_level, .. } = *subject;
         let decision = profile.decide(object, subject);
-        let words = effect(profile, tag, vr, top_level, decision).words;
+        let words = effect(&ENGLISH, profile, tag, vr, top_level, decision).words;
         said.say("what happens", &words);
         if top_level && is_written(tag) {
             said.say("who decides", "efface itself writes this element, whatever the profile says");
@@ -151,7 +151,7 @@ impl Question<'_> {
         }
         if let Ground::Rule(_) = decision.ground {
             let without = profile.decide_without_rules(object, subject);
-            let words = effect(profile, tag, vr, top_level, without).words;
+            let words = effect(&ENGLISH, profile, tag, vr, top_level, without).words;
             said.say("without the rule", &format!("{words}: {}", self.by(without.ground)));
         }
         let within = [tags::TEXT_VALUE, tags::UNFORMATTED_TEXT_VALUE].contains(&tag);

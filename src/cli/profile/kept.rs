@@ -9,6 +9,7 @@ use crate::cli::reading;
 use crate::config::{self, WrittenProfile};
 use crate::desk;
 use crate::profile::language;
+use crate::profile::words::ENGLISH;
 use crate::shelf::{self, Shelf, Wanted, Which};
 use crate::view::profile::{self as view, Activation, Draft, History, InForce};
 use clap::Args;
@@ -63,7 +64,7 @@ pub fn propose(args: &ProposeArgs) -> Result<(), Problem> {
     let known = &in_force.destinations[destination];
     let whose = known.whose();
     let before = language::parse(&whose, &known.profile)?;
-    let diff = view::diff((&whose, &before), (&args.file, &new), false);
+    let diff = view::diff(&ENGLISH, (&whose, &before), (&args.file, &new), false);
     print(&in_words(&diff))?;
     println!("\n{destination}: version {number} is kept as a draft. Nothing else was changed.");
     let which = Which::Version(number);

@@ -6,7 +6,7 @@
 //! | `line` | the way to the keeper |
 //! | `guard` | what every answer says to the browser; who asks, in which language |
 //! | `page` | what every page has; what is wrong, as a page |
-//! | `words`, `numbers` | what is written, in each language; times and sizes |
+//! | `words`, `vocabulary`, `numbers` | what is written, in each language: on pages, of profiles; times and sizes |
 //! | the others | a page, or a few that belong together: routes, words, template |
 //!
 //! Templates escape what they are given; there is no way around that in use here. Scripts and styles are files of our own,
@@ -28,6 +28,7 @@ mod registers;
 mod requests;
 mod sign_in;
 mod study;
+mod vocabulary;
 mod words;
 
 pub use door::{CONNECTIONS_MAX, Door};

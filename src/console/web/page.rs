@@ -51,16 +51,7 @@ impl Page {
     }
 
     /// Whether the person has a right: what he may not do is not offered. That he cannot, the keeper sees to.
-    pub(super) fn may(&self, right: &str) -> bool {
-        let right = match right {
-            "operate" => Right::Operate,
-            "review" => Right::Review,
-            "see-patients" => Right::SeePatients,
-            "edit-profiles" => Right::EditProfiles,
-            "read-log" => Right::ReadLog,
-            "keep-registers" => Right::KeepRegisters,
-            _ => return false,
-        };
+    pub(super) fn may(&self, right: Right) -> bool {
         self.person.as_ref().is_some_and(|person| right.is_of(&person.roles))
     }
 }

@@ -7,6 +7,7 @@ use super::App;
 use super::guard::Guest;
 use super::page::{Page, Problem, html};
 use super::requests::told;
+use super::vocabulary;
 use super::words::words;
 use crate::console::{Outcome, Question, Refusal};
 use crate::profile::compare::Kind;
@@ -142,7 +143,8 @@ impl Edited {
         if let (Ok(now), Ok(then)) =
             (language::parse("now", &self.written.in_force), language::parse("then", &self.text))
         {
-            self.diff = Some(diff(("now", &now), ("then", &then), false));
+            let of = vocabulary::of(self.page.language);
+            self.diff = Some(diff(of, ("now", &now), ("then", &then), false));
         }
         self.checked = Some(checked);
     }

@@ -6,7 +6,7 @@ use super::page::{Page, Problem, html};
 use super::pictures::Shelf;
 use super::requests::told;
 use super::words::{Language, words};
-use crate::console::{Deed, Outcome, Question, Refusal};
+use crate::console::{Deed, Outcome, Question, Refusal, Right};
 use crate::spool::quarantine::Code;
 use crate::view::pictures::{Picture, What};
 use crate::view::profile::{Shipped, shipped};
@@ -279,17 +279,12 @@ impl Speaks for Entry {
 
 impl List {
     fn may_choose(&self) -> bool {
-        self.page.may("operate") || self.page.may("review")
+        self.page.may(Right::Operate) || self.page.may(Right::Review)
     }
 }
 
 impl Entry {
-    fn may_be(&self, held: &Held, choice: &str) -> bool {
-        let choice = match choice {
-            "retry" => Choice::Retry,
-            "reject" => Choice::Reject,
-            _ => Choice::Release,
-        };
+    fn may_be(&self, held: &Held, choice: Choice) -> bool {
         held.choices.contains(&choice)
     }
 

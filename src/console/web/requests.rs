@@ -24,6 +24,7 @@ words! {
         title: "What two people agree to" | "Ce que deux personnes approuvent";
         intro: "What one person alone may not do is asked for by one and signed by two, each with a password of his own. With the second signature it is done, and stands in the log" | "Ce qu’une personne seule ne peut pas faire est demandé par l’une et signé par deux, chacune avec son mot de passe. À la deuxième signature c’est fait, et inscrit au journal";
         agrees: "Whoever signs agrees to this:" | "Qui signe approuve ceci :";
+        by: "Asked for by" | "Demandé par";
         signed: "Signed by" | "Signé par";
         nobody: "nobody yet" | "personne encore";
         until: "To be used until" | "Utilisable jusqu’au";

@@ -2,6 +2,7 @@
 
 use super::short_digest;
 use crate::profile::compare::{Change, Kind, compare, reasons, settings};
+use crate::profile::words::{self, Vocabulary, fill};
 use crate::profile::{Ground, Profile};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,37 +87,48 @@ impl Diff {
     }
 }
 
-/// Compares; with `all`, elements that Table E.1-1 does not list are named, too, and not only counted.
-pub fn diff((from, a): (&str, &Profile), (to, b): (&str, &Profile), all: bool) -> Diff {
-    let changes = compare(a, b);
+/// Compares, in the words of a language; with `all`, elements that Table E.1-1 does not list are named, too, and not only
+/// counted.
+pub fn diff(
+    of: &Vocabulary,
+    (from, a): (&str, &Profile),
+    (to, b): (&str, &Profile),
+    all: bool,
+) -> Diff {
+    let changes = compare(of, a, b);
     let groups = Kind::ALL.into_iter().filter_map(|kind| {
         let of_kind: Vec<&Change> = changes.iter().filter(|change| change.kind == kind).collect();
         let count = of_kind.len();
-        (count > 0).then(|| Group { kind, count, headings: by_reason(&of_kind, a, b, all) })
+        (count > 0).then(|| Group { kind, count, headings: by_reason(of, &of_kind, [a, b], all) })
     });
     Diff {
         from: Named::of(from, a),
         to: Named::of(to, b),
-        settings: settings(a, b),
-        reasons: reasons(a, b),
+        settings: settings(of, a, b),
+        reasons: reasons(of, a, b),
         groups: groups.collect(),
     }
 }
 
 /// The changes of one kind under headings that say what happens, what happened, and by whose word.
-fn by_reason(changes: &[&Change], a: &Profile, b: &Profile, all: bool) -> Vec<Heading> {
+fn by_reason(
+    of: &Vocabulary,
+    changes: &[&Change],
+    [a, b]: [&Profile; 2],
+    all: bool,
+) -> Vec<Heading> {
     let mut headings: BTreeMap<(String, String), Vec<&Change>> = BTreeMap::new();
     for change in changes {
         // How something doesn't leave matters to nobody where the point is that it does not.
         let (before, after) = match change.kind {
-            Kind::NewlyLeaves => ("did not leave".to_owned(), list(&change.after)),
-            Kind::NoLongerLeaves => (list(&change.before), "does not leave".to_owned()),
+            Kind::NewlyLeaves => (of.did_not_leave.to_owned(), list(of, &change.after)),
+            Kind::NoLongerLeaves => (list(of, &change.before), of.does_not_leave.to_owned()),
             Kind::LeavesDifferently | Kind::StaysDifferently => {
-                (list(&change.before), list(&change.after))
+                (list(of, &change.before), list(of, &change.after))
             }
         };
-        let after = format!("{after}, by {}", deciders(b, &change.by_after));
-        let before = format!("{before}, by {}", deciders(a, &change.by_before));
+        let after = fill(of.by, &[&after, &deciders(of, b, &change.by_after)]);
+        let before = fill(of.by, &[&before, &deciders(of, a, &change.by_before)]);
         headings.entry((after, before)).or_default().push(change);
     }
     let heading = |((after, before), changes): ((String, String), Vec<&Change>)| {
@@ -142,18 +154,18 @@ fn by_reason(changes: &[&Change], a: &Profile, b: &Profile, all: bool) -> Vec<He
     headings.into_iter().map(heading).collect()
 }
 
-fn list(words: &BTreeSet<String>) -> String {
-    words.iter().map(String::as_str).collect::<Vec<_>>().join(" or ")
+fn list(of: &Vocabulary, words: &BTreeSet<String>) -> String {
+    words.iter().map(String::as_str).collect::<Vec<_>>().join(of.or)
 }
 
-fn deciders(profile: &Profile, grounds: &BTreeSet<Ground>) -> String {
+fn deciders(of: &Vocabulary, profile: &Profile, grounds: &BTreeSet<Ground>) -> String {
     let name = |ground: &Ground| {
         let because = match ground {
             Ground::Rule(n) => profile.rules().get(usize::from(*n)).and_then(|r| r.because.clone()),
             _ => None,
         };
-        let because = because.map(|because| format!(", because: {because:?}"));
-        format!("{}{}", profile.ground_name(*ground), because.unwrap_or_default())
+        let because = because.map(|because| fill(of.because, &[&format!("{because:?}")]));
+        words::ground(of, profile, *ground) + &because.unwrap_or_default()
     };
     grounds.iter().map(name).collect::<Vec<_>>().join("; ")
 }
@@ -163,6 +175,7 @@ mod tests {
     use super::*;
     use crate::profile::language;
     use crate::profile::language::tests::HEAD;
+    use crate::profile::words::ENGLISH;
 
     #[test]
     fn what_would_newly_leave_is_counted_and_named_with_its_reason() {
@@ -170,7 +183,7 @@ mod tests {
             |rules: &str| language::parse("p", &format!("{HEAD}rules: [{rules}]\n")).unwrap();
         let a = profile("{ keyword: Modality, action: X }");
         let b = profile("{ keyword: PatientAge, action: K, because: \"the study is about age\" }");
-        let diff = diff(("a", &a), ("b", &b), false);
+        let diff = diff(&ENGLISH, ("a", &a), ("b", &b), false);
         assert_eq!((diff.count(Kind::NewlyLeaves), diff.count(Kind::NoLongerLeaves)), (2, 0));
         let headings = &diff.groups[0].headings;
         let named = |keyword: &str| {
@@ -182,6 +195,6 @@ mod tests {
         assert_eq!(diff.reasons, ["reason now given: \"the study is about age\""]);
         let as_json = serde_json::to_string(&diff).unwrap();
         assert_eq!(serde_json::from_str::<Diff>(&as_json).unwrap(), diff);
-        assert!(super::diff(("a", &a), ("a", &a), true).is_nothing());
+        assert!(super::diff(&ENGLISH, ("a", &a), ("a", &a), true).is_nothing());
     }
 }
