@@ -370,7 +370,7 @@ impl Match {
         let to_template = self.points.iter().step_by(stride).map(|&p| {
             let at = frame.to_template(p);
             let (distance, gradient) = self.template.distance.sample_with_gradient(at);
-            let within = MODELLED_MM.contains(&distance);
+            let within = COUNTED_MM.contains(&distance);
             let gradient = if within { gradient } else { [0.0; 3] };
             let (distance, scale) = (clamped(distance), frame.mean_scale());
             std::array::from_fn(|k| {
@@ -383,10 +383,10 @@ impl Match {
 }
 
 /// Distances to the template's surfaces that count as they are, mm.
-const MODELLED_MM: RangeInclusive<f32> = -40.0..=60.0;
+const COUNTED_MM: RangeInclusive<f32> = -40.0..=60.0;
 
 fn clamped(distance: f32) -> f32 {
-    distance.clamp(*MODELLED_MM.start(), *MODELLED_MM.end())
+    distance.clamp(*COUNTED_MM.start(), *COUNTED_MM.end())
 }
 
 /// How much a field of this gradient grows from one point to another.

@@ -102,18 +102,24 @@ impl Survey {
         if self.seen[index].swap(true, Ordering::Relaxed) {
             return Err(Refusal::SliceBookkeeping { slice: index });
         }
+        let layers = self.layers(index);
         let bands = plane.rows().div_ceil(BAND_ROWS);
         (0..bands).into_par_iter().for_each(|band| {
             let rows = band * BAND_ROWS..plane.rows().min((band + 1) * BAND_ROWS);
-            self.add_rows(index, slice, rows);
+            self.add_rows(plane, &layers, slice, rows);
         });
         Ok(())
     }
 
     /// Adds rows of a slice. Those that fall into the same cells are added up first, column by column.
-    fn add_rows(&self, index: usize, slice: &Slice<'_>, rows: Range<usize>) {
-        let plane = &self.stack.planes()[index];
-        let (layers, repeat) = (self.layers(index), Repeat::of(plane));
+    fn add_rows(
+        &self,
+        plane: &ImagePlane,
+        layers: &[Layer],
+        slice: &Slice<'_>,
+        rows: Range<usize>,
+    ) {
+        let repeat = Repeat::of(plane);
         let mut cuts = vec![Cuts::default(); layers.len()];
         let levelling = self.scale.levelling(slice);
         let mut columns = Columns::new(plane.columns() * repeat.columns, levelling);
@@ -126,7 +132,7 @@ impl Survey {
                 let at = |layer: &Layer| place.shifted(layer.shift).shifted([0.5; 3]);
                 let mut held = layers.iter().zip(&cuts);
                 if !held.all(|(layer, cuts)| cuts.hold(&at(layer), self.lattice.size)) {
-                    self.accumulate(&layers, &cuts, &mut columns);
+                    self.accumulate(layers, &cuts, &mut columns);
                 }
                 for (layer, cuts) in layers.iter().zip(&mut cuts) {
                     cuts.of(at(layer), self.lattice.size);
@@ -134,7 +140,7 @@ impl Survey {
                 columns.add(slice, samples, repeat.columns);
             }
         }
-        self.accumulate(&layers, &cuts, &mut columns);
+        self.accumulate(layers, &cuts, &mut columns);
     }
 
     /// Adds the columns to the cells in which they lie, and empties them.

@@ -300,16 +300,9 @@ fn elsewhere(spool: &Spool, name: &str) -> io::Result<BTreeSet<String>> {
     let (batch, quarantine) = (batch_of(name), spool.dir(Place::Quarantine));
     let of_batch = |other: &String| other != name && batch_of(other) == batch;
     let aside = disk::list(&quarantine)?.into_iter().filter(of_batch);
-    let passed = [Place::Work, Place::Held, Place::Delivered].map(|place| spool.dir(place));
-    let mut all = BTreeSet::new();
-    for directory in passed
-        .map(|place| place.join(batch))
-        .into_iter()
-        .chain(aside.map(|name| quarantine.join(name)))
-    {
-        all.extend(entry_ids(&directory)?);
-    }
-    Ok(all)
+    let passed = [Place::Work, Place::Held, Place::Delivered].map(|p| spool.dir(p).join(batch));
+    let all = aside.map(|name| quarantine.join(name)).chain(passed).map(|dir| entry_ids(&dir));
+    Ok(all.collect::<io::Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 /// What was put back since it was last written to the log: names, and instances that their batch has nowhere else.

@@ -222,12 +222,13 @@ pub(super) fn sum_up(
     let mut columns = Columns::new(place.columns, samples.storable(levels));
     let mut stray = 0;
     let start_of = |row: usize| lattice.position(place.point(0.0, row as f64));
-    let across = |row: usize| [1, 2].map(|a| start_of(row)[a].max(0.0) as usize);
+    let across = |start: [f64; 3]| [1, 2].map(|a| start[a].max(0.0) as usize);
     let mut row = 0;
     while row < place.rows {
         // Rows that lie in the same row of cells are added up first.
-        let (first, cells) = (row, across(row));
-        while row < place.rows && (row == first || steps.straight && across(row) == cells) {
+        let (first, start) = (row, start_of(row));
+        let is_beside = |row| steps.straight && across(start_of(row)) == across(start);
+        while row < place.rows && (row == first || is_beside(row)) {
             let range = row * place.columns..(row + 1) * place.columns;
             let (before, after) = (&samples.before[range.clone()], &samples.after[range]);
             columns.add_before(before);
@@ -237,7 +238,6 @@ pub(super) fn sum_up(
             }
             row += 1;
         }
-        let start = start_of(first);
         // Within the box up to rounding at its border.
         let cell_of = |a: usize, column: usize| {
             let at = start[a] + steps.step[a] * column as f64;
