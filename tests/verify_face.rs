@@ -11,7 +11,9 @@
 use efface::custody::verify::{FaceAudit, FaceFault, FaceSeen, Scale, SlicePlace};
 use efface::deface::{BodyPartHint, Contrast, Edit, Finding, Level, Rescale, Slice, Survey};
 use efface::nifti::Nifti;
+use flate2::read::GzDecoder;
 use rayon::prelude::*;
+use std::io::Read;
 use std::path::Path;
 
 /// Path below `../shared/data`, and whether the values are HU.
@@ -36,15 +38,59 @@ struct Head {
     fills: Vec<i32>,
 }
 
+/// A file of `../shared/data`; `None` if it isn't there.
+fn shared(path: &str) -> Option<Vec<u8>> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
+    let bytes = std::fs::read(file);
+    if bytes.is_err() {
+        println!("SKIPPED: no {path}");
+    }
+    bytes.ok()
+}
+
+/// An NRRD volume of 16-bit samples as NIfTI.
+fn of_nrrd(bytes: &[u8]) -> Vec<u8> {
+    let blank = bytes.windows(2).position(|pair| pair == b"\n\n").unwrap();
+    let header = std::str::from_utf8(&bytes[..blank]).unwrap();
+    let numbers = |field: &str| -> Vec<f32> {
+        let line = header.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        let parts = line.split(|c: char| "(), :".contains(c)).filter(|part| !part.is_empty());
+        parts.map(|number| number.parse().unwrap()).collect()
+    };
+    let (sizes, axes, origin) =
+        (numbers("sizes"), numbers("space directions"), numbers("space origin"));
+    assert!(header.contains("space: left-posterior-superior") && header.contains("type: short"));
+    let mut nifti = vec![0; 352];
+    let mut short = |at: usize, value: i16| nifti[at..at + 2].copy_from_slice(&value.to_le_bytes());
+    [3.0, sizes[0], sizes[1], sizes[2], 1.0, 1.0, 1.0, 1.0]
+        .iter()
+        .enumerate()
+        .for_each(|(n, size)| short(40 + 2 * n, *size as i16));
+    short(70, 4);
+    short(72, 16);
+    short(254, 1);
+    nifti[..4].copy_from_slice(&348i32.to_le_bytes());
+    let mut float = |at: usize, value: f32| nifti[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    float(108, 352.0);
+    for row in 0..3 {
+        let to_ras = if row < 2 { -1.0 } else { 1.0 };
+        float(80 + 4 * row, (0..3).map(|k| axes[3 * row + k].powi(2)).sum::<f32>().sqrt());
+        (0..3).for_each(|k| float(280 + 16 * row + 4 * k, to_ras * axes[3 * k + row]));
+        float(292 + 16 * row, to_ras * origin[row]);
+    }
+    nifti[344..348].copy_from_slice(b"n+1\0");
+    GzDecoder::new(&bytes[blank + 2..]).read_to_end(&mut nifti).unwrap();
+    nifti
+}
+
 impl Head {
     /// Read and defaced; `None` if the file isn't there or the defacer withholds it.
     fn defaced(path: &str, hounsfield: bool) -> Option<Head> {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
-        let Ok(file) = std::fs::File::open(file) else {
-            println!("SKIPPED: no {path}");
-            return None;
-        };
-        let mut nifti = Nifti::read(file).unwrap();
+        Head::of(path, Nifti::read(&shared(path)?[..]).unwrap(), hounsfield)
+    }
+
+    /// Defaced; `None` if the defacer withholds it.
+    fn of(path: &str, mut nifti: Nifti, hounsfield: bool) -> Option<Head> {
         let (low, high) = nifti.range().into_inner();
         let (slope, intercept) = (f64::from(nifti.step()), f64::from(low));
         let (contrast, scale) = if hounsfield {
@@ -138,4 +184,33 @@ fn public_heads_pass_when_defaced_and_not_when_only_said_to_be() {
             assert!(verdict.is_err(), "{path}, a slice left out: {verdict:?}");
         }
     }
+}
+
+/// Slices 6.5 mm thick, nose and forehead cut off in front: nothing of it is known for a face by its relief.
+#[test]
+fn a_face_cut_off_in_front_is_known_by_its_hollows() {
+    let path = "mr_t1c_thick_pyradiomics_brain1/brain1_image.nrrd";
+    let Some(bytes) = shared(path) else { return };
+    let nifti = Nifti::read(&of_nrrd(&bytes)[..]).unwrap();
+    let head = Head::of(path, nifti, false).unwrap();
+    let honest = head.verdict(&head.after);
+    assert!(honest.is_ok(), "{honest:?}");
+
+    let middle = head.middle();
+    for above in [false, true] {
+        let half = head.restored(|k, i| (head.height(k, i) > middle) == above);
+        let verdict = head.verdict(&half);
+        assert!(verdict.is_err(), "above {above}: {verdict:?}");
+    }
+    // Rows run from front to back: the region turned round.
+    let turned = |k: usize| {
+        let (before, after, length) = (&head.before[k], &head.after[k], head.before[k].len());
+        let removed = |i: usize| before[length - 1 - i] != after[length - 1 - i];
+        (0..length).map(|i| if removed(i) { head.fills[k] } else { before[i] }).collect()
+    };
+    let verdict = head.verdict(&(0..head.before.len()).map(turned).collect::<Vec<_>>());
+    assert!(
+        matches!(verdict, Err(FaceFault::WrongSide { .. } | FaceFault::BrainTouched { .. })),
+        "{verdict:?}"
+    );
 }

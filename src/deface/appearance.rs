@@ -168,7 +168,7 @@ impl Front {
         let view = |volume: &Volume, level| DepthMap::of(volume, &anatomy.frame, level);
         let skin = original.outline.level;
         let (before, after_skin) = (view(&original.volume, skin), view(after.skin(), skin));
-        let seen = before.in_view.iter().filter(|&&v| v).count();
+        let seen = before.0.iter().filter(|ray| ray.in_view).count();
         let face: Vec<usize> = (0..PIXELS)
             .filter(|&i| before.shows_face(i) && !before.shows_section(i, anatomy))
             .collect();
@@ -189,7 +189,7 @@ impl Front {
 
         let template = DepthMap::of_template();
         let on_template: Vec<usize> =
-            face.iter().copied().filter(|&i| template.hit[i].is_some()).collect();
+            face.iter().copied().filter(|&i| template.0[i].hit.is_some()).collect();
         let bone_relief = if anatomy.in_bone {
             let bone = |volume| view(volume, BONE_HU);
             let (bone_before, bone_after) = (bone(&original.volume), bone(&after.volume));
@@ -310,16 +310,23 @@ const RAY_STEPS: usize = 100;
 const RAY_LENGTH: f32 = RAY_STEP * RAY_STEPS as f32;
 /// A surface nearer than this belongs to the face; deeper ones lie behind it.
 const FACE_DEPTH: f32 = 120.0;
-/// A surface so much deeper than the head's outline and the average head's skin isn't skin: it is a section,
-/// where the field of view ends in the head, mm.
+/// A surface so much deeper than the average head's skin, and than the head's outline or met at the edge of the field
+/// of view, isn't skin: it is a section, where the field of view ends in the head, mm.
 const SECTION_MM: f32 = 4.0;
+/// So many steps of a ray the edge of the field of view is blurred: one cell.
+const EDGE_STEPS: usize = 3;
 /// A pixel is in view if at least this share of its ray is.
 const IN_VIEW_SHARE: f32 = 0.25;
 
-/// Depth of the first surface along parallel rays from the front, mm.
-struct DepthMap {
-    hit: Vec<Option<f32>>,
-    in_view: Vec<bool>,
+/// What parallel rays from the front meet first, pixel by pixel.
+struct DepthMap(Vec<Ray>);
+
+struct Ray {
+    /// Depth of the first surface, mm.
+    hit: Option<f32>,
+    /// That is where the ray comes into view.
+    cut: bool,
+    in_view: bool,
 }
 
 impl DepthMap {
@@ -342,39 +349,39 @@ impl DepthMap {
 
     /// `solid` says of a point in MNI mm whether it is behind a surface, `None` out of view.
     fn cast(solid: impl Fn(Point) -> Option<bool> + Sync) -> Self {
-        let pixels: Vec<(Option<f32>, bool)> = (0..PIXELS)
-            .into_par_iter()
-            .map(|pixel| {
-                let (x, z) = (column(pixel), row(pixel));
-                let along: Vec<Option<bool>> = (0..RAY_STEPS)
-                    .map(|step| solid([x, RAY_FRONT - RAY_STEP * step as f32, z]))
-                    .collect();
-                let hit =
-                    along.iter().position(|s| *s == Some(true)).map(|step| RAY_STEP * step as f32);
-                let seen = along.iter().flatten().count() as f32;
-                (hit, seen > IN_VIEW_SHARE * RAY_STEPS as f32)
-            })
-            .collect();
-        let (hit, in_view) = pixels.into_iter().unzip();
-        DepthMap { hit, in_view }
+        let ray = |pixel: usize| {
+            let (x, z) = (column(pixel), row(pixel));
+            let along: Vec<Option<bool>> = (0..RAY_STEPS)
+                .map(|step| solid([x, RAY_FRONT - RAY_STEP * step as f32, z]))
+                .collect();
+            let hit = along.iter().position(|s| *s == Some(true));
+            let cut = hit.is_some_and(|step| {
+                step < EDGE_STEPS || along[step - EDGE_STEPS..step].contains(&None)
+            });
+            let seen = along.iter().flatten().count() as f32;
+            let in_view = seen > IN_VIEW_SHARE * RAY_STEPS as f32;
+            Ray { hit: hit.map(|step| RAY_STEP * step as f32), cut, in_view }
+        };
+        DepthMap((0..PIXELS).into_par_iter().map(ray).collect())
     }
 
     fn shows_face(&self, pixel: usize) -> bool {
-        self.in_view[pixel] && self.hit[pixel].is_some_and(|depth| depth < FACE_DEPTH)
+        let ray = &self.0[pixel];
+        ray.in_view && ray.hit.is_some_and(|depth| depth < FACE_DEPTH)
     }
 
     /// Whether what a pixel shows is too deep for skin.
     fn shows_section(&self, pixel: usize, anatomy: &Anatomy) -> bool {
-        self.hit[pixel].is_some_and(|depth| {
+        self.0[pixel].hit.is_some_and(|depth| {
             let at = [column(pixel), RAY_FRONT - depth, row(pixel)];
-            TEMPLATE.skin.distance.sample(at) < -SECTION_MM
-                && anatomy.skin.sample(anatomy.frame.to_patient(at)) < -SECTION_MM
+            let below_outline = anatomy.skin.sample(anatomy.frame.to_patient(at)) < -SECTION_MM;
+            TEMPLATE.skin.distance.sample(at) < -SECTION_MM && (self.0[pixel].cut || below_outline)
         })
     }
 
     /// Depth of a pixel; open air is as far as rays go.
     fn depth(&self, pixel: usize) -> f32 {
-        self.hit[pixel].unwrap_or(RAY_LENGTH)
+        self.0[pixel].hit.unwrap_or(RAY_LENGTH)
     }
 }
 
@@ -425,4 +432,23 @@ fn relief(map: &DepthMap, pixels: &[usize]) -> Vec<f64> {
             f64::from(map.depth(pixel)) - smooth
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ray_that_comes_into_view_below_a_surface_is_cut() {
+        // A ball, and above it the edge of the field of view, which falls to the front.
+        let map = DepthMap::cast(|[x, y, z]| {
+            let in_view = z < 0.5 * (20.0 - y);
+            in_view.then_some(x * x + y * y + (z + 60.0).powi(2) < 70.0 * 70.0)
+        });
+        let looked_at = |z: f32| (0..PIXELS).find(|&i| column(i) == 0.0 && row(i) == z);
+        let ray = |z: f32| looked_at(z).map(|i| (map.0[i].hit.is_some(), map.0[i].cut));
+        assert_eq!(ray(-60.0), Some((true, false)), "the front of the ball");
+        assert_eq!(ray(0.0), Some((true, true)), "in the ball when it comes into view");
+        assert_eq!(ray(12.0), Some((false, false)), "above the ball");
+    }
 }

@@ -24,6 +24,8 @@ pub(super) struct Body {
     pub after: Vec<bool>,
     /// Air that hangs together with the outside, before.
     pub open: Vec<bool>,
+    /// Air around the head, before: what the field of view's border opens of a throat or a sinus is not.
+    pub outside: Vec<bool>,
     /// Cells of the body beside open air within the field of view, before.
     pub surface: Vec<usize>,
 }
@@ -37,8 +39,9 @@ impl Body {
             return Err(FaceFault::NoSkin);
         }
         let open = open_air(field, &before);
+        let outside = outside(field, &before);
         let surface = surface(field, &before, &open);
-        Ok(Body { level, before, after, open, surface })
+        Ok(Body { level, before, after, open, outside, surface })
     }
 
     /// Cells of the body that are gone.
@@ -52,6 +55,29 @@ pub(super) fn surface(field: &Field, body: &[bool], open: &[bool]) -> Vec<usize>
     let beside_air =
         |i: usize| field.beside(i).into_iter().flatten().any(|n| open[n] && field.inside[n]);
     (0..field.len()).filter(|&i| body[i] && beside_air(i)).collect()
+}
+
+/// From within a head, the body is met in at least so many of the six directions of the lattice.
+const WITHIN: u8 = 5;
+
+/// Cells that aren't body, and from which it is met in too few directions for a hollow of it.
+fn outside(field: &Field, body: &[bool]) -> Vec<bool> {
+    let [nx, ny, nz] = field.size;
+    let mut met = vec![0u8; body.len()];
+    for (step, n) in [(1, nx), (nx, ny), (nx * ny, nz)] {
+        // Every line of cells along an axis, up and down: beyond its first cell of the body, that is met.
+        let mut seen = body.to_vec();
+        for line in seen.chunks_mut(step * n) {
+            (step..line.len()).for_each(|i| line[i] |= line[i - step]);
+        }
+        met.iter_mut().zip(&seen).for_each(|(met, &seen)| *met += u8::from(seen));
+        seen.copy_from_slice(body);
+        for line in seen.chunks_mut(step * n) {
+            (step..line.len()).rev().for_each(|i| line[i - step] |= line[i]);
+        }
+        met.iter_mut().zip(&seen).for_each(|(met, &seen)| *met += u8::from(seen));
+    }
+    body.iter().zip(met).map(|(&body, met)| !body && met < WITHIN).collect()
 }
 
 /// The level of skin.

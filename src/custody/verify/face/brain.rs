@@ -65,7 +65,7 @@ pub(super) fn enclosed(field: &Field, body: &Body, levels: &Levels) -> Vec<bool>
 
 /// The layer around some cells in which a cell lies, 0 for these; `None` beyond `most`. Layers by faces and by
 /// corners take turns: their distance is nearly the same in all directions.
-fn layers_from(field: &Field, cells: &[bool], most: usize) -> Vec<Option<u8>> {
+pub(super) fn layers_from(field: &Field, cells: &[bool], most: usize) -> Vec<Option<u8>> {
     let mut layers: Vec<Option<u8>> = cells.iter().map(|&c| c.then_some(0)).collect();
     let mut front: Vec<usize> = (0..cells.len()).filter(|&i| cells[i]).collect();
     for layer in 1..=most {

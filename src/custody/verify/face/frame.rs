@@ -4,7 +4,9 @@ use super::FaceFault;
 use super::body::Body;
 use super::brain;
 use super::cells::Levels;
+use super::cuts;
 use super::field::Field;
+use super::hollow;
 use super::mirror::{self, Mirror};
 use super::search::{self, Sighting};
 use super::space::{Vector, along, cross, dot, minus, unit};
@@ -37,6 +39,23 @@ const EAR_Z_MM: std::ops::Range<f32> = 0.0..75.0;
 const OFF_MIDLINE_MAX_MM: f32 = 20.0;
 /// The face lies within this angle of the middle of what was removed, seen from the head's: cosine of 75 degrees.
 const SAME_SIDE: f32 = 0.25;
+/// The hollows of a head lie this way, too: cosine of 60 degrees. (Measured in 19 heads: within 42.)
+const HOLLOW_SIDE: f32 = 0.5;
+/// Hollows this far above or below the middle of the head tell which way up it is, mm.
+const HOLLOW_HEIGHT_MM: f32 = 10.0;
+/// A face is this way up if its top lies within this angle, cosine of 60 degrees; of 37 where the field of view, along
+/// which heads lie, tells it.
+const UPRIGHT: f32 = 0.5;
+const UPRIGHT_IN_VIEW: f32 = 0.8;
+/// What is cut off more along the way to the face than across it is a nose, not a neck: cosine of 37 degrees.
+const ALONG_MAX: f32 = 0.8;
+/// The tip of the nose lies at most this far from the middle of what was removed, mm. (Measured in 19 heads: 97.)
+const NOSE_MAX_MM: f32 = 120.0;
+/// Fewer cells are no brain.
+const BRAIN_CELLS_MIN: usize = 500;
+/// Where less than this is cut off, the vertex is told from the rest, by the height of a cap of a sphere.
+const CAP_MAX_MM2: f32 = 9000.0;
+const VERTEX_RADIUS_MM: f32 = 75.0;
 
 /// A head. Positions in mm of the field.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +68,8 @@ pub(super) struct HeadFrame {
     pub nose: Vector,
     pub mirror_error: f32,
     pub likeness: f32,
+    /// Whether it is known which way up the head is.
+    upright: bool,
     /// The vertex above the nose, mm, if it is in view.
     pub vertex: Option<f32>,
 }
@@ -71,8 +92,12 @@ impl HeadFrame {
         let off = if (off - off_body).abs() < off.abs() { off - off_body } else { off };
         let (gone, head) = (mirror::onto(&plane, gone), mirror::onto(&plane, head));
         let hint = unit(minus(gone, head));
-        let sightings = search::around(field, &body.surface, &plane, gone);
-        let sightings = Sightings { all: sightings, hint };
+        let sightings = Sightings {
+            all: search::around(field, &body.surface, &plane, gone, |_| true),
+            gone,
+            hint,
+            hollow: hollow::direction(field, body).map(|way| mirror::within(&plane, way)),
+        };
         let best = sightings.best();
         let none =
             FaceFault::NoFace { likeness: best.map_or(0.0, |s| s.likeness), mirror: plane.error };
@@ -85,21 +110,45 @@ impl HeadFrame {
         }
         if best.likeness >= SURE {
             let front = sightings.steady_front(&best, plane.normal);
-            return Ok(HeadFrame::new(field, body, &plane, &best, front));
+            return Ok(HeadFrame::new(field, body, &plane, &best, front, true));
         }
-        let front = unit(along(best.front, 1.0, hint));
-        let top = dome(field, body, &plane, front);
-        let top = top.or_else(|| towards_brain(field, body, &plane, front, bone));
-        let best = match top {
-            Some(up) => sightings.upright(up).ok_or(none)?,
-            None => best,
-        };
-        let front = unit(along(best.front, 1.0, hint));
-        Ok(HeadFrame::new(field, body, &plane, &best, front))
+        HeadFrame::of_part(field, body, &plane, &sightings, best, bone).ok_or(none)
     }
 
-    /// The frame of a sighting, seen straight from `front`.
-    fn new(field: &Field, body: &Body, plane: &Mirror, seen: &Sighting, front: Vector) -> Self {
+    /// The frame of a face that is too little in view to say by itself which way up it is; `None` if it is nowhere seen
+    /// the way up that all else says.
+    fn of_part(
+        field: &Field,
+        body: &Body,
+        plane: &Mirror,
+        sightings: &Sightings,
+        best: Sighting,
+        bone: Option<&Levels>,
+    ) -> Option<Self> {
+        let hint = sightings.hint;
+        let up = cuts::away(field, body, plane).filter(|&up| dot(up, hint).abs() <= ALONG_MAX);
+        if let Some(up) = up {
+            let best = sightings.upright(up, UPRIGHT_IN_VIEW)?;
+            let front = unit(along(best.front, 1.0, upwards(plane.normal, up, hint)));
+            return Some(HeadFrame::new(field, body, plane, &best, front, true));
+        }
+        let between = |seen: &Sighting| unit(along(seen.front, 1.0, hint));
+        let up = cross(plane.normal, between(&best));
+        let top = towards_brain(field, body, up, bone);
+        let top = top.or_else(|| off_hollows(sightings.hollow?, up));
+        let seen = top.map_or(Some(best), |up| sightings.upright(up, UPRIGHT))?;
+        Some(HeadFrame::new(field, body, plane, &seen, between(&seen), top.is_some()))
+    }
+
+    /// The frame of a sighting, seen straight from `front`; `upright` says that it is known to be this way up.
+    fn new(
+        field: &Field,
+        body: &Body,
+        plane: &Mirror,
+        seen: &Sighting,
+        front: Vector,
+        upright: bool,
+    ) -> Self {
         let up = upwards(plane.normal, front, seen.up);
         let mut head = HeadFrame {
             side: plane.normal,
@@ -108,9 +157,10 @@ impl HeadFrame {
             nose: seen.nose,
             mirror_error: plane.error,
             likeness: seen.likeness,
+            upright,
             vertex: None,
         };
-        let (above, _) = cuts(field, body, up);
+        let above = cuts::above(field, body, up);
         let heights =
             (0..field.len()).filter(|&i| body.before[i]).map(|i| head.local(field.point(i))[2]);
         let high = heights.fold(f32::NEG_INFINITY, f32::max);
@@ -139,7 +189,7 @@ impl HeadFrame {
     /// The heights of the face above the nose: chin to brow.
     fn heights(&self) -> (f32, f32) {
         match self.vertex {
-            None if !self.is_sure() => (-UNSURE_MM, UNSURE_MM),
+            None if !self.upright => (-UNSURE_MM, UNSURE_MM),
             _ => (CHIN_MM, BROW_MM),
         }
     }
@@ -157,10 +207,15 @@ fn upwards(normal: Vector, front: Vector, about: Vector) -> Vector {
     if dot(up, about) < 0.0 { up.map(|c| -c) } else { up }
 }
 
-/// All views round the midline, and the way from the middle of the head to that of what was removed.
+/// All views round the midline, and what else says where the face is.
 struct Sightings {
     all: Vec<Sighting>,
+    /// The middle of what was removed, on the midline.
+    gone: Vector,
+    /// The way there from the middle of the head.
     hint: Vector,
+    /// The way to where the head is hollow, mm.
+    hollow: Option<Vector>,
 }
 
 impl Sightings {
@@ -169,25 +224,34 @@ impl Sightings {
         seen.max_by(|a, b| a.likeness.total_cmp(&b.likeness)).copied()
     }
 
-    /// The face, wherever it is. Part of one is no match for cut edges anywhere, but it must be for all that is
-    /// on the other side of the head.
+    /// The face, wherever it is. Part of one is no match for cut edges anywhere: it must be where the head is hollow,
+    /// or else match better than all that is on the other side of the head.
     fn best(&self) -> Option<Sighting> {
         let best = self.best_of(|_| true)?;
         if best.likeness >= SURE {
             return Some(best);
         }
-        let near = self.best_of(|s| dot(s.front, self.hint) >= SAME_SIDE);
+        let near = self.best_of(|s| self.is_near(s));
         let far = self.best_of(|s| dot(s.front, self.hint) < OTHER_SIDE);
+        let is_hollow = self.hollow.is_some_and(|way| dot(unit(way), self.hint) >= HOLLOW_SIDE);
         match (near, far) {
-            (Some(near), Some(far)) if near.likeness < far.likeness => Some(far),
+            (Some(near), Some(far)) if near.likeness < far.likeness && !is_hollow => Some(far),
             (None, far) => far,
             (near, _) => near,
         }
     }
 
-    /// The best of those near what was removed that are this way up.
-    fn upright(&self, up: Vector) -> Option<Sighting> {
-        self.best_of(|s| dot(s.up, up) > 0.0 && dot(s.front, self.hint) >= SAME_SIDE)
+    /// Whether what was removed is what a sighting takes for a face: on the same side, and behind its nose.
+    fn is_near(&self, seen: &Sighting) -> bool {
+        let nose = minus(seen.nose, self.gone);
+        dot(seen.front, self.hint) >= SAME_SIDE
+            && dot(nose, seen.front) > 0.0
+            && dot(nose, nose).sqrt() <= NOSE_MAX_MM
+    }
+
+    /// The best of those near what was removed whose top is this way, within an angle of that cosine.
+    fn upright(&self, up: Vector, within: f32) -> Option<Sighting> {
+        self.best_of(|s| dot(s.up, up) > within && self.is_near(s))
     }
 
     /// The best view is a flat optimum; the middle of the good ones is steady, and a little too high.
@@ -205,70 +269,30 @@ impl Sightings {
     }
 }
 
-/// Which way along the midline the brain lies, in CT; `None` if bone encloses none.
+/// A direction or its opposite, whichever leads to the brain, in CT; `None` if bone encloses none.
 fn towards_brain(
     field: &Field,
     body: &Body,
-    plane: &Mirror,
-    front: Vector,
+    up: Vector,
     levels: Option<&Levels>,
 ) -> Option<Vector> {
-    let levels = levels?;
-    let deep = brain::enclosed(field, body, levels);
+    let deep = brain::enclosed(field, body, levels?);
     let cells = || (0..field.len()).filter(|&i| deep[i]);
     if cells().count() < BRAIN_CELLS_MIN {
         return None;
     }
-    let up = cross(plane.normal, front);
-    let middle = mean(field, cells());
     let body_middle = mean(field, (0..field.len()).filter(|&i| body.before[i]));
-    let sign = if dot(minus(middle, body_middle), up) < 0.0 { -1.0 } else { 1.0 };
-    Some(up.map(|c| c * sign))
-}
-/// Fewer cells are no brain.
-const BRAIN_CELLS_MIN: usize = 500;
-
-/// Which way along the midline the body ends by itself, where the field of view cuts through its other end;
-/// `None` if both ends are cut, or none.
-fn dome(field: &Field, body: &Body, plane: &Mirror, front: Vector) -> Option<Vector> {
-    let up = cross(plane.normal, front);
-    let (above, below) = cuts(field, body, up);
-    if above.max(below) < CUT_CELLS_MIN {
-        None
-    } else if (above as f32) < DOME_SHARE * below as f32 {
-        Some(up)
-    } else if (below as f32) < DOME_SHARE * above as f32 {
-        Some(up.map(|c| -c))
-    } else {
-        None
-    }
+    let way = minus(mean(field, cells()), body_middle);
+    Some(up.map(|c| c * dot(way, up).signum()))
 }
 
-/// Cells of the body at borders of the field of view that lie across a direction: at its upper and its lower end.
-fn cuts(field: &Field, body: &Body, up: Vector) -> (usize, usize) {
-    let middle = mean(field, (0..field.len()).filter(|&i| body.before[i]));
-    let (mut above, mut below) = (0usize, 0usize);
-    for cell in (0..field.len()).filter(|&i| body.before[i]) {
-        let height = dot(minus(field.point(cell), middle), up);
-        for (side, beside) in field.beside(cell).into_iter().enumerate() {
-            let outwards = up[side / 2] * if side % 2 == 0 { -1.0 } else { 1.0 } * height.signum();
-            if outwards > CUT_ACROSS && beside.is_none_or(|n| !field.inside[n]) {
-                if height > 0.0 { above += 1 } else { below += 1 }
-            }
-        }
-    }
-    (above, below)
+/// A direction or its opposite, whichever leads away from the hollows; `None` if they are neither above nor below.
+fn off_hollows(hollow: Vector, up: Vector) -> Option<Vector> {
+    let height = dot(hollow, up);
+    (height.abs() >= HOLLOW_HEIGHT_MM).then(|| up.map(|c| c * -height.signum()))
 }
-/// Borders of the field of view that lie across the long axis: cosine of 45 degrees.
-const CUT_ACROSS: f32 = 0.7;
-/// Fewer cells are no cut through a neck or a face.
-const CUT_CELLS_MIN: usize = 300;
-/// Where less than this is cut off, the vertex is told from the rest, by the height of a cap of a sphere.
-const CAP_MAX_MM2: f32 = 9000.0;
-const VERTEX_RADIUS_MM: f32 = 75.0;
-/// The end that isn't cut has less than this of the other's cut cells.
-const DOME_SHARE: f32 = 0.5;
 
+/// The middle of some cells.
 pub(super) fn mean(field: &Field, cells: impl Iterator<Item = usize>) -> Vector {
     let mut sum = [0.0f64; 3];
     let mut count = 0.0;

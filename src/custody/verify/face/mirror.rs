@@ -170,3 +170,8 @@ fn blurred(field: &Field, open: &[bool]) -> Vec<f32> {
 pub(super) fn onto(plane: &Mirror, p: Vector) -> Vector {
     minus(p, plane.normal.map(|c| c * (dot(p, plane.normal) - plane.offset)))
 }
+
+/// What of a direction lies within a plane.
+pub(super) fn within(plane: &Mirror, way: Vector) -> Vector {
+    along(way, -dot(way, plane.normal), plane.normal)
+}

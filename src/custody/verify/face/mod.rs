@@ -3,15 +3,17 @@
 //! Told nothing of the defacer's head, region or template: it sees the samples and where the slices lie.
 //!
 //! ```text
-//! slices -> cells of 3 mm -> body -> mirror plane -> drawn face on it -> head frame -> verdict
-//!           cells, field     body    mirror          search, drawn       frame         verdict: views, skin, brain
+//! slices -> cells of 3 mm -> body -> mirror plane -> drawn face on it -> head frame    -> verdict
+//!           cells, field     body    mirror          search, drawn       frame            verdict: views, skin, brain
+//!                                                                        hollow, cuts
 //!        -> counts per slice -> fill, slices left out (series)
 //! ```
 //!
 //! A head is its own mirror image about the midline; on the midline a face is known by its relief, from
 //! whichever side, so that headers that lie and patients who lie on their side make no difference. From seven
 //! views in front the surfaces before and after are compared. Where only part of a face is in view, the place
-//! of what was removed is a hint, which the surface must confirm.
+//! of what was removed is a hint, which the hollows of nose and sinuses must confirm, or else the surface; which way
+//! up the head is, the neck says, which goes on beyond the field of view, or the hollows below the brain.
 //!
 //! What it can't see: a face that the relief before doesn't show either (bandages, wrap-around, slices more
 //! than 10 mm apart), a likeness finer than 3 mm, teeth and bone below the surface, and what a person could be known by
@@ -21,10 +23,12 @@ mod body;
 mod brain;
 mod cells;
 mod contours;
+mod cuts;
 mod drawn;
 mod fault;
 mod field;
 mod frame;
+mod hollow;
 mod mirror;
 mod relief;
 mod search;

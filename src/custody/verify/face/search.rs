@@ -49,22 +49,27 @@ impl Sighting {
     }
 }
 
-/// The best sighting of every view round a plane, of either way up.
+/// The best sighting of every view round a plane from which one looks, of either way up.
 pub(super) fn around(
     field: &Field,
     surface: &[usize],
     mirror: &Mirror,
     middle: Vector,
+    from: impl Fn(Vector) -> bool,
 ) -> Vec<Sighting> {
     let (a, b) = beside(mirror.normal);
     let centre = onto(mirror, middle);
     let points: Vec<Vector> = surface.iter().map(|&i| minus(field.point(i), centre)).collect();
     let face = Drawn::new();
-    (0..VIEWS)
+    let fronts = (0..VIEWS).map(|view| {
+        let (sin, cos) = (std::f32::consts::TAU * view as f32 / VIEWS as f32).sin_cos();
+        along(a.map(|c| c * cos), sin, b)
+    });
+    fronts
+        .filter(|&front| from(front))
+        .collect::<Vec<_>>()
         .into_par_iter()
-        .flat_map_iter(|view| {
-            let (sin, cos) = (std::f32::consts::TAU * view as f32 / VIEWS as f32).sin_cos();
-            let front = along(a.map(|c| c * cos), sin, b);
+        .flat_map_iter(|front| {
             let up = cross(mirror.normal, front);
             let map = Map::of(&points, mirror.normal, front, up);
             [false, true].map(|flipped| {

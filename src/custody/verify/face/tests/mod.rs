@@ -50,6 +50,22 @@ impl Case {
         Case { phantom, region, defaced, middle }
     }
 
+    /// The slices between two heights, mm: a field of view that cuts the head off above and below.
+    fn between(&self, low: f64, high: f64) -> Vec<usize> {
+        (0..self.defaced.len()).filter(|&k| (low..high).contains(&self.height(k))).collect()
+    }
+
+    /// The verdict where only these slices are in view.
+    fn verdict_in_view(&self, view: &[usize], after: &[Vec<i32>]) -> Result<FaceSeen, FaceFault> {
+        let places = view.iter().map(|&k| SlicePlace::from(&self.phantom.planes[k])).collect();
+        let audit = FaceAudit::new(places, Scale::Hounsfield)?;
+        for (number, &k) in view.iter().enumerate() {
+            let (before, after) = (&self.phantom.slices[k], &after[k]);
+            audit.add(number, before, after, 1.0, INTERCEPT, false, FILL)?;
+        }
+        audit.finish()
+    }
+
     fn places(&self) -> Vec<SlicePlace> {
         self.phantom.planes.iter().map(SlicePlace::from).collect()
     }
@@ -102,11 +118,13 @@ fn an_honest_output_passes() {
     assert_eq!(figure("brain cells changed"), 0.0);
 }
 
+/// A defacer that cheats.
+type Cheat = fn(&Case) -> Vec<Vec<i32>>;
+
 #[test]
 fn an_output_that_shows_a_face_is_refused() {
     let case = &*CASE;
-    type Cheat = fn(&Case) -> Vec<Vec<i32>>;
-    let cheats: [(&str, Cheat); 6] = [
+    let cheats: [(&str, Cheat); 8] = [
         ("only the eyes go", |c| c.restored(|k, _| (c.height(k) - 12.0).abs() > 17.0)),
         ("only the upper half goes", |c| c.restored(|k, _| c.height(k) < 0.0)),
         ("only the lower half goes", |c| c.restored(|k, _| c.height(k) > 0.0)),
@@ -116,6 +134,8 @@ fn an_output_that_shows_a_face_is_refused() {
         }),
         ("a peel of 12 mm", |c| peel(c, 12.0)),
         ("a peel of 16 mm", |c| peel(c, 16.0)),
+        ("a peel of 20 mm", |c| peel(c, 20.0)),
+        ("a peel of 24 mm", |c| peel(c, 24.0)),
     ];
     for (name, cheat) in cheats {
         let verdict = case.verdict(&cheat(case));
@@ -147,24 +167,52 @@ fn peel(case: &Case, depth_mm: f64) -> Vec<Vec<i32>> {
     case.restored(|k, i| i / columns >= fronts[k][i % columns] + depth)
 }
 
-#[test]
-fn the_back_of_the_head_is_no_face() {
-    // The region turned round: rows counted from the other end.
-    let case = &*CASE;
+/// The region turned round: rows counted from the other end.
+fn back(case: &Case) -> Vec<Vec<i32>> {
     let removed = |k: usize, i: usize| case.defaced[k][i] != case.phantom.slices[k][i];
     let length = case.defaced[0].len();
-    let after: Vec<Vec<i32>> = (0..case.defaced.len())
+    (0..case.defaced.len())
         .map(|k| {
             let samples = &case.phantom.slices[k];
             let sample = |i: usize| if removed(k, length - 1 - i) { FILL } else { samples[i] };
             (0..length).map(sample).collect()
         })
-        .collect();
-    let verdict = case.verdict(&after);
+        .collect()
+}
+
+#[test]
+fn the_back_of_the_head_is_no_face() {
+    let verdict = CASE.verdict(&back(&CASE));
     assert!(
         matches!(verdict, Err(FaceFault::WrongSide { .. } | FaceFault::BrainTouched { .. })),
         "{verdict:?}"
     );
+}
+
+#[test]
+fn a_face_that_is_partly_in_view_is_known_by_the_hollows_behind_it() {
+    let case = &*CASE;
+    // From the nose up, the vertex cut off; from the upper lip to the brow.
+    for (low, high) in [(-10.0, 110.0), (0.0, 100.0), (-40.0, 60.0)] {
+        let view = case.between(low, high);
+        let verdict = case.verdict_in_view(&view, &case.defaced);
+        assert!(verdict.is_ok(), "{low} to {high} mm: {verdict:?}");
+        let cheats: [(&str, Cheat); 6] = [
+            ("the back", back),
+            ("a peel of 12 mm", |c| peel(c, 12.0)),
+            ("a peel of 20 mm", |c| peel(c, 20.0)),
+            ("only the lower half goes", |c| c.restored(|k, _| c.height(k) > 15.0)),
+            ("only the upper half goes", |c| c.restored(|k, _| c.height(k) < 15.0)),
+            ("only one side goes", |c| {
+                let columns = c.phantom.planes[0].columns();
+                c.restored(move |_, i| i % columns < columns / 2)
+            }),
+        ];
+        for (name, cheat) in cheats {
+            let verdict = case.verdict_in_view(&view, &cheat(case));
+            assert!(verdict.is_err(), "{name}, {low} to {high} mm");
+        }
+    }
 }
 
 #[test]
