@@ -146,9 +146,10 @@ impl Scale {
             true => (-slope, high - intercept),
             false => (slope, intercept - low),
         };
+        let least = stored(low).ceil() as i32;
         Levelling {
-            least: stored(low).ceil() as i32,
-            most: stored(high).floor() as i32,
+            least,
+            most: (stored(high).floor() as i32).max(least),
             slope: slope * per_unit,
             start: start * per_unit,
         }
@@ -167,15 +168,23 @@ pub(super) struct Levelling {
 }
 
 impl Levelling {
-    /// A stored value as it counts.
-    pub fn within(&self, stored: i32) -> i64 {
-        i64::from(stored.max(self.least).min(self.most))
+    /// A stored value as it counts: how far it lies above the least.
+    pub fn above(&self, stored: i32) -> u32 {
+        // No wider than 32 bits, whatever the signs.
+        stored.max(self.least).min(self.most).wrapping_sub(self.least).cast_unsigned()
     }
 
-    /// The levels that samples add up to whose stored values add up to `sum`.
-    pub fn levels(&self, sum: i64, samples: u64) -> u64 {
+    /// So many stored values can be added up in 32 bits.
+    pub fn addends(&self) -> u32 {
+        let span = i64::from(self.most) - i64::from(self.least);
+        u32::MAX / u32::try_from(span.max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// The levels that samples add up to which lie `sum` above the least.
+    pub fn levels(&self, sum: u64, samples: u64) -> u64 {
+        let stored = sum as f64 + samples as f64 * f64::from(self.least);
         // Casts of negative numbers give 0.
-        (sum as f64 * self.slope + samples as f64 * self.start + 0.5) as u64
+        (stored * self.slope + samples as f64 * self.start + 0.5) as u64
     }
 }
 
@@ -189,9 +198,10 @@ mod tests {
             Slice { samples: &[], rescale: Rescale::HU_PLUS_1024, padding: None, inverted: true };
         let scale = Contrast::Hounsfield.scale().unwrap();
         let levelling = scale.levelling(&slice);
-        let level = |stored| levelling.levels(levelling.within(stored), 1);
+        let level = |stored| levelling.levels(u64::from(levelling.above(stored)), 1);
         assert_eq!([level(-5), level(1024), level(60_000)], [0, 1024, 4095]);
         assert_eq!(levelling.levels(3000, 10), 3000);
+        assert_eq!(levelling.addends(), u32::MAX / 4095);
         assert_eq!(scale.real(24.0), -1000.0);
     }
 
@@ -205,7 +215,7 @@ mod tests {
             inverted: true,
         };
         let levelling = contrast.scale().unwrap().levelling(&slice);
-        let level = |stored| levelling.levels(levelling.within(stored), 1);
+        let level = |stored| levelling.levels(u64::from(levelling.above(stored)), 1);
         assert_eq!([level(0), level(65535), level(5)], [65535, 0, 65530]);
         assert!(Contrast::Arbitrary { low: 1.0, high: 1.0 }.scale().is_err());
     }

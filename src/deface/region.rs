@@ -398,10 +398,13 @@ pub(super) struct Fingerprint(u64);
 
 impl Fingerprint {
     fn add(&mut self, first: usize, samples: &[i32]) {
-        for (offset, &sample) in samples.iter().enumerate() {
-            let place = ((first + offset) as u64) << 32 | u64::from(sample.cast_unsigned());
-            let mixed = (place ^ place >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            self.0 = self.0.wrapping_add(mixed ^ mixed >> 29);
+        // Every place weighs something else, and none nothing: an odd number times less than 2^32.
+        const APART: u32 = 0x9e37_79b1;
+        let mut weight = (first as u32 + 1).wrapping_mul(APART);
+        for &sample in samples {
+            let term = u64::from(sample.cast_unsigned()) * u64::from(weight);
+            self.0 = self.0.wrapping_add(term);
+            weight = weight.wrapping_add(APART);
         }
     }
 

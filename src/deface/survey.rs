@@ -131,7 +131,8 @@ impl Survey {
                 // A sample belongs to the nearest node: half a cell further, that is the cell's corner.
                 let at = |layer: &Layer| place.shifted(layer.shift).shifted([0.5; 3]);
                 let mut held = layers.iter().zip(&cuts);
-                if !held.all(|(layer, cuts)| cuts.hold(&at(layer), self.lattice.size)) {
+                let same = held.all(|(layer, cuts)| cuts.hold(&at(layer), self.lattice.size));
+                if columns.are_full() || !same {
                     self.accumulate(layers, &cuts, &mut columns);
                 }
                 for (layer, cuts) in layers.iter().zip(&mut cuts) {
@@ -272,8 +273,10 @@ impl Cell {
 /// Rows of samples added up, column by column.
 struct Columns {
     levelling: Levelling,
-    /// Sums of stored values.
-    stored: Vec<i64>,
+    /// Sums of how far stored values lie above the least.
+    above: Vec<u32>,
+    /// How many were added up at most.
+    addends: u32,
     /// Samples in the field of view, where a padding value says which are.
     inside: Vec<u32>,
     /// Rows of which every sample is.
@@ -282,21 +285,23 @@ struct Columns {
 
 impl Columns {
     fn new(count: usize, levelling: Levelling) -> Self {
-        Columns { levelling, stored: vec![0; count], inside: vec![0; count], rows: 0 }
+        let sums = || vec![0; count];
+        Columns { levelling, above: sums(), addends: 0, inside: sums(), rows: 0 }
     }
 
     /// Adds a row, each sample `repeat` times.
     fn add(&mut self, slice: &Slice<'_>, samples: &[i32], repeat: usize) {
         let levelling = self.levelling;
+        self.addends += 1;
         if slice.padding.is_none() && repeat == 1 {
             self.rows += 1;
-            let sums = self.stored.iter_mut().zip(samples);
-            return sums.for_each(|(sum, &sample)| *sum += levelling.within(sample));
+            let sums = self.above.iter_mut().zip(samples);
+            return sums.for_each(|(sum, &sample)| *sum += levelling.above(sample));
         }
         let outside = |sample: &i32| slice.padding.as_ref().is_some_and(|p| p.contains(sample));
         for (n, sample) in samples.iter().enumerate().filter(|(_, sample)| !outside(sample)) {
             for column in n * repeat..(n + 1) * repeat {
-                self.stored[column] += levelling.within(*sample);
+                self.above[column] += levelling.above(*sample);
                 self.inside[column] += 1;
             }
         }
@@ -305,14 +310,20 @@ impl Columns {
     fn cell(&self, columns: Range<usize>, weight: u64) -> Cell {
         let inside = self.inside[columns.clone()].iter().sum::<u32>();
         let samples = u64::from(inside) + u64::from(self.rows) * columns.len() as u64;
-        let levels = self.levelling.levels(self.stored[columns].iter().sum(), samples);
+        let above = self.above[columns].iter().copied().map(u64::from).sum();
+        let levels = self.levelling.levels(above, samples);
         Cell { sum: levels * weight, weight: samples * weight }
     }
 
+    /// Whether a sum could pass 32 bits by another row.
+    fn are_full(&self) -> bool {
+        self.addends >= self.levelling.addends()
+    }
+
     fn clear(&mut self) {
-        self.stored.fill(0);
+        self.above.fill(0);
         self.inside.fill(0);
-        self.rows = 0;
+        (self.addends, self.rows) = (0, 0);
     }
 }
 
@@ -365,6 +376,29 @@ mod tests {
             (!unsure && count > 0.0).then(|| (sum / count) as f32)
         };
         sums.iter().zip(unsure).map(mean).collect()
+    }
+
+    #[test]
+    fn values_of_32_bits_do_not_pass_what_a_sum_holds() {
+        let spacing = PixelSpacing { between_rows: 0.5, between_columns: 0.5 };
+        let plane = |k: u32| {
+            let origin = [0.0, 0.0, 0.5 * f64::from(k)];
+            ImagePlane::new(origin, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], spacing, SIDE, SIDE)
+        };
+        let planes: Vec<ImagePlane> = (0..12).map(|k| plane(k).unwrap()).collect();
+        let contrast = Contrast::Arbitrary { low: i32::MIN as f32, high: i32::MAX as f32 };
+        for (value, level) in [(i32::MIN, 0.0), (0, 32767.5), (i32::MAX, 65535.0)] {
+            let survey = Survey::new(&planes, contrast).unwrap();
+            let samples = vec![value; planes[0].len()];
+            for k in 0..planes.len() {
+                let rescale = Rescale::NONE;
+                let slice = Slice { samples: &samples, rescale, padding: None, inverted: false };
+                survey.add(k, &slice).unwrap();
+            }
+            let cells = survey.cells.iter().map(|cell| Cell::unpack(cell.load(Ordering::Relaxed)));
+            let means: Vec<f32> = cells.filter_map(Cell::mean).collect();
+            assert!(means.len() > 50 && means.iter().all(|m| (m - level).abs() <= 1.0), "{value}");
+        }
     }
 
     proptest! {

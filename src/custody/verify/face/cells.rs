@@ -228,7 +228,7 @@ pub(super) fn sum_up(
         // Rows that lie in the same row of cells are added up first.
         let (first, start) = (row, start_of(row));
         let is_beside = |row| steps.straight && across(start_of(row)) == across(start);
-        while row < place.rows && (row == first || is_beside(row)) {
+        while row < place.rows && (row == first || is_beside(row)) && !columns.are_full() {
             let range = row * place.columns..(row + 1) * place.columns;
             let (before, after) = (&samples.before[range.clone()], &samples.after[range]);
             columns.add_before(before);
@@ -263,13 +263,16 @@ pub(super) fn sum_up(
     Ok((Patch { from, size, cells }, count))
 }
 
-/// Rows of a slice added up, column by column.
+/// Rows of a slice added up, column by column: how far their values lie above the least that counts.
 struct Columns {
     /// The stored values at the ends of the range: what lies beyond counts as these.
-    range: (i32, i32),
-    before: Vec<i64>,
-    /// What the sums after are short of those before, and how many samples changed.
-    lost: Vec<i64>,
+    least: i32,
+    most: i32,
+    before: Vec<u32>,
+    /// The same of rows that changed, and what became of them.
+    was: Vec<u32>,
+    is: Vec<u32>,
+    /// How many samples changed.
     changed: Vec<u32>,
     rows: u32,
     /// Whether any of these rows changed.
@@ -277,41 +280,52 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(count: usize, range: (i32, i32)) -> Self {
+    fn new(count: usize, (least, most): (i32, i32)) -> Self {
         let sums = || vec![0; count];
-        let changed = vec![0; count];
-        Columns { range, before: sums(), lost: sums(), changed, rows: 0, differ: false }
+        let (before, was, is, changed) = (sums(), sums(), sums(), sums());
+        let most = most.max(least);
+        Columns { least, most, before, was, is, changed, rows: 0, differ: false }
     }
 
-    /// A stored value, those beyond the range counting as its ends.
-    fn within(&self) -> impl Fn(i32) -> i64 + use<> {
-        let (least, most) = self.range;
-        move |value| i64::from(value.max(least).min(most))
+    /// How far a stored value lies above the least, those beyond the range counting as its ends.
+    fn above(&self) -> impl Fn(i32) -> u32 + use<> {
+        let (least, most) = (self.least, self.most);
+        // No wider than 32 bits, whatever the signs.
+        move |value| value.max(least).min(most).wrapping_sub(least).cast_unsigned()
+    }
+
+    /// Whether a sum could pass 32 bits by another row.
+    fn are_full(&self) -> bool {
+        let span = i64::from(self.most) - i64::from(self.least);
+        self.rows > 0 && (i64::from(self.rows) + 1) * span > i64::from(u32::MAX)
     }
 
     fn add_before(&mut self, before: &[i32]) {
-        let within = self.within();
+        let above = self.above();
         self.rows += 1;
-        self.before.iter_mut().zip(before).for_each(|(sum, &b)| *sum += within(b));
+        self.before.iter_mut().zip(before).for_each(|(sum, &b)| *sum += above(b));
     }
 
     /// Adds what became of a row that changed.
     fn add_change(&mut self, before: &[i32], after: &[i32]) {
-        let within = self.within();
+        let above = self.above();
         self.differ = true;
-        let both = || before.iter().zip(after);
-        self.lost.iter_mut().zip(both()).for_each(|(s, (&b, &a))| *s += within(b) - within(a));
-        self.changed.iter_mut().zip(both()).for_each(|(s, (b, a))| *s += u32::from(b != a));
+        self.was.iter_mut().zip(before).for_each(|(sum, &b)| *sum += above(b));
+        self.is.iter_mut().zip(after).for_each(|(sum, &a)| *sum += above(a));
+        let both = before.iter().zip(after);
+        self.changed.iter_mut().zip(both).for_each(|(count, (b, a))| *count += u32::from(b != a));
     }
 
     /// Adds what some columns sum up to.
     fn add_to(&self, cell: &mut StoredSum, columns: &std::ops::Range<usize>) {
-        let before: i64 = self.before[columns.clone()].iter().sum();
+        let sum = |sums: &[u32]| sums[columns.clone()].iter().copied().map(i64::from).sum::<i64>();
+        let samples = self.rows * columns.len() as u32;
+        let before = sum(&self.before) + i64::from(self.least) * i64::from(samples);
         cell.before += before;
         cell.after += before;
-        cell.samples += self.rows * columns.len() as u32;
+        cell.samples += samples;
         if self.differ {
-            cell.after -= self.lost[columns.clone()].iter().sum::<i64>();
+            cell.after += sum(&self.is) - sum(&self.was);
             cell.changed += self.changed[columns.clone()].iter().sum::<u32>();
         }
     }
@@ -319,8 +333,9 @@ impl Columns {
     fn clear(&mut self) {
         self.before.fill(0);
         if self.differ {
-            self.lost.fill(0);
-            self.changed.fill(0);
+            for sums in [&mut self.was, &mut self.is, &mut self.changed] {
+                sums.fill(0);
+            }
         }
         (self.rows, self.differ) = (0, false);
     }
@@ -424,6 +439,46 @@ impl Rescaling {
             after: levels(stored.after),
             samples: stored.samples,
             changed: stored.changed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_32_bits_do_not_pass_what_a_sum_holds() {
+        let place = SlicePlace {
+            origin: [0.0; 3],
+            row: [1.0, 0.0, 0.0],
+            column: [0.0, 1.0, 0.0],
+            between_rows: 0.5,
+            between_columns: 0.5,
+            rows: 30,
+            columns: 30,
+        };
+        let lattice = Lattice::enclosing(&[place]).unwrap();
+        let scale = Scale::Arbitrary { low: i32::MIN as f32, high: i32::MAX as f32 };
+        let levels = Levels::of(scale).unwrap();
+        let before = vec![i32::MAX; 900];
+        let mut after = before.clone();
+        after[450..].fill(i32::MIN);
+        let samples = Samples {
+            before: &before,
+            after: &after,
+            slope: 1.0,
+            intercept: 0.0,
+            inverted: false,
+            fill: i32::MIN,
+        };
+        let (patch, count) = sum_up(&place, &samples, &lattice, &levels).unwrap();
+        assert_eq!(count.changed, 450);
+        for cell in patch.cells.iter().filter(|cell| cell.samples > 0) {
+            let full = f64::from(LEVELS) * f64::from(cell.samples);
+            let left = f64::from(LEVELS) * f64::from(cell.samples - cell.changed);
+            assert!((f64::from(cell.before) - full).abs() <= 2.0, "{cell:?}");
+            assert!((f64::from(cell.after) - left).abs() <= 2.0, "{cell:?}");
         }
     }
 }
