@@ -66,16 +66,18 @@ fn outside(field: &Field, body: &[bool]) -> Vec<bool> {
     let mut met = vec![0u8; body.len()];
     for (step, n) in [(1, nx), (nx, ny), (nx * ny, nz)] {
         // Every line of cells along an axis, up and down: beyond its first cell of the body, that is met.
-        let mut seen = body.to_vec();
-        for line in seen.chunks_mut(step * n) {
-            (step..line.len()).for_each(|i| line[i] |= line[i - step]);
+        for down in [false, true] {
+            let mut seen = body.to_vec();
+            for line in seen.chunks_mut(step * n) {
+                let cells = step..line.len();
+                if down {
+                    cells.rev().for_each(|i| line[i - step] |= line[i]);
+                } else {
+                    cells.for_each(|i| line[i] |= line[i - step]);
+                }
+            }
+            met.iter_mut().zip(seen).for_each(|(met, seen)| *met += u8::from(seen));
         }
-        met.iter_mut().zip(&seen).for_each(|(met, &seen)| *met += u8::from(seen));
-        seen.copy_from_slice(body);
-        for line in seen.chunks_mut(step * n) {
-            (step..line.len()).rev().for_each(|i| line[i - step] |= line[i]);
-        }
-        met.iter_mut().zip(&seen).for_each(|(met, &seen)| *met += u8::from(seen));
     }
     body.iter().zip(met).map(|(&body, met)| !body && met < WITHIN).collect()
 }

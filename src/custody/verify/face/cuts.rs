@@ -52,36 +52,16 @@ pub(super) fn above(field: &Field, body: &Body, up: Vector) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Scale;
-    use super::super::cells::Levels;
+    use super::super::tests::cells_of;
     use super::*;
 
     /// A column of tissue, in view between two of 60 layers; narrower above, like a head on its neck turned over.
     fn column(layers: std::ops::Range<usize>) -> (Field, Body) {
-        let levels = Levels::of(Scale::Hounsfield).unwrap();
-        let size = [40, 40, 60];
-        let count: usize = size.iter().product();
-        let mut field = Field {
-            size,
-            cell: 3.0,
-            origin: [0.0; 3],
-            axes: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
-            before: Vec::new(),
-            after: Vec::new(),
-            changed: vec![0.0; count],
-            inside: Vec::new(),
-        };
-        let hu = |i: usize| {
-            let [x, y, z] = field.node(i).map(|n| n as f32);
+        cells_of([40, 40, 60], |[x, y, z]| {
             let radius = if z < 30.0 { 16.0 } else { 8.0 };
             let tissue = (x - 20.0).hypot(y - 20.0) < radius && z < 50.0;
-            if tissue && layers.contains(&(z as usize)) { 40.0 } else { -1000.0 }
-        };
-        field.before = (0..count).map(|i| levels.level(hu(i))).collect();
-        field.after = field.before.clone();
-        field.inside = (0..count).map(|i| layers.contains(&field.node(i)[2])).collect();
-        let body = Body::find(&field, Scale::Hounsfield, &levels).unwrap();
-        (field, body)
+            layers.contains(&(z as usize)).then_some(if tissue { 40.0 } else { -1000.0 })
+        })
     }
 
     #[test]

@@ -26,36 +26,19 @@ pub(super) fn direction(field: &Field, body: &Body) -> Option<Vector> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Scale;
-    use super::super::cells::Levels;
+    use super::super::tests::cells_of;
     use super::*;
 
-    /// A ball of soft tissue in cells of 3 mm, from layer `from` of 40 on; air in it where `hollow` says so, which is
-    /// asked for distances from its middle in cells.
-    fn ball(from: usize, hollow: impl Fn([f32; 3]) -> bool) -> (Field, Body) {
+    /// A ball of soft tissue, from layer `from` of 40 on; air in it where `hollow` says so, which is asked for distances
+    /// from its middle in cells.
+    fn ball(from: u8, hollow: impl Fn([f32; 3]) -> bool) -> (Field, Body) {
         const SIDE: usize = 40;
-        let levels = Levels::of(Scale::Hounsfield).unwrap();
-        let size = [SIDE, SIDE, SIDE - from];
-        let count = size.iter().product();
-        let mut field = Field {
-            size,
-            cell: 3.0,
-            origin: [0.0; 3],
-            axes: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
-            before: Vec::new(),
-            after: Vec::new(),
-            changed: vec![0.0; count],
-            inside: vec![true; count],
-        };
-        let hu = |i: usize| {
-            let [x, y, z] = field.node(i).map(|n| n as f32 - SIDE as f32 / 2.0);
-            let at = [x, y, z + from as f32];
-            if dot(at, at).sqrt() < 18.0 && !hollow(at) { 40.0 } else { -1000.0 }
-        };
-        field.before = (0..count).map(|i| levels.level(hu(i))).collect();
-        field.after = field.before.clone();
-        let body = Body::find(&field, Scale::Hounsfield, &levels).unwrap();
-        (field, body)
+        let middle = SIDE as f32 / 2.0;
+        cells_of([SIDE, SIDE, SIDE - usize::from(from)], |[x, y, z]| {
+            let at = [x - middle, y - middle, z + f32::from(from) - middle];
+            let tissue = dot(at, at).sqrt() < 18.0 && !hollow(at);
+            Some(if tissue { 40.0 } else { -1000.0 })
+        })
     }
 
     #[test]

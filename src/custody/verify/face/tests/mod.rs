@@ -96,6 +96,30 @@ impl Case {
     }
 }
 
+/// Cells of 3 mm with these HU, the same before and after, and the body in them; asked by number along each axis, `None`
+/// is out of view.
+pub(super) fn cells_of(size: [usize; 3], hu: impl Fn([f32; 3]) -> Option<f32>) -> (Field, Body) {
+    let levels = Levels::of(Scale::Hounsfield).unwrap();
+    let count = size.iter().product();
+    let mut field = Field {
+        size,
+        cell: 3.0,
+        origin: [0.0; 3],
+        axes: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        before: Vec::new(),
+        after: Vec::new(),
+        changed: vec![0.0; count],
+        inside: Vec::new(),
+    };
+    let values: Vec<Option<f32>> =
+        (0..count).map(|i| hu(field.node(i).map(|n| n as f32))).collect();
+    field.inside = values.iter().map(Option::is_some).collect();
+    field.before = values.iter().map(|hu| levels.level(hu.unwrap_or(-1000.0).into())).collect();
+    field.after = field.before.clone();
+    let body = Body::find(&field, Scale::Hounsfield, &levels).unwrap();
+    (field, body)
+}
+
 /// Slice number of the middle of what became darker.
 fn middle(before: &[Vec<i32>], after: &[Vec<i32>]) -> f64 {
     let darker = before.iter().zip(after).map(|(before, after)| {
