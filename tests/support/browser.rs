@@ -136,11 +136,14 @@ impl Browser {
         self.call("actions", Some(keys));
     }
 
-    /// What is read there.
+    /// What is read there. A page that is just left takes its elements with it: then it is looked again.
     #[track_caller]
     pub fn text(&self, css: &str) -> String {
-        let id = self.element(css);
-        self.call(&format!("element/{id}/text"), None).as_str().unwrap().to_owned()
+        until_some(&format!("{css} can be read"), || {
+            let id = self.elements(css).into_iter().next()?;
+            let text = self.try_call(&format!("element/{id}/text"), None).ok()?;
+            text.as_str().map(str::to_owned)
+        })
     }
 
     pub fn texts(&self, css: &str) -> Vec<String> {
@@ -154,6 +157,17 @@ impl Browser {
 
     pub fn run(&self, script: &str) -> Value {
         self.call("execute/sync", Some(json!({ "script": script, "args": [] })))
+    }
+
+    /// Marks the page that is there, for [`Browser::has_left`].
+    pub fn mark(&self) {
+        self.run("document.marked = true");
+    }
+
+    /// Whether another page is there than the one that was marked.
+    pub fn has_left(&self) -> bool {
+        let script = json!({ "script": "return document.marked === undefined", "args": [] });
+        self.try_call("execute/sync", Some(script)).is_ok_and(|left| left == true)
     }
 
     /// What the browser itself complains of: blocked scripts, missing files.
