@@ -29,10 +29,9 @@ impl Air {
     /// Adds the samples of a slice.
     pub fn add(&self, slice: &Slice<'_>) {
         let levelling = self.scale.levelling(slice);
-        let level = |stored| levelling.levels(u64::from(levelling.above(stored)), 1);
         let outside = |sample: &i32| slice.padding.as_ref().is_some_and(|p| p.contains(sample));
         for sample in slice.samples.iter().filter(|sample| !outside(sample)) {
-            if let Some(count) = self.counts.get(level(*sample) as usize) {
+            if let Some(count) = self.counts.get(levelling.level(*sample) as usize) {
                 count.fetch_add(1, Ordering::Relaxed);
             }
         }

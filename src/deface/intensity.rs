@@ -174,6 +174,11 @@ impl Levelling {
         stored.max(self.least).min(self.most).wrapping_sub(self.least).cast_unsigned()
     }
 
+    /// The level of one stored value.
+    pub fn level(&self, stored: i32) -> u64 {
+        self.levels(u64::from(self.above(stored)), 1)
+    }
+
     /// So many stored values can be added up in 32 bits.
     pub fn addends(&self) -> u32 {
         let span = i64::from(self.most) - i64::from(self.least);
@@ -198,7 +203,7 @@ mod tests {
             Slice { samples: &[], rescale: Rescale::HU_PLUS_1024, padding: None, inverted: true };
         let scale = Contrast::Hounsfield.scale().unwrap();
         let levelling = scale.levelling(&slice);
-        let level = |stored| levelling.levels(u64::from(levelling.above(stored)), 1);
+        let level = |stored| levelling.level(stored);
         assert_eq!([level(-5), level(1024), level(60_000)], [0, 1024, 4095]);
         assert_eq!(levelling.levels(3000, 10), 3000);
         assert_eq!(levelling.addends(), u32::MAX / 4095);
@@ -215,7 +220,7 @@ mod tests {
             inverted: true,
         };
         let levelling = contrast.scale().unwrap().levelling(&slice);
-        let level = |stored| levelling.levels(u64::from(levelling.above(stored)), 1);
+        let level = |stored| levelling.level(stored);
         assert_eq!([level(0), level(65535), level(5)], [65535, 0, 65530]);
         assert!(Contrast::Arbitrary { low: 1.0, high: 1.0 }.scale().is_err());
     }

@@ -398,17 +398,34 @@ pub(super) struct Fingerprint(u64);
 
 impl Fingerprint {
     fn add(&mut self, first: usize, samples: &[i32]) {
-        // Every place weighs something else, and none nothing: an odd number times less than 2^32.
-        const APART: u32 = 0x9e37_79b1;
-        let mut weight = (first as u32 + 1).wrapping_mul(APART);
-        for &sample in samples {
-            let term = u64::from(sample.cast_unsigned()) * u64::from(weight);
-            self.0 = self.0.wrapping_add(term);
-            weight = weight.wrapping_add(APART);
+        for (offset, &sample) in samples.iter().enumerate() {
+            let place = ((first + offset) as u64) << 32 | u64::from(sample.cast_unsigned());
+            let mixed = (place ^ place >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            self.0 = self.0.wrapping_add(mixed ^ mixed >> 29);
         }
     }
 
     fn plus(self, other: Self) -> Self {
         Fingerprint(self.0.wrapping_add(other.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_filter_moves_between_neighbours_changes_the_fingerprint() {
+        let of = |first: usize, samples: &[i32]| {
+            let mut fingerprint = Fingerprint::default();
+            fingerprint.add(first, samples);
+            fingerprint
+        };
+        for first in 0..100_000 {
+            let before = of(first, &[100, 100, 100]);
+            for after in [[101, 98, 101], [99, 102, 99], [101, 99, 100], [100, 100, 101]] {
+                assert_ne!(before, of(first, &after), "{after:?} from place {first} on");
+            }
+        }
     }
 }

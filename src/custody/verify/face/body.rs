@@ -24,8 +24,9 @@ pub(super) struct Body {
     pub after: Vec<bool>,
     /// Air that hangs together with the outside, before.
     pub open: Vec<bool>,
-    /// Air around the head, before: what the field of view's border opens of a throat or a sinus is not.
-    pub outside: Vec<bool>,
+    /// Layers of cells below the air around the head, before, 0 for this; `None` for what lies deep: so do a throat and
+    /// a sinus, also where the field of view's border opens them.
+    pub layers: Vec<Option<u8>>,
     /// Cells of the body beside open air within the field of view, before.
     pub surface: Vec<usize>,
 }
@@ -39,9 +40,9 @@ impl Body {
             return Err(FaceFault::NoSkin);
         }
         let open = open_air(field, &before);
-        let outside = outside(field, &before);
+        let layers = field.layers_from(&outside(field, &before), DEEP);
         let surface = surface(field, &before, &open);
-        Ok(Body { level, before, after, open, outside, surface })
+        Ok(Body { level, before, after, open, layers, surface })
     }
 
     /// Cells of the body that are gone.
@@ -57,6 +58,8 @@ pub(super) fn surface(field: &Field, body: &[bool], open: &[bool]) -> Vec<usize>
     (0..field.len()).filter(|&i| body[i] && beside_air(i)).collect()
 }
 
+/// Beyond so many layers below what is outside, darkness is neither skin's nor the skull's: 15 mm.
+const DEEP: usize = 5;
 /// From within a head, the body is met in at least so many of the six directions of the lattice.
 const WITHIN: u8 = 5;
 

@@ -37,7 +37,7 @@ pub(super) fn core(
             let bone = levels.level(BONE_HU);
             let soft = levels.level(BRAIN_HU.0)..levels.level(BRAIN_HU.1);
             let height = lowest(ABOVE_NOSE_CT_MM);
-            let grown = layers_from(field, &enclosed(field, body, levels), BACK);
+            let grown = field.layers_from(&enclosed(field, body, levels), BACK);
             let is_brain = |i: usize| field.before[i] < bone && soft.contains(&field.before[i]);
             (0..field.len())
                 .map(|i| grown[i].is_some() && body.before[i] && is_brain(i) && above(i, height))
@@ -45,7 +45,7 @@ pub(super) fn core(
         }
         Scale::Arbitrary { .. } => {
             let height = lowest(ABOVE_NOSE_MR_MM);
-            let layers = layers_from(field, &body.open, FROM_SKIN);
+            let layers = field.layers_from(&body.open, FROM_SKIN);
             (0..field.len())
                 .map(|i| layers[i].is_none() && body.before[i] && above(i, height))
                 .collect()
@@ -58,32 +58,6 @@ pub(super) fn enclosed(field: &Field, body: &Body, levels: &Levels) -> Vec<bool>
     let bone = levels.level(BONE_HU);
     let wall: Vec<bool> =
         (0..field.len()).map(|i| !body.before[i] || field.before[i] > bone).collect();
-    let deep: Vec<bool> =
-        layers_from(field, &wall, FROM_BONE).iter().map(Option::is_none).collect();
+    let deep: Vec<bool> = field.layers_from(&wall, FROM_BONE).iter().map(Option::is_none).collect();
     body::largest(field, &deep)
-}
-
-/// The layer around some cells in which a cell lies, 0 for these; `None` beyond `most`. Layers by faces and by
-/// corners take turns: their distance is nearly the same in all directions.
-pub(super) fn layers_from(field: &Field, cells: &[bool], most: usize) -> Vec<Option<u8>> {
-    let mut layers: Vec<Option<u8>> = cells.iter().map(|&c| c.then_some(0)).collect();
-    let mut front: Vec<usize> = (0..cells.len()).filter(|&i| cells[i]).collect();
-    for layer in 1..=most {
-        let mut next = Vec::new();
-        for &cell in &front {
-            let mut reach = |n: usize| {
-                if layers[n].is_none() {
-                    layers[n] = Some(layer as u8);
-                    next.push(n);
-                }
-            };
-            if layer % 2 == 1 {
-                field.beside(cell).into_iter().flatten().for_each(&mut reach);
-            } else {
-                field.around(cell).for_each(&mut reach);
-            }
-        }
-        front = next;
-    }
-    layers
 }

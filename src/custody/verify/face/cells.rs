@@ -297,7 +297,7 @@ impl Columns {
     /// Whether a sum could pass 32 bits by another row.
     fn are_full(&self) -> bool {
         let span = i64::from(self.most) - i64::from(self.least);
-        self.rows > 0 && (i64::from(self.rows) + 1) * span > i64::from(u32::MAX)
+        (i64::from(self.rows) + 1) * span > i64::from(u32::MAX)
     }
 
     fn add_before(&mut self, before: &[i32]) {

@@ -180,6 +180,31 @@ impl Field {
         rows.flat_map(move |row| range(0, nx).map(move |i| row + i))
     }
 
+    /// The layer around some cells in which a cell lies, 0 for these; `None` beyond `most`. Layers by faces and by
+    /// corners take turns: their distance is nearly the same in all directions.
+    pub fn layers_from(&self, cells: &[bool], most: usize) -> Vec<Option<u8>> {
+        let mut layers: Vec<Option<u8>> = cells.iter().map(|&c| c.then_some(0)).collect();
+        let mut front: Vec<usize> = (0..cells.len()).filter(|&i| cells[i]).collect();
+        for layer in 1..=most {
+            let mut next = Vec::new();
+            for &cell in &front {
+                let mut reach = |n: usize| {
+                    if layers[n].is_none() {
+                        layers[n] = Some(layer as u8);
+                        next.push(n);
+                    }
+                };
+                if layer % 2 == 1 {
+                    self.beside(cell).into_iter().flatten().for_each(&mut reach);
+                } else {
+                    self.around(cell).for_each(&mut reach);
+                }
+            }
+            front = next;
+        }
+        layers
+    }
+
     /// Trilinear value at a position; `None` outside of the box or of the field of view.
     pub fn sample(&self, values: &[f32], at: Vector) -> Option<f32> {
         let nearest = self.cell_at(at)?;

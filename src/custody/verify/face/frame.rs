@@ -92,13 +92,14 @@ impl HeadFrame {
         let off = if (off - off_body).abs() < off.abs() { off - off_body } else { off };
         let (gone, head) = (mirror::onto(&plane, gone), mirror::onto(&plane, head));
         let hint = unit(minus(gone, head));
-        let sightings = Sightings {
-            all: search::around(field, &body.surface, &plane, gone, |_| true),
-            gone,
-            hint,
-            hollow: hollow::direction(field, body).map(|way| mirror::within(&plane, way)),
-        };
-        let best = sightings.best();
+        let all = search::around(field, &body.surface, &plane, gone, |_| true);
+        let mut sightings = Sightings { all, gone, hint, hollow: None };
+        let sure = sightings.best_of(|s| s.likeness >= SURE);
+        let best = sure.or_else(|| {
+            let hollow = hollow::direction(field, body);
+            sightings.hollow = hollow.map(|way| mirror::within(&plane, way));
+            sightings.best_of_part()
+        });
         let none =
             FaceFault::NoFace { likeness: best.map_or(0.0, |s| s.likeness), mirror: plane.error };
         let best = best.filter(|s| s.likeness >= LEAST).ok_or(none.clone())?;
@@ -108,7 +109,7 @@ impl HeadFrame {
             let degrees = angle.clamp(-1.0, 1.0).acos().to_degrees();
             return Err(FaceFault::WrongSide { degrees, off_mm: off.abs() });
         }
-        if best.likeness >= SURE {
+        if sure.is_some() {
             let front = sightings.steady_front(&best, plane.normal);
             return Ok(HeadFrame::new(field, body, &plane, &best, front, true));
         }
@@ -214,7 +215,7 @@ struct Sightings {
     gone: Vector,
     /// The way there from the middle of the head.
     hint: Vector,
-    /// The way to where the head is hollow, mm.
+    /// The way to where the head is hollow, mm; looked for only if the face isn't sure.
     hollow: Option<Vector>,
 }
 
@@ -224,13 +225,9 @@ impl Sightings {
         seen.max_by(|a, b| a.likeness.total_cmp(&b.likeness)).copied()
     }
 
-    /// The face, wherever it is. Part of one is no match for cut edges anywhere: it must be where the head is hollow,
-    /// or else match better than all that is on the other side of the head.
-    fn best(&self) -> Option<Sighting> {
-        let best = self.best_of(|_| true)?;
-        if best.likeness >= SURE {
-            return Some(best);
-        }
+    /// A face that isn't sure. Part of one is no match for cut edges anywhere: it must be where the head is hollow, or
+    /// else match better than all that is on the other side of the head.
+    fn best_of_part(&self) -> Option<Sighting> {
         let near = self.best_of(|s| self.is_near(s));
         let far = self.best_of(|s| dot(s.front, self.hint) < OTHER_SIDE);
         let is_hollow = self.hollow.is_some_and(|way| dot(unit(way), self.hint) >= HOLLOW_SIDE);

@@ -1,13 +1,10 @@
 //! Where a head is hollow: nose, sinuses, mouth and throat lie behind the face, and nothing like them elsewhere.
 
 use super::body::Body;
-use super::brain;
 use super::field::Field;
 use super::frame::mean;
 use super::space::{Vector, dot, minus};
 
-/// So many layers of cells below what is outside, darkness is neither skin's nor the skull's: 15 mm.
-const DEEP: usize = 5;
 /// Fewer cells are no nose.
 const CELLS_MIN: usize = 200;
 /// Nearer to the middle of the head it is ventricles that are dark, mm. (Measured in 19 heads: 27 to 78.)
@@ -16,8 +13,7 @@ const OFF_MIDDLE_MIN_MM: f32 = 15.0;
 /// From the middle of what lies deep in the head to the middle of the hollows in it, mm; `None` if they don't say
 /// anything.
 pub(super) fn direction(field: &Field, body: &Body) -> Option<Vector> {
-    let layers = brain::layers_from(field, &body.outside, DEEP);
-    let deep = || (0..field.len()).filter(|&i| layers[i].is_none() && field.inside[i]);
+    let deep = || (0..field.len()).filter(|&i| body.layers[i].is_none() && field.inside[i]);
     let hollow = || deep().filter(|&i| !body.before[i]);
     let way = minus(mean(field, hollow()), mean(field, deep()));
     let says = hollow().count() >= CELLS_MIN && dot(way, way).sqrt() >= OFF_MIDDLE_MIN_MM;

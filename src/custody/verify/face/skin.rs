@@ -1,7 +1,6 @@
 //! Cells of the skin before, and which of them are still there.
 
 use super::body::Body;
-use super::brain;
 use super::cells::{BONE_HU, Levels};
 use super::field::Field;
 use super::frame::HeadFrame;
@@ -11,7 +10,7 @@ const FACE_SIDE_MM: f32 = 60.0;
 
 /// Deeper below what is outside of the head, layers of cells, a surface isn't skin's: it is that of a sinus or a throat
 /// which the field of view opens.
-const SKIN_LAYERS: usize = 4;
+const SKIN_LAYERS: u8 = 4;
 
 /// How much of the facial skin is left.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +26,7 @@ pub(super) struct Skin {
 impl Skin {
     pub fn measure(field: &Field, body: &Body, head: &HeadFrame, levels: &Levels) -> Self {
         let bone = levels.level(BONE_HU);
-        let layers = brain::layers_from(field, &body.outside, SKIN_LAYERS);
-        let is_skin = |i: usize| layers[i].is_some();
+        let is_skin = |i: usize| body.layers[i].is_some_and(|layer| layer <= SKIN_LAYERS);
         let cells: Vec<usize> = body
             .surface
             .iter()
