@@ -87,10 +87,14 @@ impl Forms {
     }
 
     fn whole(&mut self, kind: Kind, name: &str) {
-        let length = letters(&fold(name));
+        let folded = fold(name);
+        let length = letters(&folded);
         let edge = if length >= 8 || is_dense(name) { Edge::Any } else { Edge::Word };
         if length >= 4 || is_dense(name) {
-            self.text(kind, edge, name);
+            // Ng^Lu run together is every lung.
+            if !is_everybodys(&folded) {
+                self.text(kind, edge, name);
+            }
             self.disguises(kind, name);
         }
     }
@@ -189,8 +193,9 @@ impl Forms {
         let spelled = fold(&spelled_out(text));
         for folded in [&folded, &spelled] {
             self.needles.add(kind, edge, Form::Plain, folded.as_bytes());
-            if folded.contains(' ') {
-                self.needles.add(kind, edge, Form::Plain, folded.replace(' ', "").as_bytes());
+            let together = folded.replace(' ', "");
+            if together.len() < folded.len() && !is_everybodys(&together) {
+                self.needles.add(kind, edge, Form::Plain, together.as_bytes());
             }
             if folded.is_ascii() && folded.len() >= 4 {
                 self.needles.add(kind, edge, Form::Wide, &wide(folded));
@@ -295,15 +300,22 @@ fn wide(ascii: &str) -> Vec<u8> {
 }
 
 pub(super) fn is_dummy(folded: &str) -> bool {
-    let same = folded.bytes().all(|b| Some(b) == folded.bytes().next());
+    let mut bytes = folded.bytes().filter(|b| *b != b' ');
+    let same = bytes.next().is_none_or(|first| bytes.all(|b| b == first));
     folded.is_empty()
-        || same && folded.len() >= 4
+        || same && letters(folded) >= 4
         || folded.split(' ').all(|word| DUMMY.contains(&word))
         || DUMMY.contains(&folded)
 }
 
 fn is_ordinary(word: &str) -> bool {
     ORDINARY.contains(word)
+}
+
+/// Whether letters that are somebody's only in several words (Ng^Lu, Ye S) are in one word
+/// everybody's.
+fn is_everybodys(word: &str) -> bool {
+    is_ordinary(word) || DUMMY.contains(&word)
 }
 
 pub(super) fn has_digit(word: &str) -> bool {

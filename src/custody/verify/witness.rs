@@ -2,10 +2,11 @@
 //! could turn up again.
 //!
 //! What is not searched, because it says nothing about anybody: ordinary words (`ordinary.txt`:
-//! the vocabulary of the standard's dictionary and of the field), dummy values, values that the
-//! study also has in attributes that stay (modality, manufacturer, image type), numbers under 4
-//! digits, words under 3 letters. Such values are still compared attribute by attribute: the same
-//! element with the same value is residue, however short.
+//! the vocabulary of the standard's dictionary and of the field, and the name of this program,
+//! which every output has), also where only letters run together make one (Ng^Lu), dummy values,
+//! values that the study also has in attributes that stay (modality, manufacturer, image type),
+//! numbers under 4 digits, words under 3 letters. Such values are still compared attribute by
+//! attribute: the same element with the same value is residue, however short.
 //!
 //! A name part that is an ordinary word (a patient called Head or May) is searched within the
 //! whole name, in both orders, and alone only in elements that hold person names.

@@ -7,7 +7,7 @@ use super::disguise::disguises;
 use super::months::ENGLISH;
 use super::reading::{Reading, is_dense, squash};
 use super::spelling::variants;
-use super::words::{is_dummy, is_ordinary, is_vocabulary};
+use super::words::{is_dummy, is_everybodys, is_ordinary, is_vocabulary};
 
 /// Characters of a value that are looked for.
 const VALUE_CHARS: usize = 200;
@@ -60,6 +60,8 @@ pub(super) enum Inner {
     AtMost(u16),
     /// Exactly there.
     Exactly(u16),
+    /// Exactly there, even if the hit is the whole text: run together it is everybody's word.
+    Written(u16),
 }
 
 /// When an occurrence of a needle counts.
@@ -142,7 +144,9 @@ impl Needles {
     fn whole(&mut self, name: &str) {
         let length = squash(name).chars().count();
         let dense = is_dense(name);
-        if length >= 4 || dense {
+        // Ng^Lu run together is every lung.
+        let together = matches!(&words(name)[..], [word] if is_everybodys(word));
+        if (length >= 4 || dense) && !together {
             let edge = if length >= 8 || dense { Edge::Any } else { Edge::Word };
             self.add(Role::Person, edge, name);
         }
@@ -336,6 +340,7 @@ impl Needles {
         let mask = gaps.fold(0, |mask, at| mask | 1 << (at - 1));
         let id = matches!(role, Role::Other | Role::Phone);
         let inner = match length {
+            2..=16 if mask != 0 && is_everybodys(reading.str(0..length)) => Inner::Written(mask),
             8.. => Inner::Any,
             6..=7 if id && reading.folded.iter().any(u8::is_ascii_digit) => Inner::Close,
             _ => Inner::AtMost(mask),

@@ -124,7 +124,7 @@ static STUDIES: LazyLock<Vec<Study>> = LazyLock::new(|| {
         own(&[
             (0x0010_0010, VR::PN, "Head^Axial"),
             (0x0008_0090, VR::PN, "Li^Na\\Schmidt, Hans\\Dr. Max White"),
-            (0x0010_1001, VR::PN, "Ng^Wei Ming"),
+            (0x0010_1001, VR::PN, "Ng^Wei Ming\\Ng^Lu\\A^Ye S\\Ial^Ax"),
             (0x0010_0020, VR::LO, "47110"),
             (0x0008_0050, VR::SH, "A12"),
             (0x0008_1010, VR::SH, "MR01"),

@@ -174,14 +174,15 @@ fn join_the_weak(reading: &Reading<'_>, persons: &mut Vec<Range<usize>>, mut wea
 
 /// Whether an occurrence of a needle is the value, and not merely a part of something else.
 fn counts(reading: &Reading<'_>, hit: Range<usize>, rule: Rule) -> bool {
-    if hit == (0..reading.len()) {
+    if hit == (0..reading.len()) && !matches!(rule.inner, Inner::Written(_)) {
         return true;
     }
     is_apart(reading, &hit, rule) && has_right_gaps(reading, &hit, rule.inner)
 }
 
 fn is_apart(reading: &Reading<'_>, hit: &Range<usize>, rule: Rule) -> bool {
-    // Who searches bytes takes only ASCII for letters; long values are searched so.
+    // Who searches bytes takes only ASCII for letters; long values are searched so. Such a letter of
+    // the value's own may be there by its first byte only: Ã in Latin-1 begins ã in UTF-8.
     let foreign = |at: usize| {
         let other = reading.character(at).is_some_and(|c| !c.is_ascii());
         other && reading.span(hit.clone()).len() >= 8
@@ -192,7 +193,8 @@ fn is_apart(reading: &Reading<'_>, hit: &Range<usize>, rule: Rule) -> bool {
             Edge::Free => true,
             _ if digits == (true, true) => false,
             Edge::Any => true,
-            _ if digits == (false, false) && reading.begins_word(before) || foreign(other) => true,
+            _ if digits == (false, false) && reading.begins_word(before) => true,
+            _ if foreign(own) || foreign(other) => true,
             Edge::Letter => digits.0 || digits.1,
             Edge::Word => false,
         }
@@ -226,7 +228,7 @@ fn has_right_gaps(reading: &Reading<'_>, hit: &Range<usize>, inner: Inner) -> bo
     match inner {
         Inner::Any => true,
         Inner::Close => gaps().all(|at| reading.separators(at).chars().count() <= CLOSE),
-        Inner::Exactly(mask) => places() == mask,
+        Inner::Exactly(mask) | Inner::Written(mask) => places() == mask,
         Inner::AtMost(mask) => {
             // L e e t e r: spaced out, the whole value.
             let spaced = hit.len() >= 4 && gaps().count() == hit.len() - 1;

@@ -333,6 +333,29 @@ fn dates_are_shifted_in_their_writing() {
 }
 
 #[test]
+fn a_name_that_is_a_word_only_run_together_leaves_the_word() {
+    let study = cleaner(&[
+        (0x0010_0010, VR::PN, "Ng^Lu"),
+        (0x0008_0090, VR::PN, "Ad^He\\A^Ye S"),
+        (0x0010_0020, VR::LO, "CH EST"),
+    ]);
+    for text in ["LUNG", "CT lung 1.5 mm", "MR HEAD, chest", "YES"] {
+        assert_eq!(study.kept(text, TextDates::Remove), Cleaned::Unchanged, "{text}");
+    }
+    assert_table(
+        &[
+            ("CT chest of NG LU left", "CT chest of left"),
+            ("CT chest of Lu_Ng left", "CT chest of left"),
+            ("CT of He^Ad left", "CT of left"),
+            ("CT of A Ye S left", "CT of left"),
+            ("Ng, Lu", "NOTHING"),
+            ("CT of ch-est left", "CT of left"),
+        ],
+        |text| study.kept(text, TextDates::Remove),
+    );
+}
+
+#[test]
 fn what_is_doubtful_goes_from_descriptions() {
     let nobody = Cleaner::nothing_known();
     assert_table(

@@ -52,6 +52,12 @@ pub(super) fn is_vocabulary(word: &str) -> bool {
     is_ordinary(word) || VOCABULARY.contains(word)
 }
 
+/// Whether letters that are somebody's only in several words (Ng^Lu, Ye S) are in one word
+/// everybody's.
+pub(super) fn is_everybodys(word: &str) -> bool {
+    is_ordinary(word) || DUMMY.contains(&word)
+}
+
 /// `words`: the folded words of a value.
 pub(super) fn is_dummy(words: &[String]) -> bool {
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.bytes()).collect();

@@ -255,14 +255,21 @@ fn the_same_attribute_must_change_however_short() {
 
 #[test]
 fn short_and_ordinary_names_do_not_hold_clean_studies_back() {
-    for (name, id) in
-        [("Lee^May", "123"), ("Head^Axial", "1234"), ("White^Max", "1"), ("Li^Na", "12")]
-    {
+    for (name, id) in [
+        ("Lee^May", "123"),
+        ("Head^Axial", "1234"),
+        ("White^Max", "1"),
+        ("Li^Na", "12"),
+        ("Ng^Lu", "CH EST"),
+        ("Ad^He", "1"),
+        ("A^Ye S", "12"),
+        ("Ial^Ax", "123"),
+    ] {
         let mut source = source().with(0x0010_0010, "PN", name).with(0x0010_0020, "LO", id);
         source = source.without(0x0008_1030);
         let watch = watch_of(&source);
         let ordinary = clean()
-            .with(0x0008_103E, "LO", "fleet leeds 1235 may head sharp axial")
+            .with(0x0008_103E, "LO", "fleet leeds 1235 may head sharp axial lung chest")
             .with(0x0018_1210, "SH", "STANDARD")
             .with(0x0028_3006, "OW", noise(8192, 5))
             .with(0x7FE0_0010, "OW", noise(10_000_000, 4));
@@ -277,6 +284,14 @@ fn short_and_ordinary_names_do_not_hold_clean_studies_back() {
         if family.len() > 2 {
             examine_set(&watch, &clean().with(0x0040_A123, "PN", family)).unwrap_err();
         }
+    }
+}
+
+#[test]
+fn a_device_called_as_the_program_does_not_hold_back_what_names_the_program() {
+    for tag in [0x0008_0054, 0x0008_1010, 0x0018_1000] {
+        let watch = watch_of(&source().with(tag, "SH", "EFFACE"));
+        examine_set(&watch, &clean()).unwrap();
     }
 }
 
