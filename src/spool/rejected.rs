@@ -106,23 +106,29 @@ pub fn settle(spool: &Spool, log: &dyn Fn(Event) -> io::Result<()>) -> io::Resul
         let text = disk::read_text(&directory.join(REJECTION))?;
         let rejection = text.and_then(|text| serde_json::from_str(&text).ok());
         let Some(Rejection { by, because, code, destination, .. }) = rejection else {
-            tracing::error!(
-                name,
-                "rejected/ holds something that nobody rejected: it is not dropped"
-            );
+            if ids.is_empty() {
+                // A crash came between the word of who decided and its directory.
+                disk::remove(&directory)?;
+            } else {
+                tracing::error!(
+                    name,
+                    "rejected/ holds something that nobody rejected: it is not dropped"
+                );
+            }
             continue;
         };
         let batch = batch_of(&name).to_owned();
         let (instances, dropped) = (ids.len() as u64, last.len() as u64);
         log(Event::Rejected { batch, code, destination, instances, dropped, by, because })?;
-        // The word of who decided goes last: what a crash leaves is settled by it.
-        ids.iter().try_for_each(|id| disk::remove(&directory.join(id)))?;
-        disk::remove(&directory)?;
-        disk::sync_dir(&spool.dir(Place::Rejected))?;
+        // What lies beside an original goes before it, as long as the next try can tell of which; the word of who
+        // decided goes last: what a crash leaves is settled by it.
         reviews::forget(spool, &last)?;
         forget(spool, &last)?;
         under::forget(spool, &last)?;
         heads::forget(spool, handle_of(batch_of(&name)))?;
+        ids.iter().try_for_each(|id| disk::remove(&directory.join(id)))?;
+        disk::remove(&directory)?;
+        disk::sync_dir(&spool.dir(Place::Rejected))?;
     }
     Ok(())
 }
@@ -153,6 +159,7 @@ fn is_last(directory: &Path, id: &str) -> bool {
 #[allow(clippy::disallowed_methods, reason = "a test owns its files")]
 mod tests {
     use super::*;
+    use crate::disk::faults::{Faults, Habits};
     use crate::spool::quarantine::Reason;
     use std::cell::RefCell;
 
@@ -215,6 +222,48 @@ mod tests {
         reject(&spool, &clinic, "anna", "a face").unwrap();
         settle(&spool, &|_| Ok(())).unwrap();
         assert!(disk::list(&spool.dir(Place::Barred)).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_crash_at_any_moment_leaves_nothing_of_what_was_dropped() {
+        for steps in 0.. {
+            let folder = tempfile::tempdir().unwrap();
+            let state = folder.path().join("state");
+            let spool = Spool::open(&state, 0).unwrap();
+            let lab = aside(&spool, "h-1", &["i1", "i2"], Code::Localizer, "lab");
+            let clinic = aside(&spool, "h-1", &["i1"], Code::Localizer, "clinic");
+            disk::remove(&spool.dir(Place::Work).join("h-1")).unwrap();
+            reject(&spool, &lab, "anna", "a face").unwrap();
+            reject(&spool, &clinic, "anna", "a face").unwrap();
+            let faults = Faults::below(&state, Habits::default()).unwrap();
+            faults.stop_in(steps);
+            let went_through = settle(&spool, &|_| Ok(())).is_ok();
+            faults.start_again();
+            settle(&spool, &|_| Ok(())).unwrap();
+            faults.end();
+            for place in [Place::Rejected, Place::Barred] {
+                assert_eq!(disk::list(&spool.dir(place)).unwrap(), [""; 0], "{steps} steps");
+            }
+            if went_through {
+                assert!(steps > 6);
+                return;
+            }
+        }
+    }
+
+    #[test]
+    fn a_directory_of_which_a_crash_left_nothing_else_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 0).unwrap();
+        let directory = spool.dir(Place::Rejected).join("h-1.lab.localizer");
+        disk::make_dir(&directory).unwrap();
+        settle(&spool, &|_| panic!("nobody rejected it")).unwrap();
+        assert!(!directory.exists());
+        // What nobody rejected stays.
+        disk::make_dir(&directory).unwrap();
+        disk::create(&directory.join("i1")).unwrap();
+        settle(&spool, &|_| panic!("nobody rejected it")).unwrap();
+        assert!(directory.join("i1").exists());
     }
 
     #[test]
