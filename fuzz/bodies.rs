@@ -9,6 +9,7 @@ use efface::custody::gate;
 use efface::custody::verify::{Dates, Expected, Kind, Witness};
 use efface::dicom::canonical::{self, ElementEncoding, Limits};
 use efface::dicom::dataset::Dataset;
+use efface::dicom::jpegls;
 use efface::dicom::part10;
 use efface::dicom::source::Source;
 use efface::face::Heads;
@@ -35,7 +36,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 pub type Body = fn(&[u8]);
 
 /// A body by the name of its target and of its folder in the corpus.
-pub const BODIES: [(&str, Body); 11] = [
+pub const BODIES: [(&str, Body); 12] = [
     ("header", header),
     ("meta", meta),
     ("association", association),
@@ -47,6 +48,7 @@ pub const BODIES: [(&str, Body); 11] = [
     ("entry", entry),
     ("log", log),
     ("leaving", leaving),
+    ("jpegls", jpegls),
 ];
 
 /// The first byte chooses the encoding. What is accepted must be canonical: it reads again, as itself.
@@ -68,6 +70,15 @@ pub fn header(data: &[u8]) {
     let Ok(encoded) = dataset.encode() else { return };
     let again = read(&encoded, ElementEncoding::ExplicitLittle);
     assert!(again.is_ok(), "what efface writes, it cannot read: {:?}", again.err());
+}
+
+/// Rows, columns, components and bytes of a sample, then the codestream. What decodes has that size.
+pub fn jpegls(data: &[u8]) {
+    let Some((size, stream)) = data.split_first_chunk::<4>() else { return };
+    let [rows, columns, components, width] = size.map(usize::from);
+    if let Some(samples) = jpegls::decode(stream, rows, columns, components, width) {
+        assert_eq!(samples.len(), rows * columns * components * width);
+    }
 }
 
 /// A command set that decodes is one that can be sent again and means the same.

@@ -2,7 +2,7 @@
 //! planes, against the samples that went in and against what others read.
 //!
 //! Made objects come from pydicom, Pillow and dcmtk; real ones are judged by pydicom, mosaics by
-//! nibabel, which brings them. What is missing is said with SKIPPED; without `dcmcjpeg` there is no JPEG.
+//! nibabel, which brings them. What is missing is said with SKIPPED; without dcmtk there is no JPEG, nor JPEG-LS.
 
 #![allow(
     clippy::unwrap_used,
@@ -154,6 +154,13 @@ for name, samples in [("native_unsigned", unsigned), ("native_8", bytes_), ("nat
             except FileNotFoundError:
                 continue
             target.with_suffix(".raw").write_bytes(samples.astype("<i4").tobytes())
+    for table in ["+ot", "-ot"]:
+        target = folder / f"jpegls_{name}{table[0]}.dcm"
+        try:
+            subprocess.run(["dcmcjpls", table, "+un", folder / f"{name}.dcm", target], check=True)
+        except FileNotFoundError:
+            continue
+        target.with_suffix(".raw").write_bytes(samples.astype("<i4").tobytes())
 "#;
 
 /// What pydicom reads of the files that it is given, one a line: a line for each frame, and an empty
@@ -300,7 +307,13 @@ fn frames_that_are_made_leave_native_and_pass_the_verifier() {
     let root = RootKey::generate().unwrap();
     let profile = language::parse(SHIPPED[0].0, SHIPPED[0].1).unwrap();
     let pseudonyms = Pseudonyms::new(&root, "frames");
-    for name in ["rle_extended", "j2k_lossy", "native_8_odd", "jpeg_sv1_native_unsigned+"] {
+    for name in [
+        "rle_extended",
+        "j2k_lossy",
+        "native_8_odd",
+        "jpeg_sv1_native_unsigned+",
+        "jpegls_native_signed+",
+    ] {
         let path = folder.path().join(format!("{name}.dcm"));
         if !path.exists() {
             continue;

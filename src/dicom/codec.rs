@@ -1,9 +1,10 @@
-//! One compressed frame to samples: the codecs of dicom-rs, and the one of [`super::rle`].
+//! One compressed frame to samples: the codecs of dicom-rs, and those of [`super::rle`] and [`super::jpegls`].
 //!
 //! Their traps at 0.10.1, which callers must keep in mind: a JPEG of 8 bits in 16 Bits Allocated
 //! fills half of the frame; three samples are always called RGB, also where the codec converts
 //! nothing; codecs panic on some damaged streams, which is an error here.
 
+use super::jpegls;
 use super::part10;
 use super::rle;
 use dicom_core::value::{PixelFragmentSequence, PrimitiveValue};
@@ -52,6 +53,11 @@ impl FrameShape {
         let plane = self.bytes() / usize::from(self.samples).max(1) / width.max(1);
         rle::decode(fragment, plane, usize::from(self.samples), width)
     }
+
+    fn decode_jpegls(&self, codestream: &[u8]) -> Option<Vec<u8>> {
+        let [rows, columns, samples] = [self.rows, self.columns, self.samples].map(usize::from);
+        jpegls::decode(codestream, rows, columns, samples, usize::from(self.bits_allocated / 8))
+    }
 }
 
 /// Decodes an RLE frame and says whether its fragment holds nothing else.
@@ -72,8 +78,12 @@ pub fn decode(
     transfer_syntax: &str,
     codestream: Vec<u8>,
 ) -> Result<Vec<u8>, Undecodable> {
-    if transfer_syntax == uids::RLE_LOSSLESS {
-        return decode_rle(shape, &codestream).map(|(bytes, _)| bytes);
+    match transfer_syntax {
+        uids::RLE_LOSSLESS => return decode_rle(shape, &codestream).map(|(bytes, _)| bytes),
+        uids::JPEGLS_LOSSLESS | uids::JPEGLS_NEAR_LOSSLESS => {
+            return shape.decode_jpegls(&codestream).ok_or(Undecodable);
+        }
+        _ => {}
     }
     let run = AssertUnwindSafe(|| decompress(shape, transfer_syntax, codestream));
     catch_unwind(run).unwrap_or(Err(Undecodable))

@@ -9,6 +9,7 @@ pub mod dataset;
 pub mod facts;
 pub mod frame;
 pub mod groups;
+pub mod jpegls;
 pub mod mosaic;
 pub mod part10;
 pub mod plane;

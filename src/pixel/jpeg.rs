@@ -104,9 +104,7 @@ impl<'a> Walk<'a> {
                     self.entropy_coded();
                     self.seen.scan = true;
                 }
-                0xe8 if self.process == Process::Ls => {
-                    return Err(Error::Codestream("it may have a colour transform (APP8)"));
-                }
+                0xe8 if self.process == Process::Ls => self.spiff()?,
                 0xe0 => self.jfif()?,
                 0xee => self.adobe()?,
                 // Other application data and comments: gone.
@@ -198,6 +196,20 @@ impl<'a> Walk<'a> {
             self.out.extend(JFIF);
         }
         Ok(())
+    }
+
+    /// SPIFF's header, with which some encoders of JPEG-LS begin (10918-3 annex F), and its end: gone. Any other
+    /// APP8 may be a colour transform.
+    fn spiff(&mut self) -> Result<(), Error> {
+        const COLOUR_SPACE: usize = 18;
+        const END: [u8; 6] = [0, 0, 0, 1, 0xff, SOI];
+        // None in particular, grey, RGB.
+        let as_they_are = |space: Option<&u8>| matches!(space, Some(2 | 8 | 10));
+        match self.segment()? {
+            head if head.starts_with(b"SPIFF\0") && as_they_are(head.get(COLOUR_SPACE)) => Ok(()),
+            end if end == END => Ok(()),
+            _ => Err(Error::Codestream("it may have a colour transform (APP8)")),
+        }
     }
 
     fn adobe(&mut self) -> Result<(), Error> {
@@ -293,6 +305,27 @@ pub mod tests {
         assert_eq!(cleaned.bytes, stream(0xc0, 8, &[kept]));
     }
 
+    fn spiff(colour_space: u8) -> Vec<u8> {
+        segment(
+            0xe8,
+            &[
+                b"SPIFF\0\x02\0\0\x01\0\0\0\x04\0\0\0\x04",
+                &[colour_space][..],
+                b"\x08\x06\0DOE^JANE",
+            ]
+            .concat(),
+        )
+    }
+
+    #[test]
+    fn a_header_of_spiff_is_gone() {
+        let plain = stream(0xf7, 8, &[]);
+        for space in [2, 8, 10] {
+            let with = stream(0xf7, 8, &[spiff(space), segment(0xe8, &[0, 0, 0, 1, 0xff, SOI])]);
+            assert_eq!(clean(&with, Process::Ls).unwrap().bytes, plain);
+        }
+    }
+
     #[test]
     fn what_no_image_needs_is_refused() {
         let refused = |bytes: &[u8], process| clean(bytes, process).is_err();
@@ -301,6 +334,7 @@ pub mod tests {
         assert!(refused(&stream(0xc0, 8, &[segment(0xf0, b"DOE")]), Process::Dct));
         assert!(refused(&stream(0xc0, 8, &[b"DOE".to_vec()]), Process::Dct));
         assert!(refused(&stream(0xf7, 8, &[segment(0xe8, b"mrfx\x01")]), Process::Ls));
+        assert!(refused(&stream(0xf7, 8, &[spiff(3)]), Process::Ls), "YCbCr");
         assert!(refused(&stream(0xf7, 8, &[segment(0xf8, &[2, 1, 1])]), Process::Ls));
         for cut in 0..plain.len() {
             assert!(refused(&plain[..cut], Process::Dct), "{cut}");
