@@ -156,7 +156,7 @@ impl Browser {
     }
 
     pub fn run(&self, script: &str) -> Value {
-        self.call("execute/sync", Some(json!({ "script": script, "args": [] })))
+        self.call("execute/sync", Some(scripted(script)))
     }
 
     /// Marks the page that is there, for [`Browser::has_left`].
@@ -166,8 +166,8 @@ impl Browser {
 
     /// Whether another page is there than the one that was marked.
     pub fn has_left(&self) -> bool {
-        let script = json!({ "script": "return document.marked === undefined", "args": [] });
-        self.try_call("execute/sync", Some(script)).is_ok_and(|left| left == true)
+        let is_another = scripted("return document.marked === undefined");
+        self.try_call("execute/sync", Some(is_another)).is_ok_and(|left| left == true)
     }
 
     /// What the browser itself complains of: blocked scripts, missing files.
@@ -261,4 +261,8 @@ impl Caller {
         let text = answer.into_body().read_to_string().unwrap_or_default();
         Got { status, headers, text }
     }
+}
+
+fn scripted(script: &str) -> Value {
+    json!({ "script": script, "args": [] })
 }

@@ -2,6 +2,7 @@
 
 use super::cells::{LEVELS, Levels};
 use super::field::Field;
+use super::space::Vector;
 use super::{FaceFault, Scale};
 use rayon::prelude::*;
 
@@ -22,6 +23,8 @@ pub(super) struct Body {
     pub level: f32,
     pub before: Vec<bool>,
     pub after: Vec<bool>,
+    /// Of the body before, mm of the field.
+    pub middle: Vector,
     /// Air that hangs together with the outside, before.
     pub open: Vec<bool>,
     /// Layers of cells below the air around the head, before, 0 for this; `None` for what lies deep: so do a throat and
@@ -39,10 +42,11 @@ impl Body {
         if before.iter().filter(|&&b| b).count() < CELLS_MIN {
             return Err(FaceFault::NoSkin);
         }
+        let middle = field.middle((0..field.len()).filter(|&i| before[i]));
         let open = open_air(field, &before);
         let layers = field.layers_from(&outside(field, &before), DEEP);
         let surface = surface(field, &before, &open);
-        Ok(Body { level, before, after, open, layers, surface })
+        Ok(Body { level, before, after, middle, open, layers, surface })
     }
 
     /// Cells of the body that are gone.

@@ -2,7 +2,6 @@
 
 use super::body::Body;
 use super::field::Field;
-use super::frame::mean;
 use super::mirror::{self, Mirror};
 use super::space::{Vector, along, dot, minus, unit};
 
@@ -45,8 +44,7 @@ pub(super) fn away(field: &Field, body: &Body, plane: &Mirror) -> Option<Vector>
 
 /// Cells' faces by which the upper end of the body is cut off, across a direction.
 pub(super) fn above(field: &Field, body: &Body, up: Vector) -> usize {
-    let middle = mean(field, (0..field.len()).filter(|&i| body.before[i]));
-    let is_above = |cell: usize| dot(minus(field.point(cell), middle), up) > 0.0;
+    let is_above = |cell: usize| dot(minus(field.point(cell), body.middle), up) > 0.0;
     faces(field, body).filter(|&(cell, way)| dot(way, up) > ACROSS && is_above(cell)).count()
 }
 

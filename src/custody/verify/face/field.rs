@@ -144,6 +144,18 @@ impl Field {
         self.node(index).map(|n| n as f32 * self.cell)
     }
 
+    /// The middle of some cells, mm.
+    pub fn middle(&self, cells: impl Iterator<Item = usize>) -> Vector {
+        let mut sum = [0.0f64; 3];
+        let mut count = 0.0;
+        for cell in cells {
+            let p = self.point(cell);
+            sum = std::array::from_fn(|a| sum[a] + f64::from(p[a]));
+            count += 1.0;
+        }
+        sum.map(|s| (s / f64::max(count, 1.0)) as f32)
+    }
+
     /// The cell in which a position lies.
     pub fn cell_at(&self, at: Vector) -> Option<usize> {
         let mut node = [0; 3];

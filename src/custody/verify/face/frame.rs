@@ -82,15 +82,14 @@ impl HeadFrame {
         removed: &[bool],
         bone: Option<&Levels>,
     ) -> Result<Self, FaceFault> {
-        let gone = mean(field, (0..field.len()).filter(|&i| removed[i]));
+        let gone = field.middle((0..field.len()).filter(|&i| removed[i]));
         let plane = mirror::midline(field, body, gone);
         let plane = plane
             .filter(|p| p.error <= MIRROR_ERROR_MAX)
             .ok_or(FaceFault::NoFace { likeness: 0.0, mirror: plane.map_or(1.0, |p| p.error) })?;
-        let head = mean(field, (0..field.len()).filter(|&i| body.before[i]));
-        let [off, off_body] = [gone, head].map(|p| dot(p, plane.normal) - plane.offset);
+        let [off, off_body] = [gone, body.middle].map(|p| dot(p, plane.normal) - plane.offset);
         let off = if (off - off_body).abs() < off.abs() { off - off_body } else { off };
-        let (gone, head) = (mirror::onto(&plane, gone), mirror::onto(&plane, head));
+        let (gone, head) = (mirror::onto(&plane, gone), mirror::onto(&plane, body.middle));
         let hint = unit(minus(gone, head));
         let all = search::around(field, &body.surface, &plane, gone, |_| true);
         let mut sightings = Sightings { all, gone, hint, hollow: None };
@@ -278,8 +277,7 @@ fn towards_brain(
     if cells().count() < BRAIN_CELLS_MIN {
         return None;
     }
-    let body_middle = mean(field, (0..field.len()).filter(|&i| body.before[i]));
-    let way = minus(mean(field, cells()), body_middle);
+    let way = minus(field.middle(cells()), body.middle);
     Some(up.map(|c| c * dot(way, up).signum()))
 }
 
@@ -287,16 +285,4 @@ fn towards_brain(
 fn off_hollows(hollow: Vector, up: Vector) -> Option<Vector> {
     let height = dot(hollow, up);
     (height.abs() >= HOLLOW_HEIGHT_MM).then(|| up.map(|c| c * -height.signum()))
-}
-
-/// The middle of some cells.
-pub(super) fn mean(field: &Field, cells: impl Iterator<Item = usize>) -> Vector {
-    let mut sum = [0.0f64; 3];
-    let mut count = 0.0;
-    for cell in cells {
-        let p = field.point(cell);
-        sum = std::array::from_fn(|a| sum[a] + f64::from(p[a]));
-        count += 1.0;
-    }
-    sum.map(|s| (s / f64::max(count, 1.0)) as f32)
 }

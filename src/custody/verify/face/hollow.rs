@@ -2,7 +2,6 @@
 
 use super::body::Body;
 use super::field::Field;
-use super::frame::mean;
 use super::space::{Vector, dot, minus};
 
 /// Fewer cells are no nose.
@@ -15,7 +14,7 @@ const OFF_MIDDLE_MIN_MM: f32 = 15.0;
 pub(super) fn direction(field: &Field, body: &Body) -> Option<Vector> {
     let deep = || (0..field.len()).filter(|&i| body.layers[i].is_none() && field.inside[i]);
     let hollow = || deep().filter(|&i| !body.before[i]);
-    let way = minus(mean(field, hollow()), mean(field, deep()));
+    let way = minus(field.middle(hollow()), field.middle(deep()));
     let says = hollow().count() >= CELLS_MIN && dot(way, way).sqrt() >= OFF_MIDDLE_MIN_MM;
     says.then_some(way)
 }

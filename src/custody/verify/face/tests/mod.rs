@@ -85,9 +85,8 @@ impl Case {
     }
 
     fn verdict(&self, after: &[Vec<i32>]) -> Result<FaceSeen, FaceFault> {
-        let audit = FaceAudit::new(self.places(), Scale::Hounsfield)?;
-        self.add_all(&audit, after)?;
-        audit.finish()
+        let all: Vec<usize> = (0..after.len()).collect();
+        self.verdict_in_view(&all, after)
     }
 
     fn add_all(&self, audit: &FaceAudit, after: &[Vec<i32>]) -> Result<(), FaceFault> {
