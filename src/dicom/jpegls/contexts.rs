@@ -18,20 +18,14 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(range: i32) -> Self {
-        Context { magnitude: first_magnitude(range), bias: 0, correction: 0, count: 1 }
+    pub(super) fn new(coding: &Coding) -> Self {
+        Context { magnitude: first_magnitude(coding), bias: 0, correction: 0, count: 1 }
     }
 
     /// The next error (14495-1 A.5), and what is learned of it.
-    pub(super) fn error(
-        &mut self,
-        bits: &mut Bits<'_>,
-        coding: &Coding,
-        limit: u32,
-        width: u32,
-    ) -> Option<i32> {
+    pub(super) fn error(&mut self, bits: &mut Bits<'_>, coding: &Coding) -> Option<i32> {
         let k = parameter(self.magnitude, self.count)?;
-        let mapped = bits.golomb(k, limit, width)?;
+        let mapped = bits.golomb(k, coding.limit, coding.width)?;
         let half = mapped >> 1;
         let turned = coding.near == 0 && k == 0 && 2 * self.bias <= -self.count;
         let error = match (mapped & 1 == 1, turned) {
@@ -71,26 +65,25 @@ pub(super) struct RunContext {
 }
 
 impl RunContext {
-    pub(super) fn new(range: i32, alike: bool) -> Self {
+    pub(super) fn new(coding: &Coding, alike: bool) -> Self {
         RunContext {
             alike: i32::from(alike),
-            magnitude: first_magnitude(range),
+            magnitude: first_magnitude(coding),
             count: 1,
             negative: 0,
         }
     }
 
-    /// The next error (14495-1 A.7.2), and what is learned of it.
+    /// The next error (14495-1 A.7.2), of whose code so many bits are `spent`, and what is learned of it.
     pub(super) fn error(
         &mut self,
         bits: &mut Bits<'_>,
         coding: &Coding,
-        limit: u32,
-        width: u32,
+        spent: u32,
     ) -> Option<i32> {
         let spread = self.magnitude + i64::from(self.alike * (self.count >> 1));
         let k = parameter(spread, self.count)?;
-        let mapped = bits.golomb(k, limit, width)?;
+        let mapped = bits.golomb(k, coding.limit - spent, coding.width)?;
         let twice = mapped + self.alike;
         let map = twice & 1;
         let size = (twice + map) / 2;
@@ -109,8 +102,8 @@ impl RunContext {
     }
 }
 
-fn first_magnitude(range: i32) -> i64 {
-    i64::from((range + 32) / 64).max(2)
+fn first_magnitude(coding: &Coding) -> i64 {
+    i64::from((coding.range + 32) / 64).max(2)
 }
 
 /// The smallest k for which count * 2^k reaches the magnitude.

@@ -133,11 +133,9 @@ impl Frame {
             let new = !std::mem::replace(&mut self.seen[place], true);
             (new && component[1] == 0).then(|| places.push(place))?;
         }
-        let of_one = places.len() == 1;
-        let by_sample = match interleave {
-            0 if of_one => false,
-            1 => false,
-            2 => !of_one,
+        let by_sample = match (places.len(), interleave) {
+            (1, 0..=2) | (2.., 1) => false,
+            (2.., 2) => true,
             _ => return None,
         };
         let coding = presets.coding(self.precision, near)?;
@@ -176,6 +174,11 @@ struct Coding {
     thresholds: [i32; 3],
     /// How many samples of a context are counted before the counts are halved.
     reset: i32,
+    /// How many values an error has, RANGE, and the bits of one.
+    range: i32,
+    width: u32,
+    /// Bits of an error's code at most, LIMIT.
+    limit: u32,
 }
 
 impl Presets {
@@ -212,7 +215,11 @@ impl Presets {
             && t2 <= t3
             && t3 <= max
             && (3..=max.max(255)).contains(&reset);
-        allowed.then_some(Coding { max, near, thresholds, reset })
+        let bits_of = |values: i32| 32 - (values - 1).leading_zeros();
+        let range = (max + 2 * near) / (2 * near + 1) + 1;
+        let (width, sample) = (bits_of(range), bits_of(max + 1).max(2));
+        let limit = 2 * (sample + sample.max(8));
+        allowed.then_some(Coding { max, near, thresholds, reset, range, width, limit })
     }
 }
 
@@ -284,6 +291,8 @@ mod tests {
         ] {
             assert_eq!(decode(&stream(&presets), 4, 4, 1, 1), None, "{presets:?}");
         }
+        let nothing = [&HEADER[..17], &[0, 6, 0, 0, 2, 0], &SCAN, &[0xff, EOI]].concat();
+        assert_eq!(decode(&nothing, 4, 4, 1, 1), None, "a scan of no component");
         // Precision, subsampling; unknown component, mapping table, deviation, interleaving, point transform.
         for (at, value) in
             [(6, 1), (6, 17), (13, 0x22), (20, 2), (21, 1), (22, 128), (23, 3), (24, 1)]

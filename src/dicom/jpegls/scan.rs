@@ -16,11 +16,6 @@ const RUN_LENGTHS: [u32; 32] = [
 /// The state of a scan between two lines.
 pub(super) struct Scan {
     coding: Coding,
-    /// How many values an error has (RANGE), and the bits of one.
-    range: i32,
-    width: u32,
-    /// Bits of a code at most.
-    limit: u32,
     contexts: Vec<Context>,
     runs: [RunContext; 2],
     components: Vec<Lines>,
@@ -44,17 +39,11 @@ struct Around {
 
 impl Scan {
     pub(super) fn new(coding: Coding, components: usize, columns: usize) -> Self {
-        let bits_of = |values: i32| 32 - (values - 1).leading_zeros();
-        let range = (coding.max + 2 * coding.near) / (2 * coding.near + 1) + 1;
-        let sample = bits_of(coding.max + 1).max(2);
         let lines = || Lines { above: vec![0; columns + 2], here: vec![0; columns + 2], run: 0 };
         Scan {
+            contexts: vec![Context::new(&coding); CONTEXTS],
+            runs: [false, true].map(|alike| RunContext::new(&coding, alike)),
             coding,
-            range,
-            width: bits_of(range),
-            limit: 2 * (sample + sample.max(8)),
-            contexts: vec![Context::new(range); CONTEXTS],
-            runs: [RunContext::new(range, false), RunContext::new(range, true)],
             components: (0..components).map(|_| lines()).collect(),
         }
     }
@@ -114,7 +103,7 @@ impl Scan {
             _ => a + b - c,
         };
         let predicted = (edge + sign * context.correction).clamp(0, self.coding.max);
-        let error = context.error(bits, &self.coding, self.limit, self.width)?;
+        let error = context.error(bits, &self.coding)?;
         Some(self.sample(predicted, sign * error))
     }
 
@@ -138,8 +127,8 @@ impl Scan {
         let step = 2 * near + 1;
         let value = predicted + error * step;
         let value = match value {
-            _ if value < -near => value + self.range * step,
-            _ if value > max + near => value - self.range * step,
+            _ if value < -near => value + self.coding.range * step,
+            _ if value > max + near => value - self.coding.range * step,
             _ => value,
         };
         value.clamp(0, max)
@@ -177,10 +166,10 @@ impl Scan {
             lines.here[from..end].fill(left);
         }
         if ended {
-            let limit = self.limit - RUN_LENGTHS[run] - 1;
+            let spent = RUN_LENGTHS[run] + 1;
             let alone = components.len() == 1;
             for lines in components.iter_mut() {
-                lines.here[end] = self.interruption(bits, lines.around(end), limit, alone)?;
+                lines.here[end] = self.interruption(bits, lines.around(end), spent, alone)?;
             }
             run = run.saturating_sub(1);
             end += 1;
@@ -189,18 +178,19 @@ impl Scan {
         Some(end)
     }
 
-    /// The sample that ends a run (14495-1 A.7.2). Of several components at once none is taken for alike.
+    /// The sample that ends a run (14495-1 A.7.2), of whose code the run has `spent` bits. Of several components at once
+    /// none is taken for alike.
     fn interruption(
         &mut self,
         bits: &mut Bits<'_>,
         around: Around,
-        limit: u32,
+        spent: u32,
         alone: bool,
     ) -> Option<i32> {
         let Around { a, b, .. } = around;
         let alike = alone && (a - b).abs() <= self.coding.near;
         let sign = if !alike && a > b { -1 } else { 1 };
-        let error = self.runs[usize::from(alike)].error(bits, &self.coding, limit, self.width)?;
+        let error = self.runs[usize::from(alike)].error(bits, &self.coding, spent)?;
         Some(self.sample(if alike { a } else { b }, sign * error))
     }
 }
