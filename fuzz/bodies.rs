@@ -74,11 +74,16 @@ pub fn header(data: &[u8]) {
 
 /// Rows, columns, components and bytes of a sample, then the codestream. What decodes has that size.
 pub fn jpegls(data: &[u8]) {
-    let Some((size, stream)) = data.split_first_chunk::<4>() else { return };
+    decoded(data);
+}
+
+/// Bytes of samples that a codestream with its size before it gives.
+pub fn decoded(data: &[u8]) -> Option<usize> {
+    let (size, stream) = data.split_first_chunk::<4>()?;
     let [rows, columns, components, width] = size.map(usize::from);
-    if let Some(samples) = jpegls::decode(stream, rows, columns, components, width) {
-        assert_eq!(samples.len(), rows * columns * components * width);
-    }
+    let samples = jpegls::decode(stream, rows, columns, components, width)?;
+    assert_eq!(samples.len(), rows * columns * components * width);
+    Some(samples.len())
 }
 
 /// A command set that decodes is one that can be sent again and means the same.

@@ -79,14 +79,15 @@ pub fn decode(
     codestream: Vec<u8>,
 ) -> Result<Vec<u8>, Undecodable> {
     match transfer_syntax {
-        uids::RLE_LOSSLESS => return decode_rle(shape, &codestream).map(|(bytes, _)| bytes),
+        uids::RLE_LOSSLESS => decode_rle(shape, &codestream).map(|(bytes, _)| bytes),
         uids::JPEGLS_LOSSLESS | uids::JPEGLS_NEAR_LOSSLESS => {
-            return shape.decode_jpegls(&codestream).ok_or(Undecodable);
+            shape.decode_jpegls(&codestream).ok_or(Undecodable)
         }
-        _ => {}
+        _ => {
+            let run = AssertUnwindSafe(|| decompress(shape, transfer_syntax, codestream));
+            catch_unwind(run).unwrap_or(Err(Undecodable))
+        }
     }
-    let run = AssertUnwindSafe(|| decompress(shape, transfer_syntax, codestream));
-    catch_unwind(run).unwrap_or(Err(Undecodable))
 }
 
 /// Runs the codec of dicom-rs on an object that holds nothing but this frame.

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod frame;
 pub mod groups;
 pub mod jpegls;
+pub mod markers;
 pub mod mosaic;
 pub mod part10;
 pub mod plane;

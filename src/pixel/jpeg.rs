@@ -6,6 +6,7 @@
 
 use super::Error;
 use super::codestream::{Clean, Colour, Facts};
+use crate::dicom::markers::{FrameHeader, Markers};
 
 /// The processes of the DICOM transfer syntaxes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +34,8 @@ const ADOBE: [u8; 15] = [0xff, 0xee, 0, 14, b'A', b'd', b'o', b'b', b'e', 0, 100
 /// # Errors
 /// [`Error::Codestream`] when it isn't one of this process or holds what isn't known to be needed.
 pub fn clean(bytes: &[u8], process: Process) -> Result<Clean, Error> {
-    let mut walk =
-        Walk { bytes, at: 0, process, out: Vec::with_capacity(bytes.len()), seen: Seen::default() };
+    let (out, seen) = (Vec::with_capacity(bytes.len()), Seen::default());
+    let mut walk = Walk { markers: Markers { rest: bytes }, process, out, seen };
     walk.run()?;
     let Walk { out, seen, .. } = walk;
     let frame = seen.frame.as_ref().filter(|_| seen.scan).ok_or(DAMAGED)?;
@@ -72,8 +73,7 @@ struct Frame {
 }
 
 struct Walk<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    markers: Markers<'a>,
     process: Process,
     out: Vec<u8>,
     seen: Seen,
@@ -118,25 +118,12 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The next marker; any number of FF may stand before it (10918-1 B.1.1.2).
     fn marker(&mut self) -> Result<u8, Error> {
-        if self.bytes.get(self.at) != Some(&0xff) {
-            return Err(DAMAGED);
-        }
-        let rest = &self.bytes[self.at..];
-        let fill = rest.iter().position(|&b| b != 0xff).ok_or(DAMAGED)?;
-        self.at += fill + 1;
-        Ok(rest[fill])
+        self.markers.marker().ok_or(DAMAGED)
     }
 
-    /// The parameters of the segment that starts here.
     fn segment(&mut self) -> Result<&'a [u8], Error> {
-        let rest = &self.bytes[self.at..];
-        let (length, _) = rest.split_first_chunk::<2>().ok_or(DAMAGED)?;
-        let length = usize::from(u16::from_be_bytes(*length));
-        let segment = rest.get(2..length).ok_or(DAMAGED)?;
-        self.at += length;
-        Ok(segment)
+        self.markers.segment().ok_or(DAMAGED)
     }
 
     fn copy(&mut self, marker: u8) -> Result<&'a [u8], Error> {
@@ -154,24 +141,20 @@ impl<'a> Walk<'a> {
             _ => Process::Dct,
         };
         let segment = self.copy(marker)?;
-        let (head, components) = segment.split_at_checked(6).ok_or(DAMAGED)?;
-        let frame = Frame {
-            precision: head[0],
-            rows: u16::from_be_bytes([head[1], head[2]]),
-            columns: u16::from_be_bytes([head[3], head[4]]),
-            ids: components.chunks(3).map(|component| component[0]).collect(),
-        };
-        let fits = process == self.process
-            && self.seen.frame.is_none()
-            && !self.seen.scan
-            && components.len() == 3 * usize::from(head[5]);
-        self.seen.frame = Some(frame);
+        let header = FrameHeader::of(segment).ok_or(DAMAGED)?;
+        let fits = process == self.process && self.seen.frame.is_none() && !self.seen.scan;
+        self.seen.frame = Some(Frame {
+            precision: header.precision,
+            rows: header.rows,
+            columns: header.columns,
+            ids: header.ids(),
+        });
         if fits { Ok(()) } else { Err(DAMAGED) }
     }
 
     /// Copies entropy-coded data up to the next marker that is none of its own.
     fn entropy_coded(&mut self) {
-        let rest = &self.bytes[self.at..];
+        let rest = self.markers.rest;
         let mut end = 0;
         while let Some(found) = rest[end..].iter().position(|&b| b == 0xff) {
             end += found;
@@ -187,7 +170,7 @@ impl<'a> Walk<'a> {
             end += 2;
         }
         self.out.extend_from_slice(&rest[..end]);
-        self.at += end;
+        self.markers.rest = &rest[end..];
     }
 
     fn jfif(&mut self) -> Result<(), Error> {

@@ -142,10 +142,11 @@ impl Needles {
     }
 
     fn whole(&mut self, name: &str) {
-        let length = squash(name).chars().count();
+        let words = words(name);
+        let length: usize = words.iter().map(|word| word.chars().count()).sum();
         let dense = is_dense(name);
         // Ng^Lu run together is every lung.
-        let together = matches!(&words(name)[..], [word] if is_everybodys(word));
+        let together = matches!(&words[..], [word] if is_everybodys(word));
         if (length >= 4 || dense) && !together {
             let edge = if length >= 8 || dense { Edge::Any } else { Edge::Word };
             self.add(Role::Person, edge, name);

@@ -13,6 +13,7 @@ mod bits;
 mod contexts;
 mod scan;
 
+use super::markers::{FrameHeader, Markers};
 use bits::Bits;
 use scan::Scan;
 
@@ -27,7 +28,7 @@ pub fn decode(
     samples: usize,
     width: usize,
 ) -> Option<Vec<u8>> {
-    let mut walk = Walk { rest: stream };
+    let mut walk = Markers { rest: stream };
     (walk.marker()? == SOI).then_some(())?;
     let mut frame: Option<Frame> = None;
     let mut presets = Presets::default();
@@ -60,29 +61,6 @@ const SOF_LS: u8 = 0xf7;
 /// JPEG-LS preset parameters.
 const LSE: u8 = 0xf8;
 
-struct Walk<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Walk<'a> {
-    /// The next marker; any number of FF may stand before it (10918-1 B.1.1.2).
-    fn marker(&mut self) -> Option<u8> {
-        let fill = self.rest.iter().position(|byte| *byte != 0xff).filter(|fill| *fill > 0)?;
-        let marker = self.rest[fill];
-        self.rest = &self.rest[fill + 1..];
-        Some(marker)
-    }
-
-    /// The parameters of the segment that starts here.
-    fn segment(&mut self) -> Option<&'a [u8]> {
-        let (length, _) = self.rest.split_first_chunk::<2>()?;
-        let (segment, rest) =
-            self.rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-        self.rest = rest;
-        segment.get(2..)
-    }
-}
-
 /// The frame header (14495-1 C.2.2) and the samples that are known so far.
 struct Frame {
     precision: u8,
@@ -96,19 +74,15 @@ struct Frame {
 
 impl Frame {
     fn of(segment: &[u8]) -> Option<Self> {
-        let (head, components) = segment.split_first_chunk::<6>()?;
-        let [precision, y1, y0, x1, x0, count] = *head;
-        let (components, odd) = components.as_chunks::<3>();
-        let plain = components.iter().all(|[_, sampling, _]| *sampling == 0x11);
-        let counted = components.len() == usize::from(count) && odd.is_empty();
-        let ids: Vec<u8> = components.iter().map(|component| component[0]).collect();
-        ((2..=16).contains(&precision) && plain && counted).then(|| Frame {
-            precision,
-            rows: usize::from(u16::from_be_bytes([y1, y0])),
-            columns: usize::from(u16::from_be_bytes([x1, x0])),
-            width: if precision <= 8 { 1 } else { 2 },
-            seen: vec![false; ids.len()],
-            ids,
+        let header = FrameHeader::of(segment)?;
+        let plain = header.components.iter().all(|[_, sampling, _]| *sampling == 0x11);
+        ((2..=16).contains(&header.precision) && plain).then(|| Frame {
+            precision: header.precision,
+            rows: usize::from(header.rows),
+            columns: usize::from(header.columns),
+            width: if header.precision <= 8 { 1 } else { 2 },
+            seen: vec![false; header.components.len()],
+            ids: header.ids(),
             bytes: Vec::new(),
         })
     }
